@@ -1,0 +1,144 @@
+#include "core/threads.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <utility>
+
+#include "core/check.h"
+
+namespace plinth {
+namespace {
+
+thread_local int current_worker = -1;  // -1 outside of any loop
+
+// About 20 us of spinning: longer than the gap between two kernels of a step, shorter than a
+// scheduler tick.
+constexpr int kSpins = 2000;
+
+void relax() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#endif
+}
+
+}  // namespace
+
+struct ThreadPool::Loop {
+  int64_t n = 0;
+  int64_t grain = 1;
+  const std::function<void(int64_t, int64_t, int)>* body = nullptr;
+  std::atomic<int64_t> next{0};
+
+  void run(int worker) {
+    current_worker = worker;
+    while (true) {
+      const int64_t begin = next.fetch_add(grain, std::memory_order_relaxed);
+      if (begin >= n) break;
+      (*body)(begin, std::min(begin + grain, n), worker);
+    }
+    current_worker = -1;
+  }
+};
+
+struct ThreadPool::State {
+  std::mutex mutex;
+  std::condition_variable wake;
+  // Counts loops opened; a worker that has seen the current one sleeps. Workers enter a loop by
+  // raising `active` under the mutex, and only while `loop` is set.
+  std::atomic<uint64_t> generation{0};
+  std::atomic<int> active{0};
+  Loop* loop = nullptr;  // guarded by mutex
+};
+
+ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
+  threads_ = threads > 0 ? threads : available_cores();
+  for (int worker = 1; worker < threads_; ++worker)
+    workers_.emplace_back([this, worker](const std::stop_token& stop) { work(worker, stop); });
+}
+
+ThreadPool::~ThreadPool() {
+  for (auto& worker : workers_) worker.request_stop();
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->generation.fetch_add(2);
+  }
+  state_->wake.notify_all();
+  workers_.clear();
+}
+
+void ThreadPool::work(int worker, const std::stop_token& stop) {
+  uint64_t seen = 0;
+  while (!stop.stop_requested()) {
+    for (int spin = 0; spin < kSpins && state_->generation.load() == seen; ++spin) relax();
+    Loop* loop = nullptr;
+    {
+      std::unique_lock lock(state_->mutex);
+      state_->wake.wait(lock, [&] { return state_->generation.load() != seen; });
+      seen = state_->generation.load();
+      loop = state_->loop;
+      if (loop != nullptr) state_->active.fetch_add(1);
+    }
+    if (loop == nullptr) continue;
+    loop->run(worker);
+    state_->active.fetch_sub(1, std::memory_order_release);
+  }
+}
+
+void ThreadPool::parallel_for(int64_t n, int64_t grain,
+                              const std::function<void(int64_t, int64_t, int)>& body) {
+  PLINTH_CHECK(grain > 0, "grain {}", grain);
+  if (n <= 0) return;
+  if (current_worker >= 0 || threads_ == 1 || n <= grain) {
+    // Inline. Inside a loop the worker's own number is passed on, so that its scratch stays its own.
+    // A single range outside of any loop takes no number that a concurrent loop could be using:
+    // the caller is not one of its workers, so it queues up like the others.
+    std::unique_lock only(one_loop_, std::defer_lock);
+    const int outer = current_worker;
+    if (outer < 0) {
+      only.lock();
+      current_worker = 0;
+    }
+    for (int64_t begin = 0; begin < n; begin += grain)
+      body(begin, std::min(begin + grain, n), current_worker);
+    current_worker = outer;
+    return;
+  }
+  const std::lock_guard only(one_loop_);
+  Loop loop;
+  loop.n = n;
+  loop.grain = grain;
+  loop.body = &body;
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->loop = &loop;
+    state_->generation.fetch_add(1);
+  }
+  state_->wake.notify_all();
+  loop.run(0);
+  {
+    // Closed: a worker that wakes from now on finds no loop.
+    const std::lock_guard lock(state_->mutex);
+    state_->loop = nullptr;
+  }
+  while (state_->active.load(std::memory_order_acquire) != 0) relax();
+}
+
+int available_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  return std::max(1, CPU_COUNT(&set));
+}
+
+ThreadPool& compute_pool() {
+  static ThreadPool pool([] {
+    const char* text = std::getenv("PLINTH_THREADS");
+    return text == nullptr ? 0 : std::clamp(std::atoi(text), 0, 1024);
+  }());
+  return pool;
+}
+
+}  // namespace plinth

@@ -1,0 +1,63 @@
+// The forward pass of one decoder block, written once for the engine and the trainer.
+//
+// The caller owns the activations. The engine passes the same Activations for every layer (they are
+// scratch); the trainer passes one per layer and thereby has its tape. Attention and adapters are
+// seams, because the two callers differ there: paged and segmented in the engine, packed with a saved
+// softmax in the trainer.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "model/model.h"
+#include "tensor/ops.h"
+
+namespace plinth::model {
+
+// What a block computed, in order; R rows. Everything the backward pass needs.
+struct Activations {
+  tensor::Buffer attention_in;   // [R, width]  RMSNorm of the block's input
+  tensor::Buffer attention_rms;  // [R]
+  tensor::Buffer q_raw, k_raw;   // [R, heads*hd], [R, kv_heads*hd]: before q/k norm; unused without
+  tensor::Buffer q_rms, k_rms;   // [R * heads], [R * kv_heads]
+  tensor::Buffer q, k, v;        // after norm and RoPE
+  tensor::Buffer attended;       // [R, heads*hd]
+  tensor::Buffer attended_lse;   // [R, heads]
+  tensor::Buffer middle;         // [R, width]  after the attention residual
+  tensor::Buffer ffn_in;         // [R, width]
+  tensor::Buffer ffn_rms;        // [R]
+  tensor::Buffer gate, up;       // [R, ffn]
+  tensor::Buffer active;         // [R, ffn]    silu(gate) * up
+
+  // Bytes held by all buffers.
+  int64_t bytes() const;
+};
+
+// How a block attends. q, k, v as in Activations; writes attended (and attended_lse when it keeps it).
+class AttentionSeam {
+ public:
+  virtual ~AttentionSeam() = default;
+  virtual void attend(int64_t layer, Activations& activations, int64_t rows) = 0;
+};
+
+// Called after y = x W^T of every linear layer: adds an adapter's delta to the rows it concerns.
+class AdapterSeam {
+ public:
+  virtual ~AdapterSeam() = default;
+  virtual void add(int64_t layer, Linear which, tensor::ConstMatrix x, tensor::Matrix y) = 0;
+};
+
+struct BlockInput {
+  const Model* model = nullptr;
+  const tensor::Ops* ops = nullptr;
+  int64_t layer = 0;
+  std::span<const int32_t> positions;  // [R]
+  AttentionSeam* attention = nullptr;
+  AdapterSeam* adapters = nullptr;  // null: the plain base
+};
+
+// out [R, width] = block(x [R, width]). x and out may alias.
+void block_forward(const BlockInput& input, tensor::ConstMatrix x, Activations& activations,
+                   tensor::Matrix out);
+
+}  // namespace plinth::model

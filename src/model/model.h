@@ -1,0 +1,157 @@
+// A base: an architecture described as data, its weights (mapped or owned), its tokenizer and chat
+// template. Adapters: low-rank deltas over the same linear layers.
+//
+// A Model is immutable once opened and shared by the engine, the trainer and requests in flight
+// (shared_ptr: its lifetime is truly shared). Weights may be views into the mapped file.
+// Everything read from a file is checked here: whoever holds a Model can index it without checks.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/file.h"
+#include "core/json.h"
+#include "core/result.h"
+#include "tensor/ops.h"
+#include "tensor/tensor.h"
+#include "text/tokenizer.h"
+
+namespace plinth::model {
+
+// The seven linear layers of a decoder block; adapters name them.
+enum class Linear : uint8_t { kQ, kK, kV, kO, kGate, kUp, kDown };
+inline constexpr int kLinears = 7;
+
+std::string_view linear_name(Linear which);  // "q_proj", ..., "down_proj" (Hugging Face names)
+
+struct ModelConfig {
+  std::string architecture = "qwen3";  // GGUF's general.architecture
+  std::string name;
+  int64_t vocabulary = 0;
+  int64_t width = 0;  // hidden size
+  int64_t layers = 0;
+  int64_t heads = 0;
+  int64_t kv_heads = 0;
+  int64_t head_dim = 0;
+  int64_t ffn = 0;  // intermediate size
+  int64_t context = 0;
+  float rms_eps = 1e-6f;
+  float rope_theta = 10000.0f;
+  tensor::RopeStyle rope_style = tensor::RopeStyle::kHalves;
+  bool qk_norm = false;   // Qwen3: RMSNorm over each head of q and k, before RoPE
+  bool qkv_bias = false;  // Qwen2
+  bool tied = false;      // the head is the embedding table
+
+  tensor::AttentionShape attention() const;
+  // Outputs and inputs of a linear layer.
+  int64_t outputs(Linear which) const;
+  int64_t inputs(Linear which) const;
+  // kInvalidArgument names the field and the limit it breaks.
+  Status check() const;
+};
+
+struct LayerWeights {
+  std::array<tensor::Weight, kLinears> linear;      // [outputs, inputs] each
+  std::array<const float*, 3> qkv_bias = {};        // null without qkv_bias
+  const float* attention_norm = nullptr;            // [width]
+  const float* ffn_norm = nullptr;                  // [width]
+  const float* q_norm = nullptr;                    // [head_dim], qk_norm only
+  const float* k_norm = nullptr;                    // [head_dim], qk_norm only
+};
+
+struct Weights {
+  tensor::Weight embedding;  // [vocabulary, width]
+  tensor::Weight head;       // [vocabulary, width]; the embedding when tied
+  const float* final_norm = nullptr;
+  std::vector<LayerWeights> layers;
+};
+
+class Model {
+ public:
+  // A GGUF file or a Hugging Face folder. Errors name the file and the tensor or key at fault.
+  static Result<std::shared_ptr<const Model>> open(const Path& path);
+  // The base that is built into this binary.
+  static Result<std::shared_ptr<const Model>> open_embedded();
+  // From parts; `storage` keeps alive whatever the weight views point into. The trainer uses this
+  // with weights that it goes on changing: then it is the only user.
+  static std::shared_ptr<const Model> assemble(ModelConfig config, Weights weights,
+                                               std::shared_ptr<const text::Tokenizer> tokenizer,
+                                               std::string chat_template,
+                                               std::shared_ptr<const void> storage);
+
+  const ModelConfig& config() const { return config_; }
+
+  const Weights& weights() const { return weights_; }
+
+  // head_dim / 2 inverse frequencies and the style, ready for Ops::rope.
+  tensor::Rope rope() const;
+
+  const text::Tokenizer& tokenizer() const { return *tokenizer_; }
+
+  // Jinja source; empty when the files carry none.
+  const std::string& chat_template() const { return chat_template_; }
+
+  // sha-256 of the weight file (of the safetensors shards in order for a folder): the base's
+  // identity in caches, adapters' lineage and releases. Empty for assembled models.
+  const std::string& digest() const { return digest_; }
+
+  int64_t parameters() const;
+  int64_t weight_bytes() const;
+
+ private:
+  friend class Loader;
+  Model() = default;
+
+  ModelConfig config_;
+  Weights weights_;
+  std::vector<float> inverse_frequencies_;
+  std::shared_ptr<const text::Tokenizer> tokenizer_;
+  std::string chat_template_;
+  std::string digest_;
+  std::shared_ptr<const void> storage_;
+};
+
+// Writes a GGUF v3 file that Model::open and other GGUF readers understand: config, tokenizer, chat
+// template, every tensor (norms F32, matrices as `type`). Atomic. `metadata` adds string keys
+// ("plinth.recipe_sha256", "general.license").
+Status write_gguf(const Path& path, const Model& model, tensor::DType type, const Json& metadata);
+
+// A low-rank delta: y += scale * (x A^T) B^T for each linear layer that has one.
+struct LowRank {
+  tensor::Weight a;  // [rank, inputs]
+  tensor::Weight b;  // [outputs, rank]
+  float scale = 0;   // alpha / rank (rsLoRA: alpha / sqrt(rank))
+  int64_t rank = 0;
+
+  bool empty() const { return rank == 0; }
+};
+
+// An adapter over one base shape. Immutable once opened, shared like a Model.
+struct Adapter {
+  std::string name;
+  std::string digest;  // sha-256 of adapter_model.safetensors
+  std::vector<std::array<LowRank, kLinears>> layers;
+  std::shared_ptr<const void> storage;
+
+  // A PEFT folder (adapter_config.json, adapter_model.safetensors). DoRA, modules_to_save, bias and
+  // shapes that don't fit `base` are refused by name.
+  static Result<std::shared_ptr<const Adapter>> open(const Path& folder, const ModelConfig& base);
+};
+
+struct PeftExport {
+  std::string base_name;
+  int64_t rank = 0;
+  double alpha = 0;
+  bool rslora = false;
+};
+
+// Writes a PEFT folder (F32 safetensors); tensor names as Hugging Face PEFT gives them for a
+// *ForCausalLM base: base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight.
+Status write_peft(const Path& folder, const Adapter& adapter, const PeftExport& options);
+
+}  // namespace plinth::model

@@ -1,0 +1,139 @@
+// Every operation of the engine and the trainer, declared once; a backend is a table of them.
+//
+// Conventions for all entries:
+// - shapes are given in comments as [rows, cols]; all views are F32 unless they are Weights;
+// - outputs must not alias inputs unless the comment says "may alias";
+// - `accumulate` means +=, otherwise = ;
+// - entries split their work over compute_pool() and return when it is done. They may be called from
+//   one thread at a time or from inside a parallel loop (then they run inline);
+// - results do not depend on the number of threads: reductions are split by shape, never by worker.
+//   They may depend on the number of rows in a call (a different kernel may be chosen);
+// - sizes of zero rows are fine and do nothing;
+// - error bound: relative to a double-precision sum of the same products, |error| <= 1e-5 * sum|a b|.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "tensor/tensor.h"
+
+namespace plinth::tensor {
+
+struct AttentionShape {
+  int64_t heads = 0;     // query heads
+  int64_t kv_heads = 0;  // divides heads; query head h reads kv head h / (heads / kv_heads)
+  int64_t head_dim = 0;
+  float scale = 0.0f;  // usually 1 / sqrt(head_dim)
+};
+
+enum class RopeStyle : uint8_t {
+  kHalves,       // pairs (i, i + d/2): Hugging Face checkpoints, GGUF "neox"
+  kInterleaved,  // pairs (2i, 2i + 1): GGUF "llama" after its permutation, llama2.c
+};
+
+struct Rope {
+  int64_t head_dim = 0;
+  RopeStyle style = RopeStyle::kHalves;
+  // Angle of pair i at position p is p * inverse_frequencies[i]; head_dim / 2 entries.
+  std::span<const float> inverse_frequencies;
+};
+
+// Keys and values of one sequence, in blocks of block_tokens tokens.
+// Element (token t, kv head h, i) of the keys lives at
+//   k_pool + ((blocks[t / block_tokens] * kv_heads + h) * block_tokens + t % block_tokens) * head_dim + i
+// and of the values likewise in v_pool.
+struct PagedKv {
+  float* k_pool = nullptr;
+  float* v_pool = nullptr;
+  int64_t block_tokens = 0;
+};
+
+struct AdamW {
+  float lr = 0, beta1 = 0.9f, beta2 = 0.95f, eps = 1e-8f, weight_decay = 0;
+  int64_t step = 1;          // from 1: bias correction
+  float gradient_scale = 1;  // multiplies every gradient first (clipping, averaging)
+};
+
+struct Ops {
+  const char* name;  // "ref", "cpu"
+
+  // y [M, N] = x [M, K] . w [N, K]^T
+  void (*linear)(ConstMatrix x, Weight w, Matrix y, bool accumulate);
+  // dx [M, K] = dy [M, N] . w [N, K]
+  void (*linear_dx)(ConstMatrix dy, Weight w, Matrix dx, bool accumulate);
+  // dw [N, K] = dy [M, N]^T . x [M, K]
+  void (*linear_dw)(ConstMatrix dy, ConstMatrix x, Matrix dw, bool accumulate);
+
+  // y = x / rms(x) * gain by row, rms = sqrt(mean(x^2) + eps). inverse_rms [rows] is written when
+  // given (the backward pass wants it). x and y [rows, cols] may alias.
+  void (*rms_norm)(ConstMatrix x, const float* gain, float eps, Matrix y, float* inverse_rms);
+  // dx += ..., dgain [cols] += ... (dgain may be null: frozen).
+  void (*rms_norm_backward)(ConstMatrix x, const float* gain, const float* inverse_rms,
+                            ConstMatrix dy, Matrix dx, float* dgain);
+
+  // Rotates every head of x [rows, n_heads * head_dim] in place; row r is at positions[r].
+  // inverse = true rotates back: the backward pass.
+  void (*rope)(Matrix x, std::span<const int32_t> positions, const Rope& rope, bool inverse);
+
+  // y = silu(gate) * up, all [rows, cols]; y may alias gate or up.
+  void (*swiglu)(ConstMatrix gate, ConstMatrix up, Matrix y);
+  // dgate, dup = ...; dgate may alias gate, dup may alias up.
+  void (*swiglu_backward)(ConstMatrix gate, ConstMatrix up, ConstMatrix dy, Matrix dgate,
+                          Matrix dup);
+
+  // Causal attention inside each segment of a packed batch: segment s is rows
+  // [segment_starts[s], segment_starts[s + 1]); the last entry of segment_starts is the row count.
+  // q [T, heads * head_dim], k, v [T, kv_heads * head_dim], y like q.
+  // lse [T, heads]: log of the softmax denominator (with the maximum folded in), for the backward.
+  void (*attention)(ConstMatrix q, ConstMatrix k, ConstMatrix v,
+                    std::span<const int32_t> segment_starts, const AttentionShape& shape, Matrix y,
+                    Matrix lse);
+  // dq, dk, dv = ... (overwritten).
+  void (*attention_backward)(ConstMatrix q, ConstMatrix k, ConstMatrix v, ConstMatrix y,
+                             ConstMatrix lse, ConstMatrix dy,
+                             std::span<const int32_t> segment_starts, const AttentionShape& shape,
+                             Matrix dq, Matrix dk, Matrix dv);
+
+  // Writes row r of k, v [rows, kv_heads * head_dim] to token positions[r] of the sequence whose
+  // block table is tables[r].
+  void (*store_kv)(ConstMatrix k, ConstMatrix v, std::span<const int32_t* const> tables,
+                   std::span<const int32_t> positions, const AttentionShape& shape, PagedKv kv);
+  // Row r of q attends to tokens 0..positions[r] of its own sequence. y like q.
+  void (*paged_attention)(ConstMatrix q, std::span<const int32_t* const> tables,
+                          std::span<const int32_t> positions, const AttentionShape& shape,
+                          PagedKv kv, Matrix y);
+
+  // y [rows, d] = table [vocabulary, d] rows of the tokens (each in range: the caller checked).
+  void (*embed)(std::span<const int32_t> tokens, Weight table, Matrix y);
+  // dtable[token] += dy row. The same token may come many times; the order is fixed.
+  void (*embed_backward)(std::span<const int32_t> tokens, ConstMatrix dy, Matrix dtable);
+
+  // Softmax cross-entropy by row, in place: logits [rows, vocabulary] become
+  // weights[r] * (softmax(logits) - onehot(target)), losses[r] = -log p(target) (unweighted).
+  // targets[r] < 0: the row counts for nothing (loss 0, gradient 0).
+  void (*cross_entropy)(Matrix logits, std::span<const int32_t> targets,
+                        std::span<const float> weights, std::span<float> losses);
+  // out[r] = log softmax(logits[r])[targets[r]]; logits are not changed.
+  void (*log_probability)(ConstMatrix logits, std::span<const int32_t> targets,
+                          std::span<float> out);
+
+  // y += a * x
+  void (*axpy)(float a, std::span<const float> x, std::span<float> y);
+  double (*sum_of_squares)(std::span<const float> x);
+  // One AdamW update of w, m, v (all of one size) from g. Decoupled weight decay.
+  // Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
+  void (*adamw)(std::span<float> w, std::span<const float> g, std::span<float> m,
+                std::span<float> v, const AdamW& hyper);
+};
+
+// The plain scalar version, accumulating in double; what every other table is tested against.
+const Ops& ref_ops();
+// Highway kernels, the best target of this machine chosen at run time.
+const Ops& cpu_ops();
+// The table everything above uses: cpu_ops(), or ref_ops() with PLINTH_DEVICE=ref in the environment.
+const Ops& default_ops();
+
+// "AVX2", "AVX3", "NEON", ...: what cpu_ops() runs here.
+const char* simd_target();
+
+}  // namespace plinth::tensor

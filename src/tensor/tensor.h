@@ -1,0 +1,127 @@
+// The nouns of the tensor module: views of float matrices, frozen weights of any stored type, and
+// aligned buffers to put results in.
+//
+// Views own nothing and are passed by value. Rows are contiguous; `stride` is the distance between
+// rows in elements, so a view can be a column slice of a wider matrix. Activations are always F32;
+// only weights come in other types.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "core/check.h"
+#include "core/result.h"
+
+namespace plinth::tensor {
+
+enum class DType : uint8_t {
+  kF32,
+  kF16,
+  kBF16,
+  kQ8_0,  // blocks of 32: one F16 scale, 32 int8 (34 bytes), as in GGUF
+};
+
+std::string_view dtype_name(DType type);  // "F32", "F16", "BF16", "Q8_0"
+
+// Bytes of one row of `cols` elements. Q8_0 needs cols % 32 == 0.
+size_t row_bytes(DType type, int64_t cols);
+
+struct ConstMatrix {
+  const float* data = nullptr;
+  int64_t rows = 0;
+  int64_t cols = 0;
+  int64_t stride = 0;  // elements between rows, >= cols
+
+  const float* row(int64_t i) const { return data + i * stride; }
+
+  ConstMatrix slice(int64_t first, int64_t n) const { return {row(first), n, cols, stride}; }
+};
+
+struct Matrix {
+  float* data = nullptr;
+  int64_t rows = 0;
+  int64_t cols = 0;
+  int64_t stride = 0;
+
+  float* row(int64_t i) const { return data + i * stride; }
+
+  Matrix slice(int64_t first, int64_t n) const { return {row(first), n, cols, stride}; }
+
+  operator ConstMatrix() const { return {data, rows, cols, stride}; }  // NOLINT(google-explicit-constructor): reading is always allowed
+};
+
+inline Matrix matrix(float* data, int64_t rows, int64_t cols) { return {data, rows, cols, cols}; }
+
+inline ConstMatrix matrix(const float* data, int64_t rows, int64_t cols) {
+  return {data, rows, cols, cols};
+}
+
+// A weight matrix [rows, cols] as stored, row after row: a linear layer keeps [outputs, inputs].
+// The bytes belong to whoever mapped or loaded them and are not necessarily aligned.
+struct Weight {
+  const void* data = nullptr;
+  DType type = DType::kF32;
+  int64_t rows = 0;
+  int64_t cols = 0;
+
+  bool empty() const { return data == nullptr; }
+};
+
+inline Weight weight(ConstMatrix m) {
+  PLINTH_CHECK(m.stride == m.cols, "a weight is contiguous: stride {} cols {}", m.stride, m.cols);
+  return {m.data, DType::kF32, m.rows, m.cols};
+}
+
+// Floats aligned to a cache line. resize() keeps memory it already has (grow only), so that a step
+// arena is touched once and reused; contents after a growing resize are unspecified until written.
+class Buffer {
+ public:
+  Buffer() = default;
+
+  explicit Buffer(int64_t n) { resize(n); }
+
+  void resize(int64_t n);
+  void fill(float value);
+
+  int64_t size() const { return size_; }
+
+  float* data() { return data_.get(); }
+
+  const float* data() const { return data_.get(); }
+
+  std::span<float> span() { return {data_.get(), static_cast<size_t>(size_)}; }
+
+  std::span<const float> span() const { return {data_.get(), static_cast<size_t>(size_)}; }
+
+  // The buffer seen as [rows, cols], resized to fit.
+  Matrix as(int64_t rows, int64_t cols) {
+    resize(rows * cols);
+    return matrix(data(), rows, cols);
+  }
+
+  // The same without resizing.
+  ConstMatrix as(int64_t rows, int64_t cols) const {
+    PLINTH_CHECK(rows * cols <= size_, "[{}, {}] in a buffer of {}", rows, cols, size_);
+    return matrix(data(), rows, cols);
+  }
+
+ private:
+  struct Free {
+    void operator()(float* p) const;
+  };
+
+  std::unique_ptr<float[], Free> data_;
+  int64_t size_ = 0;
+  int64_t capacity_ = 0;
+};
+
+// One element type to another; `out` holds n elements of F32. Used by loaders and references.
+void to_f32(const void* data, DType type, int64_t n, float* out);
+// Rounds to nearest even (F16, BF16) or quantises per block of 32 (Q8_0: scale = max|x| / 127).
+// `out` holds row_bytes(type, n).
+void from_f32(const float* data, int64_t n, DType type, void* out);
+
+}  // namespace plinth::tensor
