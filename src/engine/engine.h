@@ -39,7 +39,7 @@ struct Sampling {
   float presence_penalty = 0.0f;    // over the answer, OpenAI's definition
   float frequency_penalty = 0.0f;
   uint64_t seed = 0;
-  std::vector<std::pair<int32_t, float>> logit_bias;
+  std::vector<std::pair<int32_t, float>> logit_bias = {};
   int32_t top_logprobs = 0;  // alternatives reported with each token
 
   Status check() const;
@@ -58,36 +58,36 @@ struct Event {
   // A token was taken (id >= 0). `text` is what became certain with it: whole UTF-8 characters, and
   // nothing that could still turn out to be the beginning of a stop string.
   int32_t id = -1;
-  std::string text;
+  std::string text = {};
   float logprob = 0;
-  std::vector<std::pair<int32_t, float>> top;  // top_logprobs alternatives, best first
+  std::vector<std::pair<int32_t, float>> top = {};  // top_logprobs alternatives, best first
   // The last event of a sequence: finished is true, usage is set; `text` may hold the held-back tail.
   bool finished = false;
   FinishReason reason = FinishReason::kStop;
-  Usage usage;
-  Error error;  // kError only
+  Usage usage = {};
+  Error error = {};  // kError only
 };
 
 struct Request {
-  std::vector<int32_t> prompt;  // 1..context tokens
-  std::shared_ptr<const model::Adapter> adapter;  // null: the plain base
-  Sampling sampling;
+  std::vector<int32_t> prompt = {};  // 1..context tokens
+  std::shared_ptr<const model::Adapter> adapter = {};  // null: the plain base
+  Sampling sampling = {};
   int64_t tokens_max = 256;          // of the answer; capped by the context
-  std::vector<std::string> stop;     // text that ends the answer, not part of it
-  std::vector<int32_t> stop_tokens;  // besides the tokenizer's eos
+  std::vector<std::string> stop = {};     // text that ends the answer, not part of it
+  std::vector<int32_t> stop_tokens = {};  // besides the tokenizer's eos
   // Prefixes are shared only between requests with the same adapter digest and salt (tenant).
-  std::string cache_salt;
+  std::string cache_salt = {};
   // Called on the engine thread; must not block. After the finished event it is never called again.
-  std::function<void(const Event&)> sink;
+  std::function<void(const Event&)> sink = {};
 };
 
 using RequestId = uint64_t;
 
 // One sequence to score: log p(tokens[i] | tokens[0..i)) for i in [first_scored, size).
 struct ScoreRequest {
-  std::vector<int32_t> tokens;
+  std::vector<int32_t> tokens = {};
   int64_t first_scored = 1;  // >= 1
-  std::shared_ptr<const model::Adapter> adapter;
+  std::shared_ptr<const model::Adapter> adapter = {};
 };
 
 struct EngineStats {
@@ -124,10 +124,10 @@ class Engine {
 
   // Submits and waits: the whole answer as one event list. For command lines and tests.
   struct Answer {
-    std::vector<int32_t> ids;
-    std::string text;
+    std::vector<int32_t> ids = {};
+    std::string text = {};
     FinishReason reason = FinishReason::kStop;
-    Usage usage;
+    Usage usage = {};
   };
   Result<Answer> generate(Request request);
 

@@ -25,9 +25,13 @@ struct BpeSpec {
   // Ids of tokens that are never produced from plain text pieces and are matched whole
   // ("<|im_start|>"). Their text in `tokens` is literal, not in the byte alphabet.
   std::vector<int32_t> special;
+  // Ids that are matched whole like special ones, but are part of the visible text: decode() always
+  // writes them ("<think>", "<tool_call>"). Literal in `tokens` too.
+  std::vector<int32_t> user_defined;
   // Which regular expression splits text before BPE: "gpt-2", "qwen2", "llama-bpe" (GGUF's
   // tokenizer.ggml.pre names).
   std::string pre = "qwen2";
+  bool nfc = false;  // text is brought to Unicode NFC first (Qwen's tokenizer.json asks for it)
   int32_t bos = -1;  // -1: none
   int32_t eos = -1;
   int32_t pad = -1;
@@ -42,7 +46,7 @@ class Tokenizer {
 
   virtual ~Tokenizer() = default;
 
-  // `parse_special` matches special tokens in the text; off for untrusted text, so that a user
+  // `parse_special` matches special and user-defined tokens in the text; off for untrusted text, so that a user
   // cannot forge a turn. Never fails: any bytes have an encoding.
   virtual std::vector<int32_t> encode(std::string_view text, bool parse_special) const = 0;
   // Bytes of the ids; ids out of range contribute nothing. `with_special` writes special tokens out.

@@ -1,0 +1,33 @@
+#include "cli/bases.h"
+
+#include <filesystem>
+
+#include "store/store.h"
+
+namespace plinth::cli {
+
+Result<std::shared_ptr<const model::Model>> open_base(const std::string& name, const Path& home) {
+  if (name == kEmbeddedBase) return model::Model::open_embedded();
+  if (std::filesystem::exists(name)) return model::Model::open(name);
+  if (std::filesystem::exists(home / "plinth.db")) {
+    PLINTH_TRY(const auto store, store::Store::open(home));
+    if (const auto base = store->base(name)) return model::Model::open(base->path);
+  }
+  return not_found("no base '{}': not {}, not a file or folder, not imported (plinth model list)", name,
+                   kEmbeddedBase);
+}
+
+Result<Loaded> open_model(const std::string& name, const Path& home) {
+  // A path may itself contain '+': the whole name is tried first.
+  const auto plus = name.rfind('+');
+  Loaded loaded;
+  if (plus == std::string::npos || std::filesystem::exists(name)) {
+    PLINTH_TRY(loaded.base, open_base(name, home));
+    return loaded;
+  }
+  PLINTH_TRY(loaded.base, open_base(name.substr(0, plus), home));
+  PLINTH_TRY(loaded.adapter, model::Adapter::open(name.substr(plus + 1), loaded.base->config()));
+  return loaded;
+}
+
+}  // namespace plinth::cli

@@ -1,0 +1,126 @@
+#include <filesystem>
+
+#include "cli/bases.h"
+#include "cli/command.h"
+#include "core/clock.h"
+#include "core/json.h"
+#include "store/store.h"
+
+namespace plinth::cli {
+namespace {
+
+struct Options {
+  std::string name;
+  Path path;
+  std::string as;
+  std::string type = "f16";
+  Path out;
+};
+
+Json describe(const std::string& name, const model::Model& base) {
+  const auto& config = base.config();
+  return {{"name", name},
+          {"architecture", config.architecture},
+          {"digest", base.digest()},
+          {"parameters", base.parameters()},
+          {"weight_bytes", base.weight_bytes()},
+          {"weight_type", tensor::dtype_name(base.weights().layers.front().linear[0].type)},
+          {"vocabulary", config.vocabulary},
+          {"width", config.width},
+          {"layers", config.layers},
+          {"heads", config.heads},
+          {"kv_heads", config.kv_heads},
+          {"head_dim", config.head_dim},
+          {"ffn", config.ffn},
+          {"context", config.context},
+          {"chat_template", !base.chat_template().empty()}};
+}
+
+Status import_model(const Options& options, const Context& context) {
+  if (options.as == kEmbeddedBase) return invalid("'{}' is the base inside this binary", kEmbeddedBase);
+  std::error_code code;
+  const Path path = std::filesystem::canonical(options.path, code);
+  if (code) return not_found("{}: {}", options.path.string(), code.message());
+  PLINTH_TRY(const auto base, model::Model::open(path));
+  PLINTH_TRY(const auto store, store::Store::open(context.home));
+  PLINTH_TRY(store->put_base({options.as, base->digest(), path, system_clock().unix_ms()}));
+  if (context.json)
+    fmt::print("{}\n", to_text(describe(options.as, *base)));
+  else
+    fmt::print("{} -> {} ({})\n", options.as, path.string(), base->digest().substr(0, 12));
+  return {};
+}
+
+Status list(const Context& context) {
+  Json rows = Json::array();
+  if (const auto base = model::Model::open_embedded())
+    rows.push_back({{"name", kEmbeddedBase}, {"digest", (*base)->digest()}, {"path", "(in this binary)"}});
+  if (std::filesystem::exists(context.home / "plinth.db")) {
+    PLINTH_TRY(const auto store, store::Store::open(context.home));
+    PLINTH_TRY(const auto bases, store->bases());
+    for (const auto& base : bases)
+      rows.push_back({{"name", base.name}, {"digest", base.digest}, {"path", base.path.string()}});
+  }
+  if (context.json) {
+    fmt::print("{}\n", to_text({{"bases", rows}}));
+    return {};
+  }
+  for (const auto& row : rows)
+    fmt::print("{:<24} {}  {}\n", row["name"].get<std::string>(),
+               row["digest"].get<std::string>().substr(0, 12), row["path"].get<std::string>());
+  return {};
+}
+
+Status show(const Options& options, const Context& context) {
+  PLINTH_TRY(const auto base, open_base(options.name, context.home));
+  const Json about = describe(options.name, *base);
+  if (context.json) {
+    fmt::print("{}\n", to_text(about));
+    return {};
+  }
+  for (const auto& [key, value] : about.items())
+    fmt::print("{:<14} {}\n", key, value.is_string() ? value.get<std::string>() : to_text(value));
+  return {};
+}
+
+Status export_gguf(const Options& options, const Context& context) {
+  tensor::DType type{};
+  if (options.type == "f32") type = tensor::DType::kF32;
+  else if (options.type == "f16") type = tensor::DType::kF16;
+  else if (options.type == "bf16") type = tensor::DType::kBF16;
+  else if (options.type == "q8_0") type = tensor::DType::kQ8_0;
+  else return invalid("--type {}: is not f32, f16, bf16 or q8_0", options.type);
+  PLINTH_TRY(const auto base, open_base(options.name, context.home));
+  PLINTH_TRY(model::write_gguf(options.out, *base, type, {{"plinth.source_digest", base->digest()}}));
+  fmt::print("{}\n", options.out.string());
+  return {};
+}
+
+}  // namespace
+
+void add_model(Command& root, const Context& context) {
+  auto options = std::make_shared<Options>();
+  auto group = root.add("model", "bases: import, list, show, export", "plinth model list");
+
+  auto import = group.add("import", "register a GGUF file or a Hugging Face folder under a name",
+                          "plinth model import ./Qwen3-0.6B --as qwen3");
+  import.option("PATH", options->path, "the file or folder; it stays where it is", true);
+  import.option("--as", options->as, "the name", true);
+  import.action([options, &context] { return import_model(*options, context); });
+
+  auto listing = group.add("list", "the bases this machine has", "plinth model list --json");
+  listing.action([&context] { return list(context); });
+
+  auto showing = group.add("show", "shape, types and digest of a base", "plinth model show plinth-zh-base");
+  showing.option("MODEL", options->name, "a base's name or path", true);
+  showing.action([options, &context] { return show(*options, context); });
+
+  auto exporting = group.add("export", "write a base as one GGUF file",
+                             "plinth model export plinth-zh-base --type q8_0 -o base.gguf");
+  exporting.option("MODEL", options->name, "a base's name or path", true);
+  exporting.option("--type", options->type, "f32, f16, bf16 or q8_0");
+  exporting.option("-o,--out", options->out, "the file to write", true);
+  exporting.action([options, &context] { return export_gguf(*options, context); });
+}
+
+}  // namespace plinth::cli

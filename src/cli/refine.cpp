@@ -1,0 +1,67 @@
+#include "cli/command.h"
+#include "core/json.h"
+#include "core/progress.h"
+#include "corpus/corpus.h"
+
+namespace plinth::cli {
+namespace {
+
+struct Options {
+  std::vector<Path> inputs;
+  Path out;
+  Path recipe;
+  std::vector<Path> suites;
+};
+
+Status run(const Options& options, const Context& context) {
+  corpus::RefineOptions refine;
+  refine.inputs = options.inputs;
+  refine.out = options.out;
+  refine.suites = options.suites;
+  if (!options.recipe.empty()) {
+    PLINTH_TRY(refine.recipe, corpus::read_recipe(options.recipe));
+  }
+  Progress progress("refine", 0, context.quiet || context.json);
+  PLINTH_TRY(const auto report, corpus::refine(refine, [&](uint64_t done, uint64_t total) {
+    progress.update(static_cast<int64_t>(done), fmt::format("of {} bytes", total));
+  }));
+  progress.finish();
+  if (context.json) {
+    fmt::print("{}\n", report.json);
+    return {};
+  }
+  fmt::print("{} files, {} documents in, {} kept, {} rejected, {:.1f} s\n", report.files,
+             report.documents_in, report.documents_out, report.rejects, report.seconds);
+  for (const auto& [kind, n] : report.found) fmt::print("  {:<24} {}\n", kind, n);
+  fmt::print("report: {}\n", (options.out / "report.html").string());
+  return {};
+}
+
+Status trace(const Path& corpus_dir, const std::string& id) {
+  PLINTH_TRY(const auto line, corpus::trace(corpus_dir, id));
+  fmt::print("{}\n", line);
+  return {};
+}
+
+}  // namespace
+
+void add_refine(Command& root, const Context& context) {
+  auto options = std::make_shared<Options>();
+  auto command = root.add("refine", "raw documents to a clean, traceable corpus",
+                          "plinth refine ./documents -o ./corpus --suite exam.jsonl");
+  command.option("IN", options->inputs, "files and folders", true);
+  command.option("-o,--out", options->out, "the corpus folder; replaced as a whole when complete", true);
+  command.option("--recipe", options->recipe, "TOML with a [refine] table");
+  command.option("--suite", options->suites, "exam files whose questions must not be in the corpus");
+  command.action([options, &context] { return run(*options, context); });
+
+  auto corpus_dir = std::make_shared<Path>();
+  auto id = std::make_shared<std::string>();
+  auto tracing = root.add("trace", "one document or reject of a corpus, with where it came from",
+                          "plinth trace ./corpus 3f9a0c5d11e2aa01");
+  tracing.option("CORPUS", *corpus_dir, "a refined corpus", true);
+  tracing.option("ID", *id, "a document's id", true);
+  tracing.action([corpus_dir, id] { return trace(*corpus_dir, *id); });
+}
+
+}  // namespace plinth::cli

@@ -1,0 +1,40 @@
+// Finds personal data in text and masks it.
+//
+// A candidate must stand alone: no letter or digit touches it. Kinds are tried in an order that keeps
+// them apart: identity number, organisation code, bank card, mobile, landline. What has the right
+// shape but fails its proof (checksum, date, number of digits) is a near miss: counted, left alone.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "corpus/corpus.h"
+
+namespace plinth::corpus {
+
+struct PiiHit {
+  std::string_view kind;  // "id_card", "phone", "landline", "bank_card", "uscc", "email", "ipv4"
+  size_t begin = 0;
+  size_t end = 0;
+  bool near_miss = false;
+};
+
+// In order of position, never overlapping.
+std::vector<PiiHit> find_personal_data(std::string_view text);
+
+// The masked form of a value, same length in characters for numbers: 138****1234,
+// 110101********123X, 6222 02** **** 7890, a***@example.com, 203.0.*.*. Equal values have equal masks.
+std::string mask_value(std::string_view kind, std::string_view value);
+
+struct PiiCount {
+  int64_t found = 0;
+  int64_t masked = 0;
+  int64_t near_miss = 0;
+};
+
+// Applies the recipe's actions; counts by kind.
+std::string mask_personal_data(std::string_view text, const RefineRecipe& recipe, std::map<std::string, PiiCount>& counts);
+
+}  // namespace plinth::corpus

@@ -1,0 +1,170 @@
+// Corpus: raw documents in, refined documents and training rows out.
+//
+// refine() walks folders of txt, Markdown, HTML, PDF, DOCX, CSV and JSONL, cleans what it reads,
+// masks personal data, drops duplicates and exam text, and writes JSON Lines shards with a report.
+// Nothing is lost silently: a document is kept, or it is a line in the rejects with stage and
+// reason. build_dataset() turns a refined corpus into rows for training.
+//
+// The same inputs and recipe give the same bytes for any number of threads. Work runs on
+// compute_pool(); these functions may be called from any thread, one at a time per output.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/file.h"
+#include "core/result.h"
+
+namespace plinth::corpus {
+
+// Page `page` of the raw file begins at byte `at` of the document's text.
+struct PageMark {
+  int page = 0;
+  uint64_t at = 0;
+};
+
+// Where a document came from.
+struct Source {
+  std::string path;    // relative to the input folder, '/' between parts
+  std::string sha256;  // of the raw file
+  uint64_t begin = 0;  // the bytes [begin, end) of the raw file
+  uint64_t end = 0;
+  std::vector<PageMark> pages;  // ascending; empty where the format has no pages
+};
+
+struct Document {
+  std::string id;     // 16 hexadecimal digits, from path and begin: survives edits of the file
+  std::string text;   // UTF-8; headings are Markdown "#" lines, tables are Markdown tables
+  std::string title;
+  std::string lang;   // "zh", "en" or "und"
+  double quality = 0; // 0..1, higher reads better
+  Source source;
+  std::vector<std::string> rules;  // what touched it: "charset:gb18030", "mask:phone", ...
+};
+
+// A part of a document under one heading. The text before the first heading has an empty heading.
+struct Section {
+  std::string heading;            // without "#"
+  std::vector<std::string> path;  // headings above this one, outermost first
+  int level = 0;                  // 1..6, 0 before the first heading
+  uint64_t begin = 0;             // bytes [begin, end) of the text, heading line included
+  uint64_t end = 0;
+  uint64_t body = 0;              // where the text after the heading line begins
+};
+
+// Cuts a text at its headings: Markdown "#" lines, else numbered lines such as 第一章 or 一、.
+std::vector<Section> sections(std::string_view text);
+
+// The page on which byte `at` of the text lies; 0 where the format has no pages.
+int page_at(const Source& source, uint64_t at);
+
+// What to do with one kind of personal data. A masked value keeps its form: 138****1234.
+enum class PiiAction { kMask, kKeep, kDrop };
+
+// Thresholds of the pipeline; a TOML recipe sets them by these names, under [refine].
+struct RefineRecipe {
+  // Reading
+  std::string jsonl_text = "text";    // member that holds the text of a JSONL row
+  std::string jsonl_title = "title";
+  uint64_t file_bytes_max = uint64_t{1} << 30;  // larger files are rejected unread
+  int csv_rows_per_document = 200;
+  // Filters. Shares are of the characters that are not white space.
+  int64_t chars_min = 20;
+  double symbol_share_max = 0.5;          // neither letter, Han, digit nor punctuation
+  double han_share_min = 0.0;             // 0 lets other languages through
+  double repeated_line_share_max = 0.6;   // characters in lines seen before in the document
+  double repeated_run_share_max = 0.6;    // 13-character runs seen before in the document
+  double broken_share_max = 0.05;         // U+FFFD and private-use characters
+  double spam_score_max = 1.0;            // see clean/spam.h for the scale
+  double quality_min = 0.0;
+  // Duplicates
+  double near_jaccard = 0.8;   // of character 5-grams; 1 switches near de-duplication off
+  double value_jaccard = 0.8;  // of the numbers: reports that differ in their values both stay
+  // Decontamination
+  int exam_run = 13;            // shared characters that make a line exam text
+  double exam_share_max = 0.5;  // above: the whole document goes
+  // Personal data, by kind: id_card, phone, landline, bank_card, uscc, email, ipv4.
+  std::map<std::string, PiiAction> pii;  // a missing kind is masked; uscc (firms) is kept
+};
+
+// Reads [refine] of a TOML file: the names above, and [refine.pii] kind = "mask" | "keep" | "drop".
+Result<RefineRecipe> read_recipe(const Path& path);
+
+struct RefineOptions {
+  std::vector<Path> inputs;  // files and folders
+  Path out;                  // a new folder, or an earlier corpus that is replaced as a whole
+  RefineRecipe recipe;
+  std::vector<Path> suites;  // exam JSONL files whose questions must not be in the corpus
+};
+
+struct RefineReport {
+  int64_t files = 0;
+  int64_t documents_in = 0;
+  int64_t documents_out = 0;
+  int64_t rejects = 0;
+  uint64_t bytes_in = 0;
+  double seconds = 0;
+  // What was found, by kind: exact_duplicate, near_duplicate, id_card, id_card_near_miss, ...
+  std::map<std::string, int64_t> found;
+  std::string json;  // report.json as written
+};
+
+// done of total bytes read so far; called from the calling thread.
+using RefineProgress = std::function<void(uint64_t done, uint64_t total)>;
+
+// Runs the whole pipeline. Output appears under `out` only when complete: it is written beside it
+// and renamed. An unreadable file is a reject; an unreadable suite or a full disk is an error.
+Result<RefineReport> refine(const RefineOptions& options, const RefineProgress& progress = {});
+
+// All documents of a refined corpus, in their order.
+Result<std::vector<Document>> read_documents(const Path& corpus_dir);
+
+// One document or reject by id, as its JSON line (rejects carry "stage" and "reason").
+Result<std::string> trace(const Path& corpus_dir, std::string_view id);
+
+// Training rows from a refined corpus.
+struct BuildOptions {
+  uint64_t seed = 1;
+  int window_chars = 700;      // characters of a {"text"} row
+  int phrasings = 4;           // question wordings per statement or table cell
+  int answer_chars_max = 600;  // longer section answers are cut at a sentence
+  bool text_rows = true;
+  bool question_rows = true;
+};
+
+struct BuildReport {
+  int64_t rows = 0;
+  int64_t text_rows = 0;
+  int64_t message_rows = 0;
+  int64_t duplicates = 0;  // dropped
+  int64_t leaks = 0;       // dropped: shared a run with a suite
+  std::map<std::string, int64_t> by_generator;
+  std::string json;        // all of the above, lengths and a sample
+};
+
+// Writes {"text", "source", "generator"} and {"messages", "source", "generator"} rows, shuffled by
+// the seed. Rows that share a run of 13 characters with a suite are dropped and counted.
+Result<BuildReport> build_dataset(const Path& corpus_dir, const std::vector<Path>& suites,
+                                  const Path& out_file, const BuildOptions& options = {});
+
+struct CheckReport {
+  int64_t rows = 0;
+  int64_t text_rows = 0;
+  int64_t message_rows = 0;
+  int64_t bad = 0;
+  int64_t duplicates = 0;
+  int64_t leaks = 0;
+  std::vector<std::string> problems;  // the first hundred: "line 12: messages is empty"
+  std::string json;
+
+  bool fine() const { return rows > 0 && bad == 0 && leaks == 0; }
+};
+
+// Validates a training file: shape of each line, duplicates, leaks against the suites.
+Result<CheckReport> check_dataset(const Path& file, const std::vector<Path>& suites);
+
+}  // namespace plinth::corpus

@@ -1,0 +1,279 @@
+#include "corpus/read/html_content.h"
+
+#include <algorithm>
+#include <array>
+#include <initializer_list>
+
+#include "corpus/utf8.h"
+
+namespace plinth::corpus {
+namespace {
+
+// Characters and link characters of a subtree, or of a block's own inline text.
+struct Weight {
+  int64_t chars = 0;
+  int64_t links = 0;
+  int64_t commas = 0;
+
+  double link_density() const { return chars == 0 ? 0.0 : static_cast<double>(links) / static_cast<double>(chars); }
+};
+
+bool one_of(std::string_view tag, std::initializer_list<std::string_view> tags) {
+  return std::find(tags.begin(), tags.end(), tag) != tags.end();
+}
+
+// Never content, whatever they hold.
+bool is_machinery(std::string_view tag) {
+  return one_of(tag, {"script", "style", "noscript", "template", "iframe", "object", "embed", "svg",
+                      "canvas", "button", "select", "option", "input", "textarea", "link", "meta",
+                      "head", "title", "video", "audio", "map", "datalist", "applet", "frame"});
+}
+
+bool has_word(std::string_view label, std::string_view word) {
+  for (size_t at = 0; (at = label.find(word, at)) != label.npos; at += word.size()) {
+    const bool starts = at == 0 || label[at - 1] == ' ';
+    const size_t end = at + word.size();
+    if (starts && (end == label.size() || label[end] == ' ')) return true;
+  }
+  return false;
+}
+
+// Words of class, id and role that say "not the article". Whole words only: "ad" is not in "head".
+bool says_boilerplate(std::string_view label) {
+  static constexpr std::array<std::string_view, 78> kWords = {
+      "nav", "navi", "navbar", "navigation", "topnav", "subnav", "menu", "menus", "breadcrumb", "breadcrumbs",
+      "crumb", "crumbs", "footer", "foot", "bottombar", "sidebar", "sidebars", "aside", "side", "rightbar",
+      "leftbar", "ad", "ads", "adv", "advert", "adverts", "advertisement", "advertising", "adbox", "gg",
+      "guanggao", "banner", "banners", "sponsor", "sponsored", "promo", "promotion", "popup", "modal", "dialog",
+      "share", "sharing", "shares", "social", "bdsharebuttonbox", "related", "relate", "recommend",
+      "recommended", "recommendation", "recommends", "hot", "hotnews", "ranking", "rank", "tags", "tagcloud", "pagination",
+      "pager", "pages", "page nav", "login", "register", "signin", "copyright", "toolbar", "qrcode", "erweima",
+      "subscribe", "newsletter", "cookie", "cookies", "contentinfo", "complementary", "search", "searchbox", "feedback", "friendlink"};
+  return std::any_of(kWords.begin(), kWords.end(), [&](auto word) { return has_word(label, word); });
+}
+
+bool says_content(std::string_view label) {
+  return std::any_of(label.begin(), label.end(), [](char c) { return c != ' '; }) &&
+         (label.find("article") != label.npos || label.find("content") != label.npos ||
+          has_word(label, "main") || has_word(label, "post") || label.find("entry") != label.npos ||
+          has_word(label, "text") || has_word(label, "body") || label.find("detail") != label.npos ||
+          has_word(label, "story") || has_word(label, "news") || has_word(label, "message"));
+}
+
+bool says_chatter(std::string_view label) {
+  return has_word(label, "comment") || has_word(label, "comments") || has_word(label, "reply") ||
+         has_word(label, "meta") || has_word(label, "author") || has_word(label, "avatar");
+}
+
+class Finder {
+ public:
+  explicit Finder(std::span<const HtmlNode> nodes)
+      : nodes_(nodes), dropped_(nodes.size(), false), own_(nodes.size()), all_(nodes.size()),
+        score_(nodes.size(), 0.0) {}
+
+  HtmlContent run() {
+    drop_machinery();
+    weigh();
+    drop_boilerplate();
+    drop_link_lists();
+    weigh();
+    score();
+    select();
+    return finish();
+  }
+
+ private:
+  size_t size() const { return nodes_.size(); }
+  static size_t at(int32_t i) { return static_cast<size_t>(i); }
+
+  void drop(size_t i) { std::fill(dropped_.begin() + static_cast<long>(i), dropped_.begin() + nodes_[i].end, true); }
+
+  void drop_machinery() {
+    for (size_t i = 0; i < size(); ++i)
+      if (!dropped_[i] && !nodes_[i].is_text() && (is_machinery(nodes_[i].tag) || nodes_[i].hidden)) {
+        if (nodes_[i].tag != "body" && nodes_[i].tag != "html") drop(i);
+      }
+    machinery_ = dropped_;
+  }
+
+  // own_: inline text by nearest block; all_: by subtree.
+  void weigh() {
+    std::fill(own_.begin(), own_.end(), Weight{});
+    std::fill(all_.begin(), all_.end(), Weight{});
+    std::vector<int32_t> block(size(), -1);
+    std::vector<bool> link(size(), false);
+    for (size_t i = 0; i < size(); ++i) {
+      const HtmlNode& node = nodes_[i];
+      const int32_t parent = node.parent;
+      block[i] = is_block_tag(node.tag) || parent < 0 ? static_cast<int32_t>(i) : block[at(parent)];
+      link[i] = node.tag == "a" || (parent >= 0 && link[at(parent)]);
+      if (!node.is_text() || dropped_[i] || parent < 0) continue;
+      Weight w;
+      for (size_t k = 0; k < node.text.size();) {
+        const char32_t c = next_char(node.text, k);
+        if (is_space(c)) continue;
+        ++w.chars;
+        if (c == U'，' || c == U'。' || c == U'、' || c == U'；' || c == ',') ++w.commas;
+      }
+      if (link[i]) w.links = w.chars;
+      all_[i] = w;
+      add(own_[at(block[i])], w);
+    }
+    for (size_t i = size(); i-- > 0;)
+      if (nodes_[i].parent >= 0) add(all_[at(nodes_[i].parent)], all_[i]);
+  }
+
+  static void add(Weight& to, const Weight& w) {
+    to.chars += w.chars;
+    to.links += w.links;
+    to.commas += w.commas;
+  }
+
+  void drop_boilerplate() {
+    const int64_t total = std::max<int64_t>(1, all_[0].chars);
+    for (size_t i = 0; i < size(); ++i) {
+      const HtmlNode& node = nodes_[i];
+      if (dropped_[i] || node.is_text() || one_of(node.tag, {"html", "body", "main", "article"})) continue;
+      const bool by_tag = one_of(node.tag, {"nav", "footer", "aside", "menu", "dialog"}) ||
+                          (node.tag == "header" && !inside(i, {"article", "main"}));
+      const bool by_label = says_boilerplate(node.label) && !says_content(node.label);
+      if (!by_tag && !by_label) continue;
+      // A wrong guess about a large part of the page costs more than a menu left in.
+      const double share = static_cast<double>(all_[i].chars) / static_cast<double>(total);
+      if (share > (by_tag ? 0.8 : 0.4) && all_[i].link_density() < 0.5) continue;
+      if (!one_of(node.tag, {"h1", "h2", "h3"})) drop(i);
+    }
+  }
+
+  bool inside(size_t i, std::initializer_list<std::string_view> tags) const {
+    for (int32_t up = nodes_[i].parent; up >= 0; up = nodes_[at(up)].parent)
+      if (one_of(nodes_[at(up)].tag, tags)) return true;
+    return false;
+  }
+
+  // Lists, rows and divs that are mostly links: menus without a telling name.
+  void drop_link_lists() {
+    for (size_t i = 0; i < size(); ++i) {
+      const HtmlNode& node = nodes_[i];
+      if (dropped_[i] || !one_of(node.tag, {"ul", "ol", "dl", "div", "table", "p", "section", "tr"})) continue;
+      const Weight& w = all_[i];
+      if (w.chars == 0 || w.link_density() < 0.7) continue;
+      if (w.chars > all_[0].chars / 2) continue;
+      if (node.tag == "p" && w.commas > 0) continue;
+      int links = 0;
+      for (size_t k = i; k < at(node.end); ++k) links += nodes_[k].tag == "a" ? 1 : 0;
+      if (links >= 3 || w.chars < 25) drop(i);
+    }
+  }
+
+  void score() {
+    for (size_t i = 0; i < size(); ++i) {
+      if (dropped_[i] || !is_block_tag(nodes_[i].tag)) continue;
+      const Weight& own = own_[i];
+      if (own.chars < 10) continue;
+      double value = 1.0 + static_cast<double>(own.commas) + std::min(static_cast<double>(own.chars) / 40.0, 6.0);
+      value *= 1.0 - own.link_density();
+      // A block of running text counts for itself too: pages that break lines with <br> have no <p>.
+      score_[i] += value;
+      double share = 1.0;
+      int32_t up = nodes_[i].parent;
+      for (int level = 1; up >= 0 && level <= 5; up = nodes_[at(up)].parent) {
+        if (!is_block_tag(nodes_[at(up)].tag)) continue;
+        score_[at(up)] += value * share;
+        share = level == 1 ? 0.7 : share * 0.6;
+        ++level;
+      }
+    }
+    for (size_t i = 0; i < size(); ++i) {
+      if (score_[i] <= 0) continue;
+      double factor = 1.0;
+      if (says_content(nodes_[i].label) || one_of(nodes_[i].tag, {"article", "main"})) factor *= 1.3;
+      if (says_chatter(nodes_[i].label)) factor *= 0.6;
+      if (one_of(nodes_[i].tag, {"html", "body"})) factor *= 0.5;
+      score_[i] *= factor * (1.0 - all_[i].link_density());
+    }
+  }
+
+  void select() {
+    const auto best = std::max_element(score_.begin(), score_.end());
+    chosen_.assign(size(), false);
+    if (best == score_.end() || *best <= 0) {
+      choose(0);
+      return;
+    }
+    auto root = static_cast<size_t>(best - score_.begin());
+    root = widen(root);
+    choose(root);
+    choose_siblings(root);
+  }
+
+  // While an ancestor holds much more running text than the choice does, the choice was one
+  // paragraph group or one post of several.
+  size_t widen(size_t root) const {
+    size_t choice = root;
+    for (int32_t up = nodes_[root].parent; up >= 0; up = nodes_[at(up)].parent) {
+      const Weight& inner = all_[choice];
+      const Weight& outer = all_[at(up)];
+      const int64_t plain_inner = inner.chars - inner.links;
+      const int64_t plain_outer = outer.chars - outer.links;
+      const bool denser = outer.commas * 10 > inner.commas * 13;
+      if (denser && plain_outer * 10 > plain_inner * 13 && outer.link_density() < inner.link_density() + 0.15)
+        choice = at(up);
+    }
+    return choice;
+  }
+
+  void choose(size_t i) {
+    for (size_t k = i; k < at(nodes_[i].end); ++k) chosen_[k] = !dropped_[k];
+  }
+
+  void choose_siblings(size_t root) {
+    const int32_t parent = nodes_[root].parent;
+    if (parent < 0) return;
+    for (size_t i = at(parent) + 1; i < at(nodes_[at(parent)].end); i = at(nodes_[i].end)) {
+      if (i == root || dropped_[i] || nodes_[i].is_text()) continue;
+      const Weight& w = all_[i];
+      const bool heading = one_of(nodes_[i].tag, {"h1", "h2"}) && i < root;
+      const bool reads = w.commas >= 2 && w.chars >= 30 && w.link_density() < 0.2 && !says_chatter(nodes_[i].label);
+      const bool scored = score_[i] > 0.25 * score_[root];
+      if (heading || reads || scored) choose(i);
+    }
+  }
+
+  HtmlContent finish() {
+    std::vector<int32_t> chosen_before(size() + 1, 0);
+    for (size_t i = 0; i < size(); ++i) chosen_before[i + 1] = chosen_before[i] + (chosen_[i] ? 1 : 0);
+    HtmlContent out;
+    for (size_t i = 0; i < size();) {
+      const bool gone = chosen_before[at(nodes_[i].end)] == chosen_before[i];
+      const bool countable = gone && is_block_tag(nodes_[i].tag);
+      if (countable && !machinery_[i] && holds_text(i)) ++out.blocks_removed;
+      i = countable || (gone && machinery_[i]) ? at(nodes_[i].end) : i + 1;
+    }
+    out.keep = std::move(chosen_);
+    return out;
+  }
+
+  bool holds_text(size_t i) const {
+    for (size_t k = i; k < at(nodes_[i].end); ++k)
+      if (nodes_[k].is_text() && !machinery_[k] && !trim(nodes_[k].text).empty()) return true;
+    return false;
+  }
+
+  std::span<const HtmlNode> nodes_;
+  std::vector<bool> dropped_;    // by rule, before scoring
+  std::vector<bool> machinery_;  // of these, what no reader ever sees
+  std::vector<bool> chosen_;
+  std::vector<Weight> own_;
+  std::vector<Weight> all_;
+  std::vector<double> score_;
+};
+
+}  // namespace
+
+HtmlContent find_content(std::span<const HtmlNode> nodes) {
+  if (nodes.empty()) return {};
+  return Finder(nodes).run();
+}
+
+}  // namespace plinth::corpus

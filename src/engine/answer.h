@@ -1,0 +1,46 @@
+// An answer in the making: samples a token from each logits row, turns tokens into text, watches for
+// stops, and tells the request's sink.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "engine/output.h"
+#include "engine/sampler.h"
+#include "engine/stop_strings.h"
+#include "text/tokenizer.h"
+
+namespace plinth::engine {
+
+class AnswerOutput : public Output {
+ public:
+  // request.prompt has been moved out, `prompt` is it; tokens_max is what context and cache leave.
+  // The tokenizer outlives the answer: the engine holds the model.
+  AnswerOutput(const text::Tokenizer& tokenizer, Request request,
+               const std::vector<int32_t>& prompt, int64_t tokens_max);
+
+  int64_t first_wanted(int64_t tokens) const override { return tokens - 1; }
+
+  bool take(int64_t first, tensor::ConstMatrix logits, std::vector<int32_t>& tokens) override;
+
+  void found_cached(int64_t tokens) override { usage_.cached_tokens = tokens; }
+
+  void abort(Error error) override;
+
+ private:
+  bool is_stop(int32_t token) const;
+  void finish(Event event, FinishReason reason);
+
+  const text::Tokenizer* tokenizer_;
+  Request request_;
+  int64_t tokens_max_;
+  Sampler sampler_;
+  TokenCounts counts_;
+  text::StreamDecoder decoder_;
+  StopStrings stops_;
+  Usage usage_;
+};
+
+}  // namespace plinth::engine

@@ -1,0 +1,67 @@
+// From logits to one token. Everything that decides is the sequence's own (its settings, its counts,
+// its generator), so the choice never depends on what else is in the batch.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "core/result.h"
+#include "core/rng.h"
+#include "engine/engine.h"
+
+namespace plinth::engine {
+
+// How often tokens occurred, for the penalties.
+class TokenCounts {
+ public:
+  void add_prompt(int32_t token) { counts_[token]; }
+
+  void add_answer(int32_t token) { ++counts_[token]; }
+
+  // token -> times in the answer (0: prompt only).
+  const std::unordered_map<int32_t, int32_t>& all() const { return counts_; }
+
+ private:
+  std::unordered_map<int32_t, int32_t> counts_;
+};
+
+struct Choice {
+  int32_t token = -1;
+  float logprob = 0;  // under the model itself: before temperature, penalties and bias
+  std::vector<std::pair<int32_t, float>> top = {};  // Sampling::top_logprobs of them, best first
+};
+
+class Sampler {
+ public:
+  // bias ids outside the vocabulary are refused by Engine::submit, sampling.check() has passed.
+  explicit Sampler(Sampling sampling);
+
+  // Order: bias; repetition, frequency and presence penalty; temperature; top-k; min-p; top-p. Equal
+  // logits: the smaller id. kInternal when no logit is a number.
+  Result<Choice> choose(std::span<const float> logits, const TokenCounts& counts);
+
+  // Whether counts matter at all.
+  bool wants_counts() const;
+
+ private:
+  struct Candidate {
+    int32_t token = 0;
+    float logit = 0;
+    double weight = 0;  // exp(logit - best)
+  };
+
+  void adjust(std::span<float> logits, const TokenCounts& counts) const;
+  int32_t draw(std::span<const float> logits);
+  void keep_top(size_t n);
+  void keep_mass();
+
+  Sampling sampling_;
+  Rng rng_;
+  std::vector<float> adjusted_;        // scratch [vocabulary]
+  std::vector<Candidate> candidates_;  // scratch
+};
+
+}  // namespace plinth::engine

@@ -1,0 +1,118 @@
+#include "engine/sampler.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+namespace plinth::engine {
+namespace {
+
+const std::vector<float> kLogits{1.0f, 3.0f, 2.0f, 0.0f};
+
+int32_t choose(Sampling sampling, std::span<const float> logits, const TokenCounts& counts = {}) {
+  return Sampler(std::move(sampling)).choose(logits, counts)->token;
+}
+
+// How often each token comes.
+std::vector<double> shares(const Sampling& sampling, std::span<const float> logits, int draws) {
+  Sampler sampler(sampling);
+  std::vector<double> share(logits.size());
+  for (int i = 0; i < draws; ++i)
+    share[static_cast<size_t>(sampler.choose(logits, {})->token)] += 1.0 / draws;
+  return share;
+}
+
+TEST(Sampler, GreedyTakesTheBestAndTheSmallerIdOfEquals) {
+  EXPECT_EQ(choose({.temperature = 0}, kLogits), 1);
+  EXPECT_EQ(choose({.temperature = 0}, std::vector<float>{1, 5, 5}), 1);
+}
+
+TEST(Sampler, DrawsFromTheSoftmax) {
+  const auto share = shares({.temperature = 0.5f, .seed = 1}, kLogits, 100000);
+  double total = 0;
+  for (const float logit : kLogits) total += std::exp(logit / 0.5);
+  for (size_t i = 0; i < kLogits.size(); ++i)
+    EXPECT_NEAR(share[i], std::exp(kLogits[i] / 0.5) / total, 0.01);
+}
+
+TEST(Sampler, FiltersKeepTheBestCandidates) {
+  const auto k = shares({.top_k = 2, .seed = 1}, kLogits, 2000);
+  EXPECT_EQ(k[0] + k[3], 0);
+  EXPECT_GT(k[2], 0.2);
+  // Softmax of the logits: 0.087, 0.644, 0.237, 0.032.
+  const auto p = shares({.top_p = 0.7f, .seed = 1}, kLogits, 2000);
+  EXPECT_EQ(p[0] + p[3], 0);
+  EXPECT_GT(p[2], 0.2);
+  const auto all_but_one = shares({.top_p = 0.95f, .seed = 1}, kLogits, 2000);
+  EXPECT_EQ(all_but_one[3], 0);
+  EXPECT_GT(all_but_one[0], 0.05);
+  const auto m = shares({.min_p = 0.3f, .seed = 1}, kLogits, 2000);
+  EXPECT_EQ(m[0] + m[3], 0);
+  EXPECT_GT(m[2], 0.2);
+}
+
+TEST(Sampler, NucleusOfAFlatDistributionReachesFar) {
+  const std::vector<float> flat(5000, 0.0f);
+  const auto share = shares({.top_p = 0.5f, .seed = 1}, flat, 20000);
+  EXPECT_GT(share[2400] + share[2401] + share[2402] + share[2403], 0);
+  for (size_t i = 2501; i < flat.size(); ++i) EXPECT_EQ(share[i], 0);
+}
+
+TEST(Sampler, SameSeedSameTokens) {
+  Sampler a({.seed = 9});
+  Sampler b({.seed = 9});
+  Sampler c({.seed = 10});
+  int same = 0;
+  for (int i = 0; i < 200; ++i) {
+    const int32_t token = a.choose(kLogits, {})->token;
+    EXPECT_EQ(token, b.choose(kLogits, {})->token);
+    same += token == c.choose(kLogits, {})->token ? 1 : 0;
+  }
+  EXPECT_LT(same, 200);
+}
+
+TEST(Sampler, BiasAndPenaltiesMoveTheChoice) {
+  EXPECT_EQ(choose({.temperature = 0, .logit_bias = {{3, 10.0f}}}, kLogits), 3);
+  TokenCounts counts;
+  counts.add_prompt(1);
+  EXPECT_EQ(choose({.temperature = 0, .repetition_penalty = 2}, kLogits, counts), 2);
+  EXPECT_EQ(choose({.temperature = 0, .presence_penalty = 2}, kLogits, counts), 1)
+      << "presence counts the answer only";
+  counts.add_answer(1);
+  EXPECT_EQ(choose({.temperature = 0, .presence_penalty = 1.5f}, kLogits, counts), 2);
+  EXPECT_EQ(choose({.temperature = 0, .frequency_penalty = 0.8f}, kLogits, counts), 1);
+  counts.add_answer(1);
+  EXPECT_EQ(choose({.temperature = 0, .frequency_penalty = 0.8f}, kLogits, counts), 2);
+}
+
+TEST(Sampler, LogProbabilitiesAreTheModelsOwn) {
+  Sampler sampler({.temperature = 0, .logit_bias = {{3, 10.0f}}, .top_logprobs = 2});
+  const auto choice = sampler.choose(kLogits, {});
+  double total = 0;
+  for (const float logit : kLogits) total += std::exp(static_cast<double>(logit));
+  EXPECT_NEAR(choice->logprob, 0.0 - std::log(total), 1e-6);
+  ASSERT_EQ(choice->top.size(), 2u);
+  EXPECT_EQ(choice->top[0].first, 1);
+  EXPECT_NEAR(choice->top[0].second, 3.0 - std::log(total), 1e-6);
+  EXPECT_EQ(choice->top[1].first, 2);
+}
+
+TEST(Sampler, LogitsThatAreNotNumbersAreAnError) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_FALSE(Sampler({}).choose(std::vector<float>{nan, nan}, {}));
+  EXPECT_EQ(choose({.temperature = 1}, std::vector<float>{nan, 1.0f, nan}), 1);
+}
+
+TEST(Sampling, RefusesWhatMakesNoSense) {
+  EXPECT_TRUE(Sampling().check());
+  EXPECT_FALSE(Sampling{.temperature = -1}.check());
+  EXPECT_FALSE(Sampling{.temperature = std::numeric_limits<float>::quiet_NaN()}.check());
+  EXPECT_FALSE(Sampling{.top_p = 0}.check());
+  EXPECT_FALSE(Sampling{.top_k = -1}.check());
+  EXPECT_FALSE(Sampling{.repetition_penalty = 0}.check());
+  EXPECT_FALSE((Sampling{.logit_bias = {{1, 1000.0f}}}).check());
+}
+
+}  // namespace
+}  // namespace plinth::engine

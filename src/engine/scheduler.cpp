@@ -1,0 +1,135 @@
+#include "engine/scheduler.h"
+
+#include <algorithm>
+
+namespace plinth::engine {
+namespace {
+
+int64_t blocks_for(int64_t tokens, int64_t block_tokens) {
+  return (tokens + block_tokens - 1) / block_tokens;
+}
+
+// A sequence as the plan goes on.
+struct Draft {
+  int64_t tokens = 0;
+  int64_t computed = 0;
+  int64_t blocks = 0;
+  int64_t releasable = 0;
+  int64_t rows = 0;
+  bool preempted = false;
+
+  int64_t lacking() const { return tokens - computed - rows; }
+
+  bool decoding() const { return tokens - computed == 1; }
+};
+
+class Planner {
+ public:
+  Planner(std::span<const RunningState> running, const StepLimits& limits)
+      : limits_(limits), running_(running.size()), rows_left_(limits.rows_max),
+        blocks_free_(limits.blocks_free) {
+    for (const auto& state : running)
+      drafts_.push_back({.tokens = state.tokens,
+                         .computed = state.computed,
+                         .blocks = state.blocks,
+                         .releasable = state.releasable});
+  }
+
+  StepPlan plan(std::span<const WaitingState> waiting) {
+    decode();
+    admit(waiting);
+    prefill();
+    if (nothing_moves()) preempt_youngest();
+    for (size_t i = 0; i < drafts_.size(); ++i)
+      if (drafts_[i].rows > 0) plan_.chunks.push_back({i, drafts_[i].rows});
+    return std::move(plan_);
+  }
+
+ private:
+  void decode() {
+    for (Draft& draft : drafts_) {
+      if (!draft.decoding() || rows_left_ == 0) continue;
+      while (!draft.preempted && give_rows(draft, 1) == 0) preempt_youngest();
+    }
+  }
+
+  void admit(std::span<const WaitingState> waiting) {
+    if (!plan_.preempted.empty()) return;
+    int64_t promised = 0;  // blocks that running prompts still need
+    for (const Draft& draft : drafts_)
+      promised += std::max<int64_t>(
+          0, blocks_for(draft.tokens, limits_.block_tokens) - draft.blocks);
+    for (const auto& state : waiting) {
+      if (static_cast<int64_t>(drafts_.size()) >= limits_.sequences_max) return;
+      const int64_t need = blocks_for(state.tokens, limits_.block_tokens);
+      // One spare block for each sequence that runs: who is admitted should not be preempted at once.
+      const auto spare = static_cast<int64_t>(drafts_.size());
+      if (need + promised + spare > blocks_free_) return;
+      const int64_t found = state.cached / limits_.block_tokens;
+      blocks_free_ -= found;
+      promised += need - found;
+      drafts_.push_back({.tokens = state.tokens, .computed = state.cached, .blocks = found});
+      ++plan_.admitted;
+    }
+  }
+
+  void prefill() {
+    std::vector<size_t> prompts;
+    for (size_t i = 0; i < drafts_.size(); ++i)
+      if (!drafts_[i].preempted && drafts_[i].lacking() > 0) prompts.push_back(i);
+    if (prompts.empty()) return;
+    const size_t oldest = prompts.front();
+    give_rows(drafts_[oldest], prompts.size() == 1 ? rows_left_ : (rows_left_ + 1) / 2);
+    std::stable_sort(prompts.begin() + 1, prompts.end(), [this](size_t a, size_t b) {
+      return drafts_[a].lacking() < drafts_[b].lacking();
+    });
+    for (size_t i = 1; i < prompts.size(); ++i) give_rows(drafts_[prompts[i]], rows_left_);
+    give_rows(drafts_[oldest], rows_left_);
+  }
+
+  // Up to `rows` more rows, as far as rows and blocks reach. Returns how many.
+  int64_t give_rows(Draft& draft, int64_t rows) {
+    const int64_t reach = (draft.blocks + blocks_free_) * limits_.block_tokens;
+    rows = std::min({rows, rows_left_, draft.lacking(), reach - draft.computed - draft.rows});
+    if (rows <= 0) return 0;
+    draft.rows += rows;
+    rows_left_ -= rows;
+    const int64_t more = std::max<int64_t>(
+        0, blocks_for(draft.computed + draft.rows, limits_.block_tokens) - draft.blocks);
+    draft.blocks += more;
+    blocks_free_ -= more;
+    return rows;
+  }
+
+  void preempt_youngest() {
+    for (size_t i = running_; i-- > 0;) {
+      Draft& draft = drafts_[i];
+      if (draft.preempted) continue;
+      draft.preempted = true;
+      blocks_free_ += draft.releasable;
+      plan_.preempted.push_back(i);
+      return;
+    }
+  }
+
+  bool nothing_moves() const {
+    return running_ > 0 && plan_.preempted.empty() &&
+           std::ranges::all_of(drafts_, [](const Draft& draft) { return draft.rows == 0; });
+  }
+
+  const StepLimits& limits_;
+  size_t running_;
+  int64_t rows_left_;
+  int64_t blocks_free_;
+  std::vector<Draft> drafts_;
+  StepPlan plan_;
+};
+
+}  // namespace
+
+StepPlan plan_step(std::span<const RunningState> running, std::span<const WaitingState> waiting,
+                   const StepLimits& limits) {
+  return Planner(running, limits).plan(waiting);
+}
+
+}  // namespace plinth::engine

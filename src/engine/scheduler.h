@@ -1,0 +1,59 @@
+// What the next step computes: planning apart from doing.
+//
+// plan_step() looks at plain numbers and answers in plain numbers; the engine carries the plan out.
+// Rules, in order:
+// - every sequence that only lacks its newest token gets its row (decode), the oldest first;
+// - when no block is free for such a row, the youngest sequence is preempted: it gives its blocks back
+//   and waits to be recomputed;
+// - waiting sequences are admitted in order while the blocks for all their tokens are in sight;
+// - the rows that are left go to prompts: half to the oldest, so that it always moves, the rest to the
+//   shortest first, so that a short question passes a long document; what is left over to the oldest.
+// The oldest sequence always moves, so everything ends.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace plinth::engine {
+
+struct RunningState {
+  int64_t tokens = 0;      // that must be computed before the sequence can go on
+  int64_t computed = 0;    // of them, in the KV cache
+  int64_t blocks = 0;      // held
+  int64_t releasable = 0;  // of them, free again when this sequence lets go
+};
+
+struct WaitingState {
+  int64_t tokens = 0;
+  int64_t cached = 0;  // found in the prefix cache
+};
+
+struct StepLimits {
+  int64_t rows_max = 0;
+  int64_t sequences_max = 0;
+  int64_t block_tokens = 0;
+  int64_t blocks_free = 0;
+};
+
+// `rows` tokens of one sequence, from where it stands. Sequences are counted through `running` and on
+// through the admitted ones of `waiting`.
+struct Chunk {
+  size_t sequence = 0;
+  int64_t rows = 0;
+
+  bool operator==(const Chunk&) const = default;
+};
+
+struct StepPlan {
+  std::vector<size_t> preempted;  // indices of `running`, youngest first
+  size_t admitted = 0;            // so many from the front of `waiting`
+  std::vector<Chunk> chunks;
+};
+
+// running: the oldest first; waiting: in the order of admission.
+StepPlan plan_step(std::span<const RunningState> running, std::span<const WaitingState> waiting,
+                   const StepLimits& limits);
+
+}  // namespace plinth::engine

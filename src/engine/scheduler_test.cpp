@@ -1,0 +1,165 @@
+#include "engine/scheduler.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/rng.h"
+
+namespace plinth::engine {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+using Running = std::vector<RunningState>;
+using Waiting = std::vector<WaitingState>;
+
+const StepLimits kRoomy{.rows_max = 16, .sequences_max = 8, .block_tokens = 4, .blocks_free = 100};
+
+TEST(Scheduler, DecodesComeBeforePrompts) {
+  const Running running{{.tokens = 40, .computed = 8, .blocks = 2},
+                        {.tokens = 10, .computed = 9, .blocks = 3}};
+  const auto plan = plan_step(running, {}, kRoomy);
+  EXPECT_THAT(plan.chunks, ElementsAre(Chunk{0, 15}, Chunk{1, 1}));
+}
+
+TEST(Scheduler, LongPromptIsCutAndAShortOnePassesIt) {
+  const Running running{{.tokens = 200, .computed = 0}};
+  const auto plan = plan_step(running, Waiting{{.tokens = 30}, {.tokens = 6}}, kRoomy);
+  EXPECT_EQ(plan.admitted, 2u);
+  EXPECT_THAT(plan.chunks, ElementsAre(Chunk{0, 8}, Chunk{1, 2}, Chunk{2, 6}));
+}
+
+TEST(Scheduler, CachedTokensCostNoRows) {
+  const auto plan = plan_step({}, Waiting{{.tokens = 12, .cached = 8}}, kRoomy);
+  EXPECT_THAT(plan.chunks, ElementsAre(Chunk{0, 4}));
+}
+
+TEST(Scheduler, WaitsForBlocksForTheWholePrompt) {
+  StepLimits limits = kRoomy;
+  limits.blocks_free = 3;
+  EXPECT_EQ(plan_step({}, Waiting{{.tokens = 13}}, limits).admitted, 0u);
+  EXPECT_EQ(plan_step({}, Waiting{{.tokens = 12}}, limits).admitted, 1u);
+  const Running running{{.tokens = 4, .computed = 3, .blocks = 1}};
+  EXPECT_EQ(plan_step(running, Waiting{{.tokens = 12}}, limits).admitted, 0u)
+      << "a spare block for the one that runs";
+}
+
+TEST(Scheduler, DoesNotPromiseTheSameBlocksTwice) {
+  StepLimits limits = kRoomy;
+  limits.blocks_free = 10;
+  const Running running{{.tokens = 32, .computed = 4, .blocks = 1}};  // needs 7 more
+  EXPECT_EQ(plan_step(running, Waiting{{.tokens = 12}}, limits).admitted, 0u);
+}
+
+TEST(Scheduler, KeepsToTheNumberOfSequences) {
+  StepLimits limits = kRoomy;
+  limits.sequences_max = 2;
+  const Running running{{.tokens = 4, .computed = 3, .blocks = 1}};
+  EXPECT_EQ(plan_step(running, Waiting{{.tokens = 1}, {.tokens = 1}}, limits).admitted, 1u);
+}
+
+TEST(Scheduler, PreemptsTheYoungestWhenBlocksRunOut) {
+  StepLimits limits = kRoomy;
+  limits.blocks_free = 0;
+  const Running running{{.tokens = 9, .computed = 8, .blocks = 2, .releasable = 2},
+                        {.tokens = 5, .computed = 4, .blocks = 1, .releasable = 1},
+                        {.tokens = 5, .computed = 4, .blocks = 1, .releasable = 1}};
+  const auto plan = plan_step(running, Waiting{{.tokens = 1}}, limits);
+  EXPECT_THAT(plan.preempted, ElementsAre(2, 1));
+  EXPECT_THAT(plan.chunks, ElementsAre(Chunk{0, 1}));
+  EXPECT_EQ(plan.admitted, 0u);
+}
+
+TEST(Scheduler, PreemptsWhenNobodyCanMove) {
+  StepLimits limits = kRoomy;
+  limits.blocks_free = 0;
+  const Running running{{.tokens = 20, .computed = 8, .blocks = 2, .releasable = 2},
+                        {.tokens = 20, .computed = 8, .blocks = 2, .releasable = 2}};
+  const auto plan = plan_step(running, {}, limits);
+  EXPECT_THAT(plan.preempted, ElementsAre(1));
+  EXPECT_THAT(plan.chunks, IsEmpty());
+}
+
+// Sequences of random lengths through a small pool, as the engine would carry the plans out.
+TEST(Scheduler, EverythingEndsAndBlocksAddUpUnderRandomLoad) {
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    Rng rng(seed);
+    const StepLimits fixed{.rows_max = static_cast<int64_t>(1 + rng.below(20)),
+                           .sequences_max = static_cast<int64_t>(1 + rng.below(6)),
+                           .block_tokens = static_cast<int64_t>(1 + rng.below(5)),
+                           .blocks_free = 0};
+    const int64_t blocks = static_cast<int64_t>(4 + rng.below(20));
+
+    struct Simulated {
+      int id;
+      int64_t tokens;
+      int64_t end;
+      int64_t computed = 0;
+      int64_t held = 0;
+    };
+
+    std::vector<Simulated> waiting;
+    std::vector<Simulated> running;
+    for (int i = 0; i < 20; ++i) {
+      const int64_t end = 1 + static_cast<int64_t>(
+                                  rng.below(static_cast<uint64_t>(blocks * fixed.block_tokens)));
+      waiting.push_back({i, 1 + static_cast<int64_t>(rng.below(static_cast<uint64_t>(end))), end});
+    }
+    int64_t free = blocks;
+    int steps = 0;
+    while (!waiting.empty() || !running.empty()) {
+      ASSERT_LT(++steps, 20000) << "seed " << seed;
+      Running states;
+      for (const auto& s : running) states.push_back({s.tokens, s.computed, s.held, s.held});
+      Waiting queue;
+      for (const auto& s : waiting) queue.push_back({s.tokens, 0});
+      StepLimits limits = fixed;
+      limits.sequences_max = std::min(fixed.sequences_max, fixed.rows_max);
+      limits.blocks_free = free;
+      const auto plan = plan_step(states, queue, limits);
+
+      std::vector<Simulated> all = running;
+      all.insert(all.end(), waiting.begin(),
+                 waiting.begin() + static_cast<std::ptrdiff_t>(plan.admitted));
+      waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(plan.admitted));
+      for (const size_t i : plan.preempted) {
+        free += all[i].held;
+        Simulated back = all[i];
+        back.computed = back.held = 0;
+        waiting.insert(waiting.begin(), back);
+        all[i].end = 0;  // gone
+      }
+      int64_t rows = 0;
+      for (const Chunk& chunk : plan.chunks) {
+        Simulated& s = all[chunk.sequence];
+        ASSERT_GT(s.end, 0) << "a preempted sequence got rows";
+        ASSERT_LE(chunk.rows, s.tokens - s.computed);
+        rows += chunk.rows;
+        s.computed += chunk.rows;
+        while (s.held * fixed.block_tokens < s.computed) {
+          ++s.held;
+          --free;
+        }
+        if (s.computed == s.tokens) ++s.tokens;
+      }
+      ASSERT_GE(free, 0) << "seed " << seed;
+      ASSERT_LE(rows, fixed.rows_max);
+      running.clear();
+      for (const auto& s : all) {
+        if (s.end == 0) continue;
+        if (s.tokens > s.end) {
+          free += s.held;
+        } else {
+          running.push_back(s);
+        }
+      }
+      std::ranges::sort(running, {}, &Simulated::id);
+      std::ranges::sort(waiting, {}, &Simulated::id);
+    }
+    EXPECT_EQ(free, blocks);
+  }
+}
+
+}  // namespace
+}  // namespace plinth::engine

@@ -1,0 +1,56 @@
+// One sequence on its way through the engine: its tokens, how far they are in the KV cache, and who
+// wants what comes out. Owned by the engine thread.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "engine/block_pool.h"
+#include "engine/engine.h"
+#include "engine/output.h"
+#include "engine/prefix_cache.h"
+
+namespace plinth::engine {
+
+struct Sequence {
+  RequestId id = 0;  // grows: the smaller is the older
+  bool background = false;  // scoring: stands back behind answers
+  std::vector<int32_t> tokens;
+  std::shared_ptr<const model::Adapter> adapter;  // shared with the request's owner
+  std::unique_ptr<Output> output;
+
+  bool started = false;              // was admitted once
+  int64_t computed = 0;              // tokens whose keys and values are in the blocks
+  std::vector<BlockHandle> blocks;
+  std::vector<int32_t> table;        // their numbers, as the kernels read them
+  bool cacheable = false;            // an adapter without a digest cannot be told from another
+  PrefixCache::Chain scope;          // where this sequence's prefixes begin
+  PrefixCache::Chain chain;          // behind the last block the cache knows
+  int64_t blocks_known = 0;          // blocks the cache knows
+
+  int64_t lacking() const { return static_cast<int64_t>(tokens.size()) - computed; }
+
+  // Tokens at the front that may come from the cache: the rows whose logits are wanted must be run.
+  int64_t reusable() const {
+    const auto size = static_cast<int64_t>(tokens.size());
+    return cacheable ? std::min(size - 1, output->first_wanted(size)) : 0;
+  }
+
+  void hold(BlockHandle block) {
+    table.push_back(block.block());
+    blocks.push_back(std::move(block));
+  }
+
+  // Last block first: the pool reuses the ends of chains before their beginnings.
+  void release() {
+    while (!blocks.empty()) blocks.pop_back();
+    table.clear();
+    computed = blocks_known = 0;
+    chain = scope;
+  }
+};
+
+}  // namespace plinth::engine

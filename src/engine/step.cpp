@@ -1,0 +1,227 @@
+#include "engine/step.h"
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+
+#include "core/check.h"
+#include "core/threads.h"
+
+namespace plinth::engine {
+namespace {
+
+using model::Activations;
+using tensor::ConstMatrix;
+using tensor::Matrix;
+
+constexpr int64_t kRankMax = 256;  // Adapter::open refuses more
+
+// Every buffer at its largest size, so that no step allocates.
+void reserve(const model::ModelConfig& config, int64_t rows, Activations& a) {
+  const int64_t q = config.heads * config.head_dim;
+  const int64_t kv = config.kv_heads * config.head_dim;
+  for (auto* buffer : {&a.attention_in, &a.middle, &a.ffn_in}) buffer->resize(rows * config.width);
+  for (auto* buffer : {&a.attention_rms, &a.ffn_rms}) buffer->resize(rows);
+  for (auto* buffer : {&a.q, &a.attended}) buffer->resize(rows * q);
+  for (auto* buffer : {&a.k, &a.v}) buffer->resize(rows * kv);
+  if (config.qk_norm) {
+    a.q_raw.resize(rows * q);
+    a.k_raw.resize(rows * kv);
+    a.q_rms.resize(rows * config.heads);
+    a.k_rms.resize(rows * config.kv_heads);
+  }
+  for (auto* buffer : {&a.gate, &a.up, &a.active}) buffer->resize(rows * config.ffn);
+}
+
+}  // namespace
+
+// Keys and values of all rows go to the cache before any row attends: a chunk's rows see one another.
+class StepRunner::PagedAttention : public model::AttentionSeam {
+ public:
+  explicit PagedAttention(StepRunner& step) : step_(step) {}
+
+  void attend(int64_t layer, Activations& a, int64_t rows) override {
+    const auto& config = step_.model_->config();
+    const tensor::AttentionShape shape = config.attention();
+    const int64_t q = config.heads * config.head_dim;
+    const int64_t kv = config.kv_heads * config.head_dim;
+    const int64_t pool = step_.shape_.blocks * step_.shape_.block_tokens * kv;
+    const tensor::PagedKv paged{.k_pool = step_.kv_.data() + 2 * layer * pool,
+                                .v_pool = step_.kv_.data() + (2 * layer + 1) * pool,
+                                .block_tokens = step_.shape_.block_tokens};
+    const auto n = static_cast<size_t>(rows);
+    const std::span tables(step_.tables_.data(), n);
+    const std::span<const int32_t> positions(step_.positions_.data(), n);
+    step_.ops_->store_kv(a.k.as(rows, kv), a.v.as(rows, kv), tables, positions, shape, paged);
+    step_.ops_->paged_attention(a.q.as(rows, q), tables, positions, shape, paged,
+                                a.attended.as(rows, q));
+  }
+
+ private:
+  StepRunner& step_;
+};
+
+// y += scale * (x A^T) B^T, for each adapter over its own range of rows. Ranges run in parallel when
+// there are several: one decode row alone is too little work to split.
+class StepRunner::SegmentedAdapters : public model::AdapterSeam {
+ public:
+  explicit SegmentedAdapters(StepRunner& step) : step_(step) {
+    const auto& adapters = step.adapters_;
+    for (size_t begin = 0; begin < adapters.size();) {
+      size_t end = begin + 1;
+      while (end < adapters.size() && adapters[end] == adapters[begin]) ++end;
+      if (adapters[begin] != nullptr)
+        ranges_.push_back({adapters[begin], static_cast<int64_t>(begin),
+                           static_cast<int64_t>(end - begin)});
+      begin = end;
+    }
+  }
+
+  bool empty() const { return ranges_.empty(); }
+
+  void add(int64_t layer, model::Linear which, ConstMatrix x, Matrix y) override {
+    const auto add_range = [&](const Range& range) {
+      const auto& delta =
+          range.adapter->layers[static_cast<size_t>(layer)][static_cast<size_t>(which)];
+      if (delta.empty()) return;
+      const Matrix low = tensor::matrix(step_.low_rank_.data() + range.begin * kRankMax,
+                                        range.rows, delta.rank);
+      step_.ops_->linear(x.slice(range.begin, range.rows), delta.a, low, false);
+      for (int64_t i = 0; i < range.rows * delta.rank; ++i) low.data[i] *= delta.scale;
+      step_.ops_->linear(low, delta.b, y.slice(range.begin, range.rows), true);
+    };
+    if (ranges_.size() == 1) return add_range(ranges_[0]);
+    compute_pool().parallel_for(std::ssize(ranges_), 1, [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin; i < end; ++i) add_range(ranges_[static_cast<size_t>(i)]);
+    });
+  }
+
+ private:
+  struct Range {
+    const model::Adapter* adapter;
+    int64_t begin;
+    int64_t rows;
+  };
+
+  StepRunner& step_;
+  std::vector<Range> ranges_;
+};
+
+StepRunner::StepRunner(const model::Model& model, const StepShape& shape)
+    : model_(&model), ops_(&tensor::default_ops()), shape_(shape) {
+  const auto& config = model.config();
+  kv_.resize(shape.blocks * block_bytes(config, shape.block_tokens) /
+             static_cast<int64_t>(sizeof(float)));
+  reserve(config, shape.rows_max, activations_);
+  hidden_.resize(shape.rows_max * config.width);
+  head_in_.resize(kHeadRows * config.width);
+  logits_.resize(kHeadRows * config.vocabulary);
+  low_rank_.resize(shape.rows_max * kRankMax);
+  const auto rows = static_cast<size_t>(shape.rows_max);
+  tokens_.reserve(rows);
+  positions_.reserve(rows);
+  tables_.reserve(rows);
+  adapters_.reserve(rows);
+  const int64_t floats = kv_.size() + hidden_.size() + head_in_.size() + logits_.size() +
+                         low_rank_.size();
+  memory_bytes_ = floats * static_cast<int64_t>(sizeof(float)) + activations_.bytes();
+}
+
+StepRunner::~StepRunner() = default;
+
+int64_t StepRunner::block_bytes(const model::ModelConfig& config, int64_t block_tokens) {
+  return config.layers * 2 * config.kv_heads * config.head_dim * block_tokens *
+         static_cast<int64_t>(sizeof(float));
+}
+
+void StepRunner::place(std::span<const Segment> segments) {
+  tokens_.clear();
+  positions_.clear();
+  tables_.clear();
+  adapters_.clear();
+  placed_.clear();
+  for (size_t i = 0; i < segments.size(); ++i) placed_.push_back({i});
+  std::stable_sort(placed_.begin(), placed_.end(), [&](const Placed& a, const Placed& b) {
+    return std::less<>{}(segments[a.segment].adapter, segments[b.segment].adapter);
+  });
+  for (Placed& placed : placed_) {
+    const Segment& segment = segments[placed.segment];
+    placed.begin = std::ssize(tokens_);
+    for (size_t i = 0; i < segment.tokens.size(); ++i) {
+      tokens_.push_back(segment.tokens[i]);
+      positions_.push_back(static_cast<int32_t>(segment.position + static_cast<int64_t>(i)));
+      tables_.push_back(segment.table);
+      adapters_.push_back(segment.adapter);
+    }
+  }
+  PLINTH_CHECK(std::ssize(tokens_) <= shape_.rows_max, "{} rows in a step of {}", tokens_.size(),
+               shape_.rows_max);
+}
+
+void StepRunner::run(std::span<const Segment> segments, const LogitsSink& sink) {
+  place(segments);
+  const int64_t rows = std::ssize(tokens_);
+  if (rows == 0) return;
+  const auto& config = model_->config();
+  const Matrix hidden = hidden_.as(rows, config.width);
+  ops_->embed(tokens_, model_->weights().embedding, hidden);
+  PagedAttention attention(*this);
+  SegmentedAdapters adapters(*this);
+  for (int64_t layer = 0; layer < config.layers; ++layer)
+    model::block_forward({.model = model_,
+                          .ops = ops_,
+                          .layer = layer,
+                          .positions = positions_,
+                          .attention = &attention,
+                          .adapters = adapters.empty() ? nullptr : &adapters},
+                         hidden, activations_, hidden);
+  run_head(segments, sink);
+}
+
+void StepRunner::run_head(std::span<const Segment> segments, const LogitsSink& sink) {
+  const auto& config = model_->config();
+  const int64_t rows = std::ssize(tokens_);
+  const ConstMatrix hidden = hidden_.as(rows, config.width);
+
+  struct Part {  // consecutive wanted rows of one segment in the current head batch
+    size_t segment;
+    int64_t position;
+    int64_t rows;
+  };
+
+  std::vector<Part> parts;
+  int64_t gathered = 0;
+  const auto flush = [&] {
+    if (gathered == 0) return;
+    const Matrix in = head_in_.as(gathered, config.width);
+    const Matrix logits = logits_.as(gathered, config.vocabulary);
+    ops_->rms_norm(in, model_->weights().final_norm, config.rms_eps, in, nullptr);
+    ops_->linear(in, model_->weights().head, logits, false);
+    int64_t begin = 0;
+    for (const Part& part : parts) {
+      sink(part.segment, part.position, logits.slice(begin, part.rows));
+      begin += part.rows;
+    }
+    parts.clear();
+    gathered = 0;
+  };
+
+  for (const Placed& placed : placed_) {
+    const Segment& segment = segments[placed.segment];
+    const int64_t end = segment.position + std::ssize(segment.tokens);
+    int64_t position = std::max(segment.position, segment.first_wanted);
+    while (position < end) {
+      const int64_t take = std::min(end - position, kHeadRows - gathered);
+      const ConstMatrix from = hidden.slice(placed.begin + position - segment.position, take);
+      std::memcpy(head_in_.data() + gathered * config.width, from.data,
+                  static_cast<size_t>(take * config.width) * sizeof(float));
+      parts.push_back({placed.segment, position, take});
+      gathered += take;
+      position += take;
+      if (gathered == kHeadRows) flush();
+    }
+  }
+  flush();
+}
+
+}  // namespace plinth::engine

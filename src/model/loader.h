@@ -1,0 +1,50 @@
+// How a Model comes into being: one loader per source, one place that puts the parts together.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "core/file.h"
+#include "core/result.h"
+#include "model/model.h"
+#include "model/weight_loader.h"
+
+namespace plinth::model {
+
+struct ModelParts {
+  ModelConfig config;
+  Weights weights;
+  std::shared_ptr<const text::Tokenizer> tokenizer;
+  std::string chat_template;
+  std::string digest;
+  std::shared_ptr<const void> storage;
+};
+
+// The only maker of Models.
+class Loader {
+ public:
+  static std::shared_ptr<const Model> finish(ModelParts parts);
+};
+
+// Is the architecture one that is implemented, and are the config's flags what it is made of?
+Status check_architecture(const ModelConfig& config);
+
+// The same result with the file's name before the message of an error.
+template <typename T>
+Result<T> in_file(std::string_view file, Result<T> result) {
+  if (result) return result;
+  return make_error(result.error().code, "{}: {}", file, result.error().message);
+}
+
+// A GGUF v3 image. `name` begins every message; `storage` holds what `bytes` point into.
+Result<std::shared_ptr<const Model>> load_gguf(std::span<const std::byte> bytes,
+                                               std::string_view name,
+                                               std::shared_ptr<WeightStorage> storage);
+
+// A Hugging Face folder: config.json, *.safetensors, tokenizer.json.
+Result<std::shared_ptr<const Model>> load_hf_folder(const Path& folder);
+
+}  // namespace plinth::model

@@ -1,0 +1,127 @@
+#include "store/sqlite.h"
+
+#include <sqlite3.h>
+
+namespace plinth::store {
+namespace {
+
+struct Finalize {
+  void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+};
+
+using Statement = std::unique_ptr<sqlite3_stmt, Finalize>;
+
+Code code_of(int extended) {
+  if (extended == SQLITE_CONSTRAINT_UNIQUE || extended == SQLITE_CONSTRAINT_PRIMARYKEY)
+    return Code::kAlreadyExists;
+  switch (extended & 0xff) {
+    case SQLITE_CONSTRAINT:
+      return Code::kFailedPrecondition;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return Code::kUnavailable;
+    case SQLITE_FULL:
+    case SQLITE_NOMEM:
+      return Code::kResourceExhausted;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return Code::kDataLoss;
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+      return Code::kPermissionDenied;
+    default:
+      return Code::kInternal;
+  }
+}
+
+int bind(sqlite3_stmt* statement, int index, const Value& value) {
+  if (const auto* number = std::get_if<int64_t>(&value))
+    return sqlite3_bind_int64(statement, index, *number);
+  const auto text = std::get<std::string_view>(value);
+  // A null pointer would bind NULL; empty text is text.
+  return sqlite3_bind_text64(statement, index, text.empty() ? "" : text.data(), text.size(),
+                             SQLITE_STATIC, SQLITE_UTF8);
+}
+
+}  // namespace
+
+int64_t Row::integer(int column) const { return sqlite3_column_int64(statement_, column); }
+
+std::string Row::text(int column) const {
+  const unsigned char* bytes = sqlite3_column_text(statement_, column);
+  if (bytes == nullptr) return {};
+  return {reinterpret_cast<const char*>(bytes),
+          static_cast<size_t>(sqlite3_column_bytes(statement_, column))};
+}
+
+void Database::Close::operator()(sqlite3* db) const { sqlite3_close_v2(db); }
+
+Error Database::error(int code, std::string_view what) const {
+  return make_error(code_of(code), "{}: {}", what, sqlite3_errmsg(db_.get()));
+}
+
+Result<Database> Database::open(const Path& path, int busy_ms) {
+  sqlite3* raw = nullptr;
+  const int code = sqlite3_open_v2(
+      path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+  Database db(raw);  // also on failure: the handle holds the message
+  if (code != SQLITE_OK) {
+    if (raw == nullptr) return internal_error("{}: {}", path.string(), sqlite3_errstr(code));
+    return db.error(code, path.string());
+  }
+  sqlite3_extended_result_codes(raw, 1);
+  sqlite3_busy_timeout(raw, busy_ms);
+  const auto settings = db.script(
+      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;");
+  if (!settings)
+    return Error{settings.error().code,
+                 fmt::format("{}: {}", path.string(), settings.error().message)};
+  return db;
+}
+
+Status Database::each(std::string_view sql, std::initializer_list<Value> values,
+                      const std::function<void(const Row&)>& use) {
+  sqlite3_stmt* raw = nullptr;
+  int code = sqlite3_prepare_v2(db_.get(), sql.data(), static_cast<int>(sql.size()), &raw, nullptr);
+  const Statement statement(raw);
+  if (code != SQLITE_OK) return error(code, "database");
+  int index = 0;
+  for (const Value& value : values)
+    if (code = bind(raw, ++index, value); code != SQLITE_OK) return error(code, "database");
+  while ((code = sqlite3_step(raw)) == SQLITE_ROW) use(Row(raw));
+  if (code != SQLITE_DONE) return error(sqlite3_extended_errcode(db_.get()), "database");
+  return {};
+}
+
+Status Database::run(std::string_view sql, std::initializer_list<Value> values) {
+  return each(sql, values, [](const Row&) {});
+}
+
+Status Database::script(std::string_view sql) {
+  const int code = sqlite3_exec(db_.get(), std::string(sql).c_str(), nullptr, nullptr, nullptr);
+  if (code != SQLITE_OK) return error(sqlite3_extended_errcode(db_.get()), "database");
+  return {};
+}
+
+Status Database::transaction(const std::function<Status()>& body) {
+  PLINTH_TRY(run("BEGIN IMMEDIATE"));
+  Status done = body();
+  if (done) done = run("COMMIT");
+  // After some failures (disk full) SQLite has rolled back by itself; a second ROLLBACK is an error
+  // that means nothing.
+  if (!done && sqlite3_get_autocommit(db_.get()) == 0) (void)run("ROLLBACK");
+  return done;
+}
+
+Result<int64_t> Database::integer(std::string_view sql) {
+  int64_t value = 0;
+  PLINTH_TRY(each(sql, {}, [&](const Row& row) { value = row.integer(0); }));
+  return value;
+}
+
+int64_t Database::last_id() const { return sqlite3_last_insert_rowid(db_.get()); }
+
+int64_t Database::rows_changed() const { return sqlite3_changes64(db_.get()); }
+
+}  // namespace plinth::store

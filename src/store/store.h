@@ -1,0 +1,208 @@
+// Everything Plinth remembers, in one folder (PLINTH_HOME):
+//
+//   plinth.db    SQLite in WAL mode, synchronous=FULL: what a call here acknowledged survives a
+//                power cut. Numbered migrations run on open.
+//   artifacts/   immutable bytes named by their SHA-256 (artifacts.h)
+//
+// Names are aliases, bytes are digests. A release is immutable and named by the digest of its
+// canonical JSON; an alias says which release a name means now, and flips in one transaction.
+//
+// Threads: every member may be called from any thread (one connection behind one mutex). Several
+// processes may have the same folder open: writers queue up for a few seconds, then kUnavailable.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/clock.h"
+#include "core/file.h"
+#include "core/result.h"
+#include "store/artifacts.h"
+
+namespace plinth::store {
+
+// A base as it was imported. Importing another file under the same name moves the name.
+struct Base {
+  std::string name = {};
+  std::string digest = {};  // Model::digest()
+  Path path = {};           // a GGUF file or a Hugging Face folder
+  int64_t created_ms = 0;
+};
+
+struct AdapterInfo {
+  std::string digest;  // of the PEFT folder as an artifact
+  std::string name;
+  std::string base_digest;  // what it was tuned on
+  int64_t created_ms = 0;
+};
+
+// One immutable version of a domain model. `digest` and `created_ms` are set by the store; two
+// releases with equal content are one release.
+struct Release {
+  std::string name = {};
+  std::string base_digest = {};
+  std::string adapter_digest = {};    // empty: the plain base
+  std::string chat_template = {};     // Jinja; empty: the base's own
+  std::string system_prompt = {};     // empty: none
+  std::string knowledge_digest = {};  // a knowledge index; empty: none
+  bool knowledge_in_prompt = false;  // retrieved passages go into the prompt, not only into citations
+  std::string verdict = "{}";        // JSON of the proof that let it pass
+
+  std::string digest = {};
+  int64_t created_ms = 0;
+};
+
+struct Alias {
+  std::string name;
+  std::string release_digest;
+  int64_t flipped_ms = 0;
+};
+
+// One change of an alias. History is append-only.
+struct Flip {
+  int64_t id = 0;
+  std::string name;
+  std::string release_digest;
+  std::string kind;  // "publish" or "rollback"
+  int64_t at_ms = 0;
+};
+
+struct Tenant {
+  int64_t id = 0;
+  std::string name;
+  int64_t created_ms = 0;
+};
+
+// What may be shown of a key. The key itself is shown once, by create_key().
+struct KeyInfo {
+  int64_t id = 0;
+  int64_t tenant_id = 0;
+  std::string tenant;
+  std::string prefix;  // "plinth-3f9a0c5d11e2": finds the row, opens nothing
+  std::string label;
+  int64_t created_ms = 0;
+  int64_t revoked_ms = 0;  // 0: valid
+};
+
+struct NewKey {
+  KeyInfo info;
+  std::string secret;  // the whole key; kept nowhere
+};
+
+// One request in the ledger. `request_id` is unique: a row that comes twice counts once.
+struct UsageRow {
+  std::string request_id = {};
+  int64_t tenant_id = 0;
+  int64_t key_id = 0;
+  std::string model = {};         // the name that was asked for
+  std::string model_digest = {};  // the release (or base) that answered
+  int64_t prompt_tokens = 0;
+  int64_t completion_tokens = 0;
+  int64_t cached_tokens = 0;  // of the prompt
+  std::string outcome = {};        // "stop", "length", "cancelled", "error"
+  int64_t at_ms = 0;          // 0: now
+};
+
+struct UsageTotal {
+  std::string tenant;
+  std::string model;
+  int64_t requests = 0;
+  int64_t prompt_tokens = 0;
+  int64_t completion_tokens = 0;
+  int64_t cached_tokens = 0;
+};
+
+struct UsageQuery {
+  std::string tenant = {};         // empty: all
+  int64_t from_ms = 0;        // inclusive
+  int64_t until_ms = INT64_MAX;  // exclusive
+};
+
+// A piece of long work (a refining, a tuning, an evaluation): a durable row with a heartbeat.
+struct Run {
+  int64_t id = 0;
+  std::string kind;    // "refine", "tune", ...
+  std::string state;   // "running", "succeeded", "failed", "cancelled"
+  std::string detail;  // JSON
+  int64_t created_ms = 0;
+  int64_t heartbeat_ms = 0;
+};
+
+class Store {
+ public:
+  // Creates the folder when missing, migrates the database. A database written by a newer Plinth is
+  // refused (kFailedPrecondition). `clock` outlives the store.
+  static Result<std::unique_ptr<Store>> open(const Path& home, const Clock& clock = system_clock());
+  ~Store();
+
+  const Path& home() const;
+  const Artifacts& artifacts() const;
+
+  // Changes whenever this object changed what a name or a key means, and whenever another process
+  // committed anything. For caches: one cheap read.
+  Result<uint64_t> version() const;
+
+  Status put_base(const Base& base);
+  Result<Base> base(std::string_view name) const;
+  Result<std::vector<Base>> bases() const;
+
+  // Copies a PEFT folder into the artifacts and registers it. The same content twice is one adapter.
+  Result<AdapterInfo> add_adapter(const Path& folder, std::string_view name,
+                                  std::string_view base_digest);
+  Result<AdapterInfo> adapter(std::string_view digest) const;
+  Result<std::vector<AdapterInfo>> adapters() const;
+
+  // Adds the release if it is new and points its name at it, in one transaction: readers see the old
+  // release or the new one. Publishing what is live already changes nothing.
+  // kNotFound when the adapter is not registered. The gate is the caller's (server/publish.h).
+  Result<Release> publish(const Release& release);
+  // Points the name back at the release that was live before the current one; again goes further
+  // back. kNotFound for an unknown name, kFailedPrecondition at the first release.
+  Result<Release> rollback(std::string_view name);
+
+  // kDataLoss when the stored document does not match its digest.
+  Result<Release> release(std::string_view digest) const;
+  // All of one name (empty: of all), newest first.
+  Result<std::vector<Release>> releases(std::string_view name = {}) const;
+  Result<Alias> alias(std::string_view name) const;
+  Result<std::vector<Alias>> aliases() const;
+  Result<std::vector<Flip>> history(std::string_view name) const;  // oldest first
+
+  Result<Tenant> create_tenant(std::string_view name);
+  Result<Tenant> tenant(std::string_view name) const;
+  Result<std::vector<Tenant>> tenants() const;
+
+  // A new random key of 256 bits. Only a salted SHA-256 of it is kept.
+  Result<NewKey> create_key(std::string_view tenant, std::string_view label);
+  Result<std::vector<KeyInfo>> keys(std::string_view tenant = {}) const;
+  // By prefix. Revoking twice keeps the first time.
+  Status revoke_key(std::string_view prefix);
+  // kUnauthenticated for anything but a valid key, with one message for all reasons. The comparison
+  // takes the same time wherever the keys differ.
+  Result<KeyInfo> check_key(std::string_view secret) const;
+
+  // All rows or none, durable on return.
+  Status add_usage(const std::vector<UsageRow>& rows);
+  // Sums by tenant and model, in that order.
+  Result<std::vector<UsageTotal>> usage(const UsageQuery& query = {}) const;
+
+  Result<Run> start_run(std::string_view kind, std::string_view detail);
+  // Sets state, detail and heartbeat. kNotFound for an unknown id.
+  Status update_run(int64_t id, std::string_view state, std::string_view detail);
+  Result<std::vector<Run>> runs() const;  // newest first
+
+ private:
+  struct Impl;
+  explicit Store(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// The canonical JSON of a release (sorted keys, no spaces, without digest and time); its SHA-256 is
+// the release's digest.
+std::string canonical_release(const Release& release);
+
+}  // namespace plinth::store

@@ -1,0 +1,151 @@
+#include "store/store.h"
+
+#include <csignal>
+#include <fstream>
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "store/migrations.h"
+#include "store/sqlite.h"
+#include "store/test_store.h"
+
+namespace plinth::store {
+namespace {
+
+TEST_F(StoreTest, AnEmptyFolderBecomesTheNewestVersion) {
+  auto db = Database::open(home() / "plinth.db", 100);
+  ASSERT_TRUE(db);
+  EXPECT_EQ(*db->integer("PRAGMA user_version"), static_cast<int64_t>(migrations().size()));
+  EXPECT_TRUE(store_->bases()->empty());
+}
+
+TEST_F(StoreTest, ADatabaseFromTheFutureIsRefused) {
+  store_.reset();
+  ASSERT_TRUE(Database::open(home() / "plinth.db", 100)->script("PRAGMA user_version = 1000"));
+  const auto opened = Store::open(home());
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, Code::kFailedPrecondition);
+}
+
+TEST_F(StoreTest, AFileThatIsNoDatabaseIsDataLoss) {
+  store_.reset();
+  std::filesystem::remove_all(home());
+  std::filesystem::create_directories(home());
+  std::ofstream(home() / "plinth.db") << std::string(10'000, 'x');
+  const auto opened = Store::open(home());
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, Code::kDataLoss);
+}
+
+TEST_F(StoreTest, BasesMoveTheirNameToTheNewestImport) {
+  ASSERT_TRUE(store_->put_base({.name = "tiny", .digest = "aa", .path = "/m/1.gguf"}));
+  ASSERT_TRUE(store_->put_base({.name = "tiny", .digest = "bb", .path = "/m/2.gguf"}));
+  EXPECT_EQ(store_->base("tiny")->digest, "bb");
+  EXPECT_EQ(store_->bases()->size(), 1u);
+  EXPECT_EQ(store_->base("large").error().code, Code::kNotFound);
+}
+
+TEST_F(StoreTest, AdaptersAreRegisteredOnceByContent) {
+  const Path folder = temp_.path() / "adapter";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "adapter_config.json") << "{}";
+  std::ofstream(folder / "adapter_model.safetensors") << "w";
+  const auto first = store_->add_adapter(folder, "law", "base");
+  const auto again = store_->add_adapter(folder, "law", "base");
+  ASSERT_TRUE(first) << first.error().message;
+  EXPECT_EQ(first->digest, again->digest);
+  EXPECT_EQ(store_->adapters()->size(), 1u);
+  EXPECT_TRUE(store_->artifacts().find(first->digest));
+}
+
+TEST_F(StoreTest, RunsRememberTheirLastStateAcrossAReopen) {
+  const auto run = store_->start_run("tune", R"({"recipe":"law"})");
+  ASSERT_TRUE(run);
+  clock_.now_ms += 5000;
+  ASSERT_TRUE(store_->update_run(run->id, "succeeded", R"({"loss":1})"));
+  EXPECT_EQ(store_->update_run(99, "failed", "{}").error().code, Code::kNotFound);
+  reopen();
+  const auto runs = *store_->runs();
+  ASSERT_EQ(runs.size(), 1u);
+  EXPECT_EQ(runs[0].state, "succeeded");
+  EXPECT_EQ(runs[0].heartbeat_ms - runs[0].created_ms, 5000);
+}
+
+TEST_F(StoreTest, VersionMovesWithOwnAndForeignChangesOnly) {
+  const uint64_t start = *store_->version();
+  EXPECT_EQ(*store_->version(), start);
+  ASSERT_TRUE(store_->create_tenant("law office"));
+  ASSERT_TRUE(store_->create_key("law office", ""));
+  const uint64_t own = *store_->version();
+  EXPECT_NE(own, start);
+  auto other = *Store::open(home());
+  ASSERT_TRUE(other->create_tenant("hospital"));
+  EXPECT_NE(*store_->version(), own);
+}
+
+TEST_F(StoreTest, WhatWasAcknowledgedSurvivesAKilledProcess) {
+  store_.reset();
+  int pipe_ends[2];
+  ASSERT_EQ(pipe(pipe_ends), 0);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    auto store = Store::open(home());
+    if (!store) _exit(1);
+    for (int i = 0; i < 1000; ++i) {
+      if (!(*store)->start_run("tune", "{}")) _exit(2);
+      const char one = 1;
+      if (write(pipe_ends[1], &one, 1) != 1) _exit(3);
+    }
+    _exit(4);
+  }
+  close(pipe_ends[1]);
+  int64_t acknowledged = 0;
+  char byte = 0;
+  while (acknowledged < 20 && read(pipe_ends[0], &byte, 1) == 1) ++acknowledged;
+  kill(child, SIGKILL);
+  while (read(pipe_ends[0], &byte, 1) == 1) ++acknowledged;
+  close(pipe_ends[0]);
+  int status = 0;
+  waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFSIGNALED(status)) << "the child ended by itself: " << WEXITSTATUS(status);
+
+  store_ = *Store::open(home());
+  const auto rows = static_cast<int64_t>(store_->runs()->size());
+  // One more may have been committed and not yet said so.
+  EXPECT_GE(rows, acknowledged);
+  EXPECT_LE(rows, acknowledged + 1);
+}
+
+TEST_F(StoreTest, AFullDiskIsAnErrorAndTheStoreGoesOnAfterwards) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  auto* const old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit small = before;
+  small.rlim_cur = 256 * 1024;
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  int written = 0;
+  Status last;
+  const std::string detail(50'000, 'x');
+  while (written < 100 && last) {
+    if (const auto run = store_->start_run("tune", detail))
+      ++written;
+    else
+      last = run.error();
+  }
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, old_handler);
+
+  EXPECT_FALSE(last);
+  EXPECT_EQ(store_->runs()->size(), static_cast<size_t>(written));
+  EXPECT_TRUE(store_->start_run("tune", detail));
+  reopen();
+  EXPECT_EQ(store_->runs()->size(), static_cast<size_t>(written) + 1);
+}
+
+}  // namespace
+}  // namespace plinth::store

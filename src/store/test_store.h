@@ -1,0 +1,38 @@
+// A store in a temporary folder under a clock that the test moves.
+#pragma once
+
+#include <memory>
+
+#include <gtest/gtest.h>
+
+#include "store/store.h"
+
+namespace plinth::store {
+
+class FakeClock : public Clock {
+ public:
+  int64_t monotonic_ns() const override { return now_ms * 1'000'000; }
+
+  int64_t unix_ms() const override { return now_ms; }
+
+  int64_t now_ms = 1'790'000'000'000;
+};
+
+class StoreTest : public ::testing::Test {
+ protected:
+  StoreTest() : temp_(*TempDirectory::create()), store_(*Store::open(home(), clock_)) {}
+
+  Path home() const { return temp_.path() / "home"; }
+
+  // What a crash leaves: the files as they are, opened again.
+  void reopen() {
+    store_.reset();
+    store_ = *Store::open(home(), clock_);
+  }
+
+  FakeClock clock_;
+  TempDirectory temp_;
+  std::unique_ptr<Store> store_;
+};
+
+}  // namespace plinth::store

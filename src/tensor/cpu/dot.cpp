@@ -1,0 +1,135 @@
+#include "tensor/cpu/dot.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tensor/cpu/dot.cpp"
+#include "tensor/cpu/simd.h"
+
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "tensor/cpu/decode-inl.h"
+#include "tensor/cpu/parallel.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace plinth::tensor::cpu::HWY_NAMESPACE {
+
+// Rows of w at once: four streams keep the memory prefetchers busy, and each load of x serves four.
+constexpr int kW = 4;
+// Rows of x at once: kW * kX sums + kX of x + 1 of w fill 16 registers.
+constexpr int kXMax = 3;
+
+// out[i * out_stride + r] (+)= x row i . w row r
+template <DType kType, int kX>
+HWY_INLINE void dots(const float* x, int64_t x_stride, const uint8_t* const w[kW], int64_t k,
+                     float* out, int64_t out_stride, int64_t w_rows, bool add) {
+  const Tag d;
+  constexpr bool kBlocks = kType == DType::kQ8_0;
+  constexpr int64_t kWidth = kType == DType::kF32 ? 4 : 2;
+  Vector sum[kW][kX];
+  for (int r = 0; r < kW; ++r) {
+    for (int i = 0; i < kX; ++i) sum[r][i] = hn::Zero(d);
+  }
+  int64_t p = 0;
+  if constexpr (kBlocks) {
+    for (; p < k; p += kQ8Block) {
+      const int64_t at = p / kQ8Block * kQ8Bytes;
+      for (int r = 0; r < kW; ++r) {
+        Vector part[kX];
+        for (int i = 0; i < kX; ++i) part[i] = hn::Zero(d);
+        for (int64_t j = 0; j < kQ8Block; j += kLanes) {
+          const Vector q = load_stored<kType>(w[r] + at + 2 + j);
+          for (int i = 0; i < kX; ++i)
+            part[i] = hn::MulAdd(q, hn::LoadU(d, x + i * x_stride + p + j), part[i]);
+        }
+        const Vector scale = hn::Set(d, q8_scale(w[r] + at));
+        for (int i = 0; i < kX; ++i) sum[r][i] = hn::MulAdd(part[i], scale, sum[r][i]);
+      }
+    }
+  } else {
+    for (; p + kLanes <= k; p += kLanes) {
+      Vector xs[kX];
+      for (int i = 0; i < kX; ++i) xs[i] = hn::LoadU(d, x + i * x_stride + p);
+      for (int r = 0; r < kW; ++r) {
+        const Vector wr = load_stored<kType>(w[r] + p * kWidth);
+        for (int i = 0; i < kX; ++i) sum[r][i] = hn::MulAdd(wr, xs[i], sum[r][i]);
+      }
+    }
+  }
+  for (int r = 0; r < w_rows; ++r) {
+    float tail[kLanes];
+    if (!kBlocks && p < k) to_f32(w[r] + p * kWidth, kType, k - p, tail);
+    for (int i = 0; i < kX; ++i) {
+      float total = hn::GetLane(hn::SumOfLanes(d, sum[r][i]));
+      for (int64_t t = p; t < k; ++t) total += tail[t - p] * x[i * x_stride + t];
+      float& y = out[i * out_stride + r];
+      y = add ? y + total : total;
+    }
+  }
+}
+
+template <DType kType>
+HWY_INLINE void dots_by_x(ConstMatrix x, const uint8_t* const w[kW], float* out,
+                          int64_t out_stride, int64_t w_rows, bool add) {
+  int64_t i = 0;
+  for (; i + kXMax <= x.rows; i += kXMax)
+    dots<kType, kXMax>(x.row(i), x.stride, w, x.cols, out + i * out_stride, out_stride, w_rows, add);
+  float* rest = out + i * out_stride;
+  if (x.rows - i == 2) dots<kType, 2>(x.row(i), x.stride, w, x.cols, rest, out_stride, w_rows, add);
+  if (x.rows - i == 1) dots<kType, 1>(x.row(i), x.stride, w, x.cols, rest, out_stride, w_rows, add);
+}
+
+// y[:, begin..end) for the weight's rows [begin, end). scratch: kW * x.cols floats.
+void dot_rows(ConstMatrix x, const Weight& w, Matrix y, bool add, int64_t begin, int64_t end,
+              float* scratch) {
+  const size_t bytes = row_bytes(w.type, w.cols);
+  const auto* base = static_cast<const uint8_t*>(w.data);
+  for (int64_t n = begin; n < end; n += kW) {
+    const int64_t rows = std::min<int64_t>(kW, end - n);
+    const uint8_t* row[kW];
+    for (int r = 0; r < kW; ++r) row[r] = base + bytes * (n + std::min<int64_t>(r, rows - 1));
+    DType type = w.type;
+    if (type != DType::kF32 && x.rows > kXMax) {
+      for (int r = 0; r < kW; ++r) {
+        decode(row[r], type, 0, w.cols, scratch + r * w.cols);
+        row[r] = reinterpret_cast<const uint8_t*>(scratch + r * w.cols);
+      }
+      type = DType::kF32;
+    }
+    float* out = y.data + n;
+    switch (type) {
+      case DType::kF32: dots_by_x<DType::kF32>(x, row, out, y.stride, rows, add); break;
+      case DType::kF16: dots_by_x<DType::kF16>(x, row, out, y.stride, rows, add); break;
+      case DType::kBF16: dots_by_x<DType::kBF16>(x, row, out, y.stride, rows, add); break;
+      case DType::kQ8_0: dots_by_x<DType::kQ8_0>(x, row, out, y.stride, rows, add); break;
+    }
+  }
+}
+
+}  // namespace plinth::tensor::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace plinth::tensor::cpu {
+namespace {
+
+HWY_EXPORT(dot_rows);
+
+// Rows of w handed to a thread at a time.
+int64_t dot_grain(ConstMatrix x) {
+  const int64_t work = std::max<int64_t>(1, x.cols * x.rows);
+  return std::max<int64_t>(4, (int64_t{64} * 1024 / work + 3) / 4 * 4);
+}
+
+}  // namespace
+
+void linear_by_dots(ConstMatrix x, Weight w, Matrix y, bool accumulate) {
+  if (x.rows == 0) return;
+  parallel(w.rows, dot_grain(x), [&](int64_t begin, int64_t end) {
+    thread_local Buffer scratch;
+    scratch.resize(4 * w.cols);
+    HWY_DYNAMIC_DISPATCH(dot_rows)(x, w, y, accumulate, begin, end, scratch.data());
+  });
+}
+
+}  // namespace plinth::tensor::cpu
+#endif

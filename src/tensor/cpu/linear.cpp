@@ -1,0 +1,45 @@
+// The three products of a linear layer: which kernel takes which shape.
+#include "tensor/cpu/linear.h"
+
+#include "core/check.h"
+#include "tensor/cpu/dot.h"
+#include "tensor/cpu/gemm_types.h"
+
+namespace plinth::tensor::cpu {
+namespace {
+
+// Below this many rows packing the weight costs more than the register tile wins back (measured in
+// ops_bench: the two meet between 12 and 24 rows).
+constexpr int64_t kDotRows = 16;
+
+Stored stored(Weight w, bool turned) {
+  return {static_cast<const uint8_t*>(w.data), w.type, row_bytes(w.type, w.cols), turned};
+}
+
+}  // namespace
+
+void linear(ConstMatrix x, Weight w, Matrix y, bool accumulate) {
+  PLINTH_CHECK(x.cols == w.cols && y.rows == x.rows && y.cols == w.rows,
+               "linear: x [{}, {}], w [{}, {}], y [{}, {}]", x.rows, x.cols, w.rows, w.cols, y.rows,
+               y.cols);
+  if (x.rows < kDotRows) return linear_by_dots(x, w, y, accumulate);
+  multiply({x.rows, w.rows, x.cols, {x.data, x.stride, 1}, stored(w, true), y, accumulate});
+}
+
+void linear_dx(ConstMatrix dy, Weight w, Matrix dx, bool accumulate) {
+  PLINTH_CHECK(dy.cols == w.rows && dx.rows == dy.rows && dx.cols == w.cols,
+               "linear_dx: dy [{}, {}], w [{}, {}], dx [{}, {}]", dy.rows, dy.cols, w.rows, w.cols,
+               dx.rows, dx.cols);
+  multiply({dy.rows, w.cols, w.rows, {dy.data, dy.stride, 1}, stored(w, false), dx, accumulate});
+}
+
+void linear_dw(ConstMatrix dy, ConstMatrix x, Matrix dw, bool accumulate) {
+  PLINTH_CHECK(dy.rows == x.rows && dw.rows == dy.cols && dw.cols == x.cols,
+               "linear_dw: dy [{}, {}], x [{}, {}], dw [{}, {}]", dy.rows, dy.cols, x.rows, x.cols,
+               dw.rows, dw.cols);
+  const Stored right = {reinterpret_cast<const uint8_t*>(x.data), DType::kF32,
+                        static_cast<size_t>(x.stride) * sizeof(float), false};
+  multiply({dy.cols, x.cols, dy.rows, {dy.data, 1, dy.stride}, right, dw, accumulate});
+}
+
+}  // namespace plinth::tensor::cpu

@@ -1,0 +1,140 @@
+// ref_ops(): the templates of this folder in float.
+#include <vector>
+
+#include "tensor/ops.h"
+#include "tensor/ref/attention.h"
+#include "tensor/ref/layers.h"
+#include "tensor/ref/linear.h"
+#include "tensor/ref/training.h"
+#include "tensor/ref/view.h"
+
+namespace plinth::tensor {
+namespace {
+
+using ref::view;
+
+// A stored weight as floats, with its view.
+struct Decoded {
+  explicit Decoded(Weight w) : values(static_cast<size_t>(w.rows * w.cols)), shape(w) {
+    for (int64_t r = 0; r < w.rows; ++r) {
+      const auto* row = static_cast<const uint8_t*>(w.data) + row_bytes(w.type, w.cols) * r;
+      to_f32(row, w.type, w.cols, values.data() + r * w.cols);
+    }
+  }
+
+  ref::View<const float> view() const {
+    return {values.data(), shape.rows, shape.cols, shape.cols};
+  }
+
+  std::vector<float> values;
+  Weight shape;
+};
+
+void linear(ConstMatrix x, Weight w, Matrix y, bool accumulate) {
+  const Decoded decoded(w);
+  ref::linear(view(x), decoded.view(), view(y), accumulate);
+}
+
+void linear_dx(ConstMatrix dy, Weight w, Matrix dx, bool accumulate) {
+  const Decoded decoded(w);
+  ref::linear_dx(view(dy), decoded.view(), view(dx), accumulate);
+}
+
+void linear_dw(ConstMatrix dy, ConstMatrix x, Matrix dw, bool accumulate) {
+  ref::linear_dw(view(dy), view(x), view(dw), accumulate);
+}
+
+void rms_norm(ConstMatrix x, const float* gain, float eps, Matrix y, float* inverse_rms) {
+  ref::rms_norm(view(x), gain, eps, view(y), inverse_rms);
+}
+
+void rms_norm_backward(ConstMatrix x, const float* gain, const float* inverse_rms, ConstMatrix dy,
+                       Matrix dx, float* dgain) {
+  ref::rms_norm_backward(view(x), gain, inverse_rms, view(dy), view(dx), dgain);
+}
+
+void rope(Matrix x, std::span<const int32_t> positions, const Rope& how, bool inverse) {
+  ref::rope(view(x), positions, how, inverse);
+}
+
+void swiglu(ConstMatrix gate, ConstMatrix up, Matrix y) {
+  ref::swiglu(view(gate), view(up), view(y));
+}
+
+void swiglu_backward(ConstMatrix gate, ConstMatrix up, ConstMatrix dy, Matrix dgate, Matrix dup) {
+  ref::swiglu_backward(view(gate), view(up), view(dy), view(dgate), view(dup));
+}
+
+void attention(ConstMatrix q, ConstMatrix k, ConstMatrix v, std::span<const int32_t> starts,
+               const AttentionShape& shape, Matrix y, Matrix lse) {
+  ref::attention(view(q), view(k), view(v), starts, shape, view(y), view(lse));
+}
+
+void attention_backward(ConstMatrix q, ConstMatrix k, ConstMatrix v, ConstMatrix y,
+                        ConstMatrix lse, ConstMatrix dy, std::span<const int32_t> starts,
+                        const AttentionShape& shape, Matrix dq, Matrix dk, Matrix dv) {
+  ref::attention_backward(view(q), view(k), view(v), view(y), view(lse), view(dy), starts, shape,
+                          view(dq), view(dk), view(dv));
+}
+
+void store_kv(ConstMatrix k, ConstMatrix v, std::span<const int32_t* const> tables,
+              std::span<const int32_t> positions, const AttentionShape& shape, PagedKv kv) {
+  ref::store_kv(view(k), view(v), tables, positions, shape, kv);
+}
+
+void paged_attention(ConstMatrix q, std::span<const int32_t* const> tables,
+                     std::span<const int32_t> positions, const AttentionShape& shape, PagedKv kv,
+                     Matrix y) {
+  ref::paged_attention(view(q), tables, positions, shape, kv, view(y));
+}
+
+void embed(std::span<const int32_t> tokens, Weight table, Matrix y) {
+  const size_t bytes = row_bytes(table.type, table.cols);
+  for (size_t r = 0; r < tokens.size(); ++r) {
+    const auto* row = static_cast<const uint8_t*>(table.data) + bytes * tokens[r];
+    to_f32(row, table.type, table.cols, y.row(static_cast<int64_t>(r)));
+  }
+}
+
+void embed_backward(std::span<const int32_t> tokens, ConstMatrix dy, Matrix dtable) {
+  ref::embed_backward(tokens, view(dy), view(dtable));
+}
+
+void cross_entropy(Matrix logits, std::span<const int32_t> targets, std::span<const float> weights,
+                   std::span<float> losses) {
+  ref::cross_entropy(view(logits), targets, weights, losses);
+}
+
+void log_probability(ConstMatrix logits, std::span<const int32_t> targets, std::span<float> out) {
+  ref::log_probability(view(logits), targets, out);
+}
+
+}  // namespace
+
+const Ops& ref_ops() {
+  static constexpr Ops ops{
+      .name = "ref",
+      .linear = linear,
+      .linear_dx = linear_dx,
+      .linear_dw = linear_dw,
+      .rms_norm = rms_norm,
+      .rms_norm_backward = rms_norm_backward,
+      .rope = rope,
+      .swiglu = swiglu,
+      .swiglu_backward = swiglu_backward,
+      .attention = attention,
+      .attention_backward = attention_backward,
+      .store_kv = store_kv,
+      .paged_attention = paged_attention,
+      .embed = embed,
+      .embed_backward = embed_backward,
+      .cross_entropy = cross_entropy,
+      .log_probability = log_probability,
+      .axpy = ref::axpy<float>,
+      .sum_of_squares = ref::sum_of_squares<float>,
+      .adamw = ref::adamw<float>,
+  };
+  return ops;
+}
+
+}  // namespace plinth::tensor

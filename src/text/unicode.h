@@ -1,0 +1,57 @@
+// Unicode text: walking UTF-8 that may be broken, classes of characters, normal forms.
+//
+// Free functions without state; any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace plinth::text {
+
+// One step through UTF-8.
+struct Utf8Char {
+  int32_t code = -1;  // -1: the byte here does not begin a well-formed character
+  int length = 1;     // bytes taken; 1 for a broken byte
+};
+
+// The character at text[at]; at < text.size(). Refuses overlong forms, surrogates and values
+// beyond U+10FFFF, as the Unicode standard's table 3-7 does.
+inline Utf8Char utf8_at(std::string_view text, size_t at) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[at + i]); };
+  const auto follows = [&](size_t i) { return (byte(i) & 0xC0) == 0x80; };
+  const unsigned lead = byte(0);
+  const size_t left = text.size() - at;
+  if (lead < 0x80) return {static_cast<int32_t>(lead), 1};
+  if (lead < 0xC2) return {};
+  if (lead < 0xE0) {
+    if (left < 2 || !follows(1)) return {};
+    return {static_cast<int32_t>((lead & 0x1F) << 6 | (byte(1) & 0x3Fu)), 2};
+  }
+  if (lead < 0xF0) {
+    if (left < 3 || !follows(1) || !follows(2)) return {};
+    const unsigned code = (lead & 0x0F) << 12 | (byte(1) & 0x3Fu) << 6 | (byte(2) & 0x3Fu);
+    if (code < 0x800 || (code >= 0xD800 && code < 0xE000)) return {};
+    return {static_cast<int32_t>(code), 3};
+  }
+  if (lead > 0xF4 || left < 4 || !follows(1) || !follows(2) || !follows(3)) return {};
+  const unsigned code = (lead & 0x07) << 18 | (byte(1) & 0x3Fu) << 12 | (byte(2) & 0x3Fu) << 6 |
+                        (byte(3) & 0x3Fu);
+  if (code < 0x10000 || code > 0x10FFFF) return {};
+  return {static_cast<int32_t>(code), 4};
+}
+
+bool is_valid_utf8(std::string_view text);
+
+// Appends one character; code is a scalar value (not a surrogate, at most U+10FFFF).
+void append_utf8(int32_t code, std::string& out);
+
+// Each maximal broken part becomes one U+FFFD (the practice the Unicode standard recommends,
+// section 3.9 "U+FFFD Substitution of Maximal Subparts").
+std::string to_valid_utf8(std::string_view text);
+
+// Unicode NFC. Text that is not valid UTF-8 comes back as it is: its broken bytes must survive.
+std::string to_nfc(std::string_view text);
+
+}  // namespace plinth::text

@@ -1,0 +1,107 @@
+#include "train/math/backward.h"
+
+namespace plinth::train {
+namespace {
+
+using model::Linear;
+using tensor::ConstMatrix;
+using tensor::Matrix;
+
+struct Layer {
+  const BlockBackward& input;
+  const model::LayerWeights& weights;
+
+  // y = x W^T + b + adapter: everything that dy brings. dx is overwritten or added to; a null one
+  // is left out.
+  void backward(Linear which, ConstMatrix x, ConstMatrix dy, Matrix dx, bool accumulate) const {
+    const auto i = static_cast<size_t>(which);
+    if (dx.data != nullptr) input.ops->linear_dx(dy, weights.linear[i], dx, accumulate);
+    own_backward(which, x, dy);
+    if (input.adapters != nullptr) input.adapters->add_backward(input.layer, which, x, dy, dx);
+  }
+
+  // Gradients to the layer's own weight and bias.
+  void own_backward(Linear which, ConstMatrix x, ConstMatrix dy) const {
+    if (input.gradients == nullptr) return;
+    const auto i = static_cast<size_t>(which);
+    if (input.gradients->linear[i].data != nullptr)
+      input.ops->linear_dw(dy, x, input.gradients->linear[i], /*accumulate=*/true);
+    float* bias = i < input.gradients->qkv_bias.size() ? input.gradients->qkv_bias[i] : nullptr;
+    if (bias == nullptr) return;
+    for (int64_t r = 0; r < dy.rows; ++r)
+      for (int64_t c = 0; c < dy.cols; ++c) bias[c] += dy.row(r)[c];
+  }
+};
+
+// Undoes rotation and norm of q or k: dy in, the gradient to the projection's output back.
+Matrix unrotate(const Layer& layer, Matrix dy, const float* gain, float* dgain, tensor::Buffer& raw,
+                tensor::Buffer& rms, tensor::Buffer& draw) {
+  const auto& input = layer.input;
+  input.ops->rope(dy, input.positions, input.model->rope(), /*inverse=*/true);
+  if (gain == nullptr) return dy;
+  const int64_t head_dim = input.model->config().head_dim;
+  const int64_t rows = dy.rows * dy.cols / head_dim;
+  const Matrix dx = draw.as(dy.rows, dy.cols);
+  draw.fill(0.0f);
+  input.ops->rms_norm_backward(raw.as(rows, head_dim), gain, rms.data(),
+                               tensor::matrix(dy.data, rows, head_dim),
+                               tensor::matrix(dx.data, rows, head_dim), dgain);
+  return dx;
+}
+
+}  // namespace
+
+void block_backward(const BlockBackward& input, ConstMatrix x, model::Activations& activations,
+                    BackwardScratch& scratch, Matrix d) {
+  const auto& config = input.model->config();
+  const auto& ops = *input.ops;
+  const auto& weights = input.model->weights().layers[static_cast<size_t>(input.layer)];
+  const Layer layer{input, weights};
+  const BlockGradients frozen;
+  const BlockGradients& own = input.gradients != nullptr ? *input.gradients : frozen;
+  const int64_t rows = x.rows;
+  auto& a = activations;
+
+  // out = middle + down(silu(gate) * up).
+  const Matrix dwidth = scratch.width_like.as(rows, config.width);
+  {
+    const Matrix active = a.active.as(rows, config.ffn);
+    const Matrix dgate = a.gate.as(rows, config.ffn);
+    const Matrix dup = a.up.as(rows, config.ffn);
+    const Matrix ffn_in = a.ffn_in.as(rows, config.width);
+    const Matrix dactive = scratch.ffn_like.as(rows, config.ffn);
+    layer.backward(Linear::kDown, active, d, dactive, /*accumulate=*/false);
+    ops.swiglu_backward(dgate, dup, dactive, dgate, dup);
+    layer.backward(Linear::kGate, ffn_in, dgate, dwidth, /*accumulate=*/false);
+    layer.backward(Linear::kUp, ffn_in, dup, dwidth, /*accumulate=*/true);
+  }
+  ops.rms_norm_backward(a.middle.as(rows, config.width), weights.ffn_norm, a.ffn_rms.data(), dwidth,
+                        d, own.ffn_norm);
+
+  // middle = x + o(attention(q, k, v)).
+  const Matrix attended = a.attended.as(rows, config.inputs(Linear::kO));
+  const Matrix dattended = scratch.attended_like.as(rows, attended.cols);
+  layer.backward(Linear::kO, attended, d, dattended, /*accumulate=*/false);
+  const Matrix dv = scratch.dv.as(rows, config.outputs(Linear::kV));
+  const Matrix dq = scratch.dq.as(rows, config.outputs(Linear::kQ));
+  const Matrix dk = scratch.dk.as(rows, config.outputs(Linear::kK));
+  ops.attention_backward(a.q.as(rows, dq.cols), a.k.as(rows, dk.cols), a.v.as(rows, dv.cols),
+                         attended, a.attended_lse.as(rows, config.heads), dattended,
+                         input.segment_starts, config.attention(), dq, dk, dv);
+
+  const Matrix dq_raw =
+      unrotate(layer, dq, weights.q_norm, own.q_norm, a.q_raw, a.q_rms, scratch.dq_raw);
+  const Matrix dk_raw =
+      unrotate(layer, dk, weights.k_norm, own.k_norm, a.k_raw, a.k_rms, scratch.dk_raw);
+  const Matrix attention_in = a.attention_in.as(rows, config.width);
+  const bool down_to_norm = input.input_gradient || own.attention_norm != nullptr;
+  const Matrix dnormed = down_to_norm ? dwidth : Matrix{};
+  layer.backward(Linear::kQ, attention_in, dq_raw, dnormed, /*accumulate=*/false);
+  layer.backward(Linear::kK, attention_in, dk_raw, dnormed, /*accumulate=*/true);
+  layer.backward(Linear::kV, attention_in, dv, dnormed, /*accumulate=*/true);
+  if (!down_to_norm) return;
+  ops.rms_norm_backward(x, weights.attention_norm, a.attention_rms.data(), dwidth, d,
+                        own.attention_norm);
+}
+
+}  // namespace plinth::train

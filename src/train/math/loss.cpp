@@ -1,0 +1,92 @@
+#include "train/math/loss.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace plinth::train {
+
+using tensor::Matrix;
+
+// The next rows with a target, brought together. `size` of them.
+struct ChunkedLoss::Chunk {
+  int64_t size = 0;
+  Matrix hidden;  // [size, width]
+  Matrix logits;  // [size, vocabulary], not yet computed
+  std::span<const int32_t> targets;
+  std::span<const float> weights;
+};
+
+namespace {
+
+std::vector<int32_t> rows_with_target(std::span<const int32_t> targets) {
+  std::vector<int32_t> rows;
+  rows.reserve(targets.size());
+  for (size_t r = 0; r < targets.size(); ++r)
+    if (targets[r] >= 0) rows.push_back(static_cast<int32_t>(r));
+  return rows;
+}
+
+double weighted_sum(std::span<const float> losses, std::span<const float> weights) {
+  double sum = 0;
+  for (size_t i = 0; i < losses.size(); ++i) sum += double{losses[i]} * double{weights[i]};
+  return sum;
+}
+
+}  // namespace
+
+ChunkedLoss::Chunk ChunkedLoss::gather(const LossInput& input, size_t first) {
+  const auto n = std::min(static_cast<size_t>(chunk_rows_), rows_.size() - first);
+  const auto n_rows = static_cast<int64_t>(n);
+  const int64_t width = input.hidden.cols;
+  Chunk chunk{n_rows, hidden_.as(n_rows, width), logits_.as(n_rows, input.head.rows), {}, {}};
+  targets_.resize(n);
+  weights_.resize(n);
+  losses_.resize(n);
+  for (size_t i = 0; i < n; ++i) {
+    const auto row = static_cast<size_t>(rows_[first + i]);
+    std::memcpy(chunk.hidden.row(static_cast<int64_t>(i)),
+                input.hidden.row(static_cast<int64_t>(row)),
+                static_cast<size_t>(width) * sizeof(float));
+    targets_[i] = input.targets[row];
+    weights_[i] = input.weights[row];
+  }
+  chunk.targets = targets_;
+  chunk.weights = weights_;
+  return chunk;
+}
+
+double ChunkedLoss::with_gradient(const LossInput& input, Matrix dhidden, Matrix dhead) {
+  rows_ = rows_with_target(input.targets);
+  const int64_t width = input.hidden.cols;
+  if (rows_.size() < input.targets.size())
+    for (int64_t r = 0; r < dhidden.rows; ++r) std::fill_n(dhidden.row(r), width, 0.0f);
+  double sum = 0;
+  for (size_t first = 0; first < rows_.size(); first += static_cast<size_t>(chunk_rows_)) {
+    const Chunk chunk = gather(input, first);
+    ops_->linear(chunk.hidden, input.head, chunk.logits, /*accumulate=*/false);
+    ops_->cross_entropy(chunk.logits, chunk.targets, chunk.weights, losses_);
+    sum += weighted_sum(losses_, chunk.weights);
+    const Matrix dchunk = dhidden_.as(chunk.size, width);
+    ops_->linear_dx(chunk.logits, input.head, dchunk, /*accumulate=*/false);
+    if (dhead.data != nullptr)
+      ops_->linear_dw(chunk.logits, chunk.hidden, dhead, /*accumulate=*/true);
+    for (int64_t i = 0; i < chunk.size; ++i)
+      std::memcpy(dhidden.row(rows_[first + static_cast<size_t>(i)]), dchunk.row(i),
+                  static_cast<size_t>(width) * sizeof(float));
+  }
+  return sum;
+}
+
+double ChunkedLoss::only(const LossInput& input) {
+  rows_ = rows_with_target(input.targets);
+  double sum = 0;
+  for (size_t first = 0; first < rows_.size(); first += static_cast<size_t>(chunk_rows_)) {
+    const Chunk chunk = gather(input, first);
+    ops_->linear(chunk.hidden, input.head, chunk.logits, /*accumulate=*/false);
+    ops_->log_probability(chunk.logits, chunk.targets, losses_);
+    sum -= weighted_sum(losses_, chunk.weights);
+  }
+  return sum;
+}
+
+}  // namespace plinth::train

@@ -1,0 +1,48 @@
+// Cross-entropy of the language-model head in chunks of rows: the logits of a whole batch never
+// exist (at 152k words they would be larger than the model). Each chunk's gradient is written while
+// its logits are still in the cache; rows without a target never meet the head.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "tensor/ops.h"
+#include "tensor/tensor.h"
+
+namespace plinth::train {
+
+struct LossInput {
+  tensor::ConstMatrix hidden;        // [R, width] after the final norm
+  tensor::Weight head;               // [vocabulary, width]
+  std::span<const int32_t> targets;  // [R], < 0: no loss on this row
+  std::span<const float> weights;    // [R] factor of each row's loss and gradient
+};
+
+class ChunkedLoss {
+ public:
+  // Logits of `chunk_rows` rows are held at once. 256 rows keep the products near their peak speed
+  // (measured flat from 256 on) at 6 MB for a vocabulary of 6,144, 150 MB for 152k.
+  explicit ChunkedLoss(const tensor::Ops& ops, int64_t chunk_rows = 256)
+      : ops_(&ops), chunk_rows_(chunk_rows) {}
+
+  // Returns the sum over rows of weight * loss. dhidden [R, width] is overwritten (zero where there
+  // is no target); dhead [vocabulary, width] += unless it is null.
+  double with_gradient(const LossInput& input, tensor::Matrix dhidden, tensor::Matrix dhead);
+
+  // The sum over rows of weight * loss, no gradients.
+  double only(const LossInput& input);
+
+ private:
+  struct Chunk;
+  Chunk gather(const LossInput& input, size_t first);
+
+  const tensor::Ops* ops_;
+  int64_t chunk_rows_;
+  std::vector<int32_t> rows_;  // those with a target
+  tensor::Buffer hidden_, dhidden_, logits_;
+  std::vector<int32_t> targets_;
+  std::vector<float> weights_, losses_;
+};
+
+}  // namespace plinth::train

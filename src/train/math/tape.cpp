@@ -1,0 +1,85 @@
+#include "train/math/tape.h"
+
+#include "train/math/packed_attention.h"
+
+namespace plinth::train {
+
+using tensor::ConstMatrix;
+using tensor::Matrix;
+
+Tape::Tape(const model::Model& model, const tensor::Ops& ops)
+    : model_(&model),
+      ops_(&ops),
+      loss_(ops),
+      inputs_(static_cast<size_t>(model.config().layers) + 1),
+      activations_(static_cast<size_t>(model.config().layers)) {}
+
+ConstMatrix Tape::forward(const MicroBatch& batch, model::AdapterSeam* adapter, bool keep) {
+  const auto& config = model_->config();
+  const int64_t rows = batch.rows();
+  PackedAttention attention(*ops_, config.attention(), batch.segment_starts);
+  Matrix x = inputs_[0].as(rows, config.width);
+  ops_->embed(batch.tokens, model_->weights().embedding, x);
+  for (int64_t layer = 0; layer < config.layers; ++layer) {
+    const auto slot = static_cast<size_t>(keep ? layer : 0);
+    const Matrix out = keep ? inputs_[slot + 1].as(rows, config.width) : x;
+    model::block_forward({.model = model_,
+                          .ops = ops_,
+                          .layer = layer,
+                          .positions = batch.positions,
+                          .attention = &attention,
+                          .adapters = adapter},
+                         x, activations_[slot], out);
+    x = out;
+  }
+  hidden_rms_.resize(rows);
+  const Matrix hidden = hidden_.as(rows, config.width);
+  ops_->rms_norm(x, model_->weights().final_norm, config.rms_eps, hidden, hidden_rms_.data());
+  return hidden;
+}
+
+double Tape::loss(const MicroBatch& batch, model::AdapterSeam* adapter) {
+  const ConstMatrix hidden = forward(batch, adapter, /*keep=*/false);
+  return loss_.only({hidden, model_->weights().head, batch.targets, batch.weights});
+}
+
+double Tape::forward_backward(const MicroBatch& batch, const Trainable& trainable) {
+  const auto& config = model_->config();
+  const int64_t rows = batch.rows();
+  const ModelGradients* gradients = trainable.base;
+  const ConstMatrix hidden = forward(batch, trainable.adapter, /*keep=*/true);
+
+  const Matrix dhidden = dhidden_.as(rows, config.width);
+  const double loss =
+      loss_.with_gradient({hidden, model_->weights().head, batch.targets, batch.weights}, dhidden,
+                          gradients != nullptr ? gradients->head : Matrix{});
+
+  const Matrix d = d_.as(rows, config.width);
+  d_.fill(0.0f);
+  ops_->rms_norm_backward(inputs_.back().as(rows, config.width), model_->weights().final_norm,
+                          hidden_rms_.data(), dhidden, d,
+                          gradients != nullptr ? gradients->final_norm : nullptr);
+  for (int64_t layer = config.layers - 1; layer >= 0; --layer) {
+    const auto i = static_cast<size_t>(layer);
+    block_backward({.model = model_,
+                    .ops = ops_,
+                    .layer = layer,
+                    .positions = batch.positions,
+                    .segment_starts = batch.segment_starts,
+                    .gradients = gradients != nullptr ? &gradients->layers[i] : nullptr,
+                    .adapters = trainable.adapter,
+                    .input_gradient = layer > 0 || gradients != nullptr},
+                   inputs_[i].as(rows, config.width), activations_[i], scratch_, d);
+  }
+  if (gradients != nullptr) ops_->embed_backward(batch.tokens, d, gradients->embedding);
+  return loss;
+}
+
+int64_t Tape::bytes() const {
+  int64_t bytes = 0;
+  for (const auto& activations : activations_) bytes += activations.bytes();
+  for (const auto& input : inputs_) bytes += input.size() * static_cast<int64_t>(sizeof(float));
+  return bytes;
+}
+
+}  // namespace plinth::train

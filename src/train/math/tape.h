@@ -1,0 +1,58 @@
+// One micro-batch through the model: forward with every layer's activations kept, loss, backward.
+// The tape owns that memory and reuses it; it grows to the largest micro-batch seen.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "model/decoder.h"
+#include "model/model.h"
+#include "train/math/backward.h"
+#include "train/math/loss.h"
+
+namespace plinth::train {
+
+// Rows of packed sequences; all vectors but segment_starts have one entry per row.
+struct MicroBatch {
+  std::vector<int32_t> tokens;
+  std::vector<int32_t> positions;       // restart in every segment
+  std::vector<int32_t> targets;         // the next token, or -1 where no loss is wanted
+  std::vector<float> weights;           // factor of each row's loss
+  std::vector<int32_t> segment_starts;  // as in Ops::attention: ends with the row count
+
+  int64_t rows() const { return static_cast<int64_t>(tokens.size()); }
+};
+
+// What learns. Either may be null; gradients are added to.
+struct Trainable {
+  const ModelGradients* base = nullptr;
+  AdapterBackwardSeam* adapter = nullptr;
+};
+
+class Tape {
+ public:
+  // `model` and `ops` outlive the tape. The model's weights may change between calls.
+  Tape(const model::Model& model, const tensor::Ops& ops);
+
+  // Returns the sum of weight * loss over the rows and adds its gradients to `trainable`.
+  double forward_backward(const MicroBatch& batch, const Trainable& trainable);
+
+  // The same sum without gradients; one layer's activations are enough.
+  double loss(const MicroBatch& batch, model::AdapterSeam* adapter);
+
+  int64_t bytes() const;
+
+ private:
+  tensor::ConstMatrix forward(const MicroBatch& batch, model::AdapterSeam* adapter, bool keep);
+
+  const model::Model* model_;
+  const tensor::Ops* ops_;
+  ChunkedLoss loss_;
+  std::vector<tensor::Buffer> inputs_;  // of each layer, and the output of the last: [R, width]
+  std::vector<model::Activations> activations_;
+  tensor::Buffer hidden_, hidden_rms_;  // after the final norm
+  tensor::Buffer d_, dhidden_;
+  BackwardScratch scratch_;
+};
+
+}  // namespace plinth::train

@@ -1,0 +1,237 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <filesystem>
+#include <numbers>
+#include <utility>
+
+#include "core/clock.h"
+#include "core/interrupt.h"
+#include "core/log.h"
+#include "train/checkpoint.h"
+#include "train/data/token_store.h"
+#include "train/data/window_order.h"
+#include "train/lineage.h"
+#include "train/math/base_parameters.h"
+#include "train/math/optimizer.h"
+#include "train/math/tape.h"
+#include "train/metrics_file.h"
+#include "train/train.h"
+
+namespace plinth::train {
+namespace {
+
+// What an extended run may change.
+constexpr std::string_view kMayDiffer[] = {"train.steps", "train.schedule", "train.decay_fraction",
+                                           "train.checkpoint_every", "train.eval_every"};
+
+// Appends tokens[first, first + n] as a segment of n rows: each row's target is the next token.
+void append_window(std::span<const uint16_t> tokens, int64_t first, int64_t n, float weight,
+                   MicroBatch& batch) {
+  if (batch.segment_starts.empty()) batch.segment_starts.push_back(0);
+  for (int64_t i = 0; i < n; ++i) {
+    const auto at = static_cast<size_t>(first + i);
+    batch.tokens.push_back(tokens[at]);
+    batch.targets.push_back(tokens[at + 1]);
+    batch.positions.push_back(static_cast<int32_t>(i));
+    batch.weights.push_back(weight);
+  }
+  batch.segment_starts.push_back(static_cast<int32_t>(batch.rows()));
+}
+
+// Everything that a pretraining run holds in memory.
+class Pretraining {
+ public:
+  Pretraining(const PretrainRecipe& recipe, const Path& run_dir, TokenStore store)
+      : recipe_(&recipe),
+        run_dir_(run_dir),
+        store_(std::move(store)),
+        fields_(recipe.fields()),
+        order_(store_.ranges, recipe.sequence, recipe.seed),
+        parameters_(std::make_shared<BaseParameters>(recipe.model)),
+        model_(model::Model::assemble(recipe.model, parameters_->weights(), store_.tokenizer,
+                                      std::string(chatml_template()), parameters_)),
+        gradients_(parameters_->gradients()),
+        tape_(*model_, tensor::default_ops()),
+        optimizer_(tensor::default_ops(), parameters_->parameters(),
+                   {recipe.beta1, recipe.beta2, 1e-8, recipe.weight_decay, recipe.clip}) {}
+
+  // Begins, or goes on from the folder's checkpoint.
+  Status start() {
+    if (order_.epoch_windows() == 0)
+      return invalid("no source has the {} tokens of one window", recipe_->sequence + 1);
+    parameters_->initialise(recipe_->seed);
+    const auto arenas = this->arenas();
+    PLINTH_TRY(auto state, load_checkpoint(run_dir_, {&fields_, kMayDiffer}, arenas));
+    if (!state) return {};
+    state_ = *std::move(state);
+    optimizer_.set_steps(int_or(state_.extra, "updates", state_.step));
+    log_info("{}: going on after step {}", run_dir_.string(), state_.step);
+    return {};
+  }
+
+  Status save() {
+    state_.recipe = fields_;
+    state_.extra = {{"updates", optimizer_.steps()}};
+    return save_checkpoint(run_dir_, state_, arenas());
+  }
+
+  // One update. The report lacks the held-out loss.
+  Result<StepReport> step() {
+    const Stopwatch watch;
+    StepReport report;
+    report.step = state_.step + 1;
+    report.steps = recipe_->steps;
+    report.learning_rate = learning_rate(schedule(), report.step);
+    const int64_t windows = recipe_->batch_tokens / recipe_->sequence;
+    const int64_t windows_at_once = recipe_->micro_tokens / recipe_->sequence;
+    const auto weight = 1.0f / static_cast<float>(recipe_->batch_tokens);
+    for (int64_t done = 0; done < windows;) {
+      MicroBatch batch;
+      for (int64_t i = 0; i < windows_at_once && done < windows; ++i, ++done)
+        append_window(store_.tokens(), order_.start(state_.cursor++), recipe_->sequence, weight,
+                      batch);
+      report.loss += tape_.forward_backward(batch, {.base = &gradients_, .adapter = nullptr});
+    }
+    if (!std::isfinite(report.loss))
+      return internal_error("step {}: the loss is {}; lower train.lr ({})", report.step,
+                            report.loss, recipe_->lr);
+    report.gradient_norm = optimizer_.step(parameters_->parameters(), report.learning_rate);
+    if (!std::isfinite(report.gradient_norm))
+      log_warn("step {}: the gradient norm is {}, the update is left out", report.step,
+               report.gradient_norm);
+    ++state_.step;
+    state_.tokens += recipe_->batch_tokens;
+    report.tokens = state_.tokens;
+    report.tokens_per_s = static_cast<double>(recipe_->batch_tokens) / watch.seconds();
+    report.peak_bytes = peak_resident_bytes();
+    return report;
+  }
+
+  // Sum of nats over the held-out tokens. Windows overlap by one token, so that each but the very
+  // first is predicted once.
+  double heldout_nats() {
+    const auto tokens = store_.heldout();
+    const auto predicted = static_cast<int64_t>(tokens.size()) - 1;
+    double nats = 0;
+    for (int64_t first = 0; first < predicted;) {
+      MicroBatch batch;
+      while (first < predicted && batch.rows() + recipe_->sequence <= recipe_->micro_tokens) {
+        const int64_t n = std::min(recipe_->sequence, predicted - first);
+        append_window(tokens, first, n, 1.0f, batch);
+        first += n;
+      }
+      nats += tape_.loss(batch, nullptr);
+    }
+    return nats;
+  }
+
+  int64_t heldout_tokens() const { return static_cast<int64_t>(store_.heldout().size()) - 1; }
+
+  double bits_per_char(double nats) const {
+    return nats / std::numbers::ln2 / static_cast<double>(store_.heldout_chars);
+  }
+
+  const CheckpointState& state() const { return state_; }
+
+  const model::Model& model() const { return *model_; }
+
+  const TokenStore& store() const { return store_; }
+
+  const std::map<std::string, std::string>& fields() const { return fields_; }
+
+ private:
+  std::array<Arena, 3> arenas() {
+    return {Arena{"weights", parameters_->parameters().values()},
+            Arena{"adam_m", optimizer_.first_moments()},
+            Arena{"adam_v", optimizer_.second_moments()}};
+  }
+
+  Schedule schedule() const {
+    return {recipe_->schedule, recipe_->lr, recipe_->warmup_steps, recipe_->steps,
+            recipe_->decay_fraction};
+  }
+
+  const PretrainRecipe* recipe_;  // outlives the run: pretrain()'s argument
+  Path run_dir_;
+  TokenStore store_;
+  std::map<std::string, std::string> fields_;
+  WindowOrder order_;
+  std::shared_ptr<BaseParameters> parameters_;  // shared with the model, which views into it
+  std::shared_ptr<const model::Model> model_;
+  ModelGradients gradients_;
+  Tape tape_;
+  Optimizer optimizer_;
+  CheckpointState state_;
+};
+
+Status write_results(Pretraining& run, const PretrainRecipe& recipe, const Path& run_dir,
+                     const PretrainOptions& options, const PretrainSummary& summary) {
+  const std::string recipe_sha256 = recipe_digest(run.fields());
+  const Json metadata = {{"plinth.recipe_sha256", recipe_sha256},
+                         {"plinth.data_digest", run.store().digest},
+                         {"plinth.tokens", fmt::format("{}", summary.tokens)},
+                         {"plinth.seed", fmt::format("{}", recipe.seed)},
+                         {"plinth.heldout_bpc", fmt::format("{:.4f}", summary.heldout_bpc)}};
+  PLINTH_TRY(model::write_gguf(summary.base, run.model(), options.type, metadata));
+  return write_lineage(run_dir, run.fields(),
+                       {{"kind", "pretrain"},
+                        {"data_digest", run.store().digest},
+                        {"seed", recipe.seed},
+                        {"steps", summary.steps},
+                        {"tokens", summary.tokens},
+                        {"loss", summary.loss},
+                        {"heldout_nats_per_token", summary.heldout_nats},
+                        {"heldout_bits_per_char", summary.heldout_bpc}});
+}
+
+}  // namespace
+
+std::string_view chatml_template() {
+  return "{%- for message in messages -%}\n"
+         "{{- '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' -}}\n"
+         "{%- endfor -%}\n"
+         "{%- if add_generation_prompt -%}\n"
+         "{{- '<|im_start|>assistant\\n' -}}\n"
+         "{%- endif -%}\n";
+}
+
+Result<PretrainSummary> pretrain(const PretrainRecipe& recipe, const Path& run_dir,
+                                 const PretrainOptions& options, const TrainHooks& hooks) {
+  PLINTH_TRY(recipe.check());
+  PLINTH_TRY(make_directories(run_dir));
+  PLINTH_TRY(const auto lock, FileLock::take(run_dir / "lock"));
+  PLINTH_TRY(auto store, prepare_tokens(recipe, run_dir));
+  Pretraining run(recipe, run_dir, std::move(store));
+  PLINTH_TRY(run.start());
+  PLINTH_TRY(auto metrics, MetricsFile::open(run_dir, run.state().step));
+
+  PretrainSummary summary;
+  summary.base = run_dir / "base.gguf";
+  const Stopwatch watch;
+  const int64_t tokens_before = run.state().tokens;
+  while (run.state().step < recipe.steps) {
+    PLINTH_TRY(auto report, run.step());
+    const bool last = report.step == recipe.steps;
+    if (last || report.step % recipe.eval_every == 0)
+      report.heldout = run.heldout_nats() / static_cast<double>(run.heldout_tokens());
+    PLINTH_TRY(metrics.append(report));
+    summary.loss = report.loss;
+    if (hooks.on_step) hooks.on_step(report);
+    const bool stop = interrupted() || (hooks.stop && hooks.stop());
+    if (stop || last || report.step % recipe.checkpoint_every == 0) PLINTH_TRY(run.save());
+    if (stop && !last)
+      return make_error(Code::kCancelled, "{}: stopped after step {} of {}, saved",
+                        run_dir.string(), report.step, recipe.steps);
+  }
+  summary.tokens_per_s = static_cast<double>(run.state().tokens - tokens_before) / watch.seconds();
+  summary.steps = run.state().step;
+  summary.tokens = run.state().tokens;
+  const double nats = run.heldout_nats();
+  summary.heldout_nats = nats / static_cast<double>(run.heldout_tokens());
+  summary.heldout_bpc = run.bits_per_char(nats);
+  PLINTH_TRY(write_results(run, recipe, run_dir, options, summary));
+  return summary;
+}
+
+}  // namespace plinth::train

@@ -1,0 +1,149 @@
+// The trainer: a base from nothing (pretrain), adapters over a frozen base (tune).
+//
+// A run is a folder. It holds everything the run wrote and everything needed to go on: kill the
+// process at any moment, call again with the same recipe and folder, and the losses are those of an
+// uninterrupted run, bit for bit (same machine, same number of rows per micro-batch). All files are
+// written whole or not at all.
+//
+//   RUN/metrics.jsonl     a line per step: step, loss, heldout (when measured), lr, grad_norm,
+//                         tokens, tokens_per_s, peak_bytes
+//   RUN/checkpoint-*.bin  the last two checkpoints (train/checkpoint.h)
+//   RUN/lineage.json      what the result was made of: recipe, data, base, seed, losses
+//
+// Threads: a run belongs to the calling thread; its work is spread over compute_pool(). Two runs in
+// one folder are refused (a lock). Interruption (core/interrupt.h, or the `stop` hook) is looked at
+// after every step: a checkpoint is written and the run returns kCancelled.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+#include "core/file.h"
+#include "core/result.h"
+#include "model/model.h"
+#include "train/math/schedule.h"
+
+namespace plinth::train {
+
+// One line of metrics.jsonl.
+struct StepReport {
+  int64_t step = 0;  // from 1
+  int64_t steps = 0;
+  double loss = 0;      // nats per token with loss, before the update
+  double heldout = -1;  // the same on the held-out set, after the update; -1: not measured here
+  double learning_rate = 0;
+  double gradient_norm = 0;
+  int64_t tokens = 0;  // read since step 1
+  double tokens_per_s = 0;
+  int64_t peak_bytes = 0;  // largest resident size of the process so far
+};
+
+// Both may be empty. Called on the calling thread, after every step.
+struct TrainHooks {
+  std::function<void(const StepReport&)> on_step;
+  std::function<bool()> stop;  // true: save and return kCancelled
+};
+
+// ---- pretrain
+// ------------------------------------------------------------------------------------
+
+enum class SourceKind : uint8_t {
+  kText,    // documents separated by blank lines
+  kPlain,   // one document per file
+  kJsonl,   // one JSON object per line, text under `key`
+  kMdTree,  // one document per .md file
+  kChat,    // one JSON object per line: "messages", or "instruction"/"input"/"output";
+            // written in the chat template's form
+};
+
+struct Source {
+  std::string name;
+  // A file, or a folder whose files of the kind's suffix (.txt, .jsonl, .md) are read in the order
+  // of their paths. A further .zst means zstd, window up to 2^27. Relative to the recipe's folder.
+  Path path;
+  SourceKind kind = SourceKind::kText;
+  std::string key = "text";
+  double weight = 1.0;    // times its windows are read in an epoch, 0.01..100
+  int64_t chars_max = 0;  // stop after this many characters (0: read everything)
+};
+
+struct PretrainRecipe {
+  // [model]: a Qwen3-style decoder (RMSNorm, RoPE, grouped queries, q/k norm, SwiGLU, tied).
+  //   layers, width, heads, kv_heads, head_dim, ffn, context, rope_theta (10000), rms_eps (1e-6),
+  //   name ("plinth-base": general.name of the GGUF file)
+  model::ModelConfig model;
+
+  // [tokenizer]
+  int32_t vocabulary = 6144;  // including 256 bytes and the special tokens
+  std::vector<std::string> special = {"<|endoftext|>", "<|im_start|>", "<|im_end|>"};
+  int64_t tokenizer_chars = 40'000'000;  // size of the sample that the tokenizer is trained on
+
+  // [data]
+  std::vector<Source> sources;  // [[data.source]] name, path, kind, key, weight, max_chars
+  // A document is held out when xxh3(text) mod heldout_mod == 0: a property of the text alone, so
+  // that other programs can tell, too. Such documents are never trained on.
+  int64_t heldout_mod = 200;
+  // At most so many characters are measured; each source gives its fair part.
+  int64_t heldout_chars = 200'000;
+
+  // [train]
+  int64_t sequence = 256;       // tokens of a window; attention never leaves it
+  int64_t batch_tokens = 8192;  // tokens of a step, a multiple of sequence
+  int64_t micro_tokens = 2048;  // tokens at once, a multiple of sequence: bounds memory
+  int64_t steps = 1000;
+  double lr = 2e-3;
+  int64_t warmup_steps = 100;
+  ScheduleKind schedule = ScheduleKind::kWsd;  // "wsd" | "cosine"
+  double decay_fraction = 0.2;
+  double weight_decay = 0.1;
+  double beta1 = 0.9;
+  double beta2 = 0.95;
+  double clip = 1.0;
+  uint64_t seed = 1;
+  int64_t checkpoint_every = 200;
+  int64_t eval_every = 200;
+
+  // Reads a TOML recipe; a wrong or unknown key is an error that names file and line.
+  static Result<PretrainRecipe> read(const Path& path);
+  Status check() const;
+  // Every field as text by its dotted key: what a checkpoint must agree with.
+  std::map<std::string, std::string> fields() const;
+};
+
+struct PretrainOptions {
+  tensor::DType type = tensor::DType::kF16;  // of the matrices in base.gguf
+};
+
+struct PretrainSummary {
+  Path base;  // RUN/base.gguf
+  int64_t steps = 0;
+  int64_t tokens = 0;
+  double loss = 0;          // of the last step, nats per token
+  double heldout_nats = 0;  // per token
+  double heldout_bpc = 0;   // bits per character of RUN/heldout.txt
+  double tokens_per_s = 0;  // mean of this call's steps
+};
+
+// Trains a base into `run_dir`, going on from its last checkpoint if there is one. Beside the files
+// named above it writes
+//
+//   RUN/tokenizer.json  trained on a sample of the documents; one that lies there is used as it is
+//   RUN/tokens.bin      uint16 tokens, documents separated by <|endoftext|>
+//   RUN/heldout.bin, RUN/heldout.txt  the held-out documents, as tokens and as text
+//   RUN/data.json       what was read, counted; the digests of the above
+//   RUN/base.gguf       the result
+//
+// A checkpoint made by another recipe is refused by the name of the key that differs; train.steps,
+// the schedule, checkpoint_every and eval_every may differ: extending a run is legitimate.
+Result<PretrainSummary> pretrain(const PretrainRecipe& recipe, const Path& run_dir,
+                                 const PretrainOptions& options, const TrainHooks& hooks);
+
+// The chat template (Jinja) that pretrain() writes into its bases: ChatML.
+std::string_view chatml_template();
+
+}  // namespace plinth::train

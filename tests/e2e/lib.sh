@@ -1,0 +1,26 @@
+# Sourced by the end-to-end tests: finds the binary, makes a home that goes away, small assertions.
+# PLINTH names the binary under test (ctest sets it).
+set -euo pipefail
+: "${PLINTH:?set PLINTH to the binary under test}"
+work=$(mktemp -d)
+export PLINTH_HOME=$work/home
+server=
+cleanup() {
+  [ -z "$server" ] || kill "$server" 2>/dev/null || true
+  rm -rf "$work"
+}
+trap cleanup EXIT
+
+fail() { echo "FAILED: $*" >&2; exit 1; }
+
+# expect_exit CODE COMMAND...: the command ends with that code; its output lands in $work/out, $work/err.
+expect_exit() {
+  local want=$1 got=0
+  shift
+  "$@" >"$work/out" 2>"$work/err" || got=$?
+  [ "$got" -eq "$want" ] || { cat "$work/out" "$work/err" >&2; fail "exit $got, not $want: $*"; }
+}
+
+expect_text() { grep -qF -- "$2" "$1" || { cat "$1" >&2; fail "no '$2' in $1"; }; }
+
+skip() { echo "SKIPPED: $*"; exit 77; }
