@@ -154,8 +154,9 @@ void Sampler::keep_mass() {
   for (size_t reach = 64; sorted < candidates_.size(); reach *= 8) {
     const auto begin = candidates_.begin() + static_cast<std::ptrdiff_t>(sorted);
     const size_t end = std::min(reach, candidates_.size());
-    std::partial_sort(begin, candidates_.begin() + static_cast<std::ptrdiff_t>(end),
-                      candidates_.end(), heavier);
+    const auto middle = candidates_.begin() + static_cast<std::ptrdiff_t>(end);
+    std::nth_element(begin, middle, candidates_.end(), heavier);
+    std::sort(begin, middle, heavier);
     for (; sorted < end; ++sorted) {
       mass += candidates_[sorted].weight;
       if (mass >= wanted) {

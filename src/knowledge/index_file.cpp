@@ -5,7 +5,7 @@
 namespace plinth::knowledge {
 namespace {
 
-constexpr std::string_view kMagic = "PLKNOWL1";
+constexpr std::string_view kMagic = "PLKNOWLG";
 constexpr uint64_t kVersion = 1;
 
 void put_fixed(std::string& out, uint64_t value, int bytes) {
@@ -36,8 +36,7 @@ void put_text(std::string& out, std::string_view text) {
 
 std::string seal(std::string payload) {
   std::string file(kMagic);
-  put_fixed(file, kVersion, 4);
-  put_fixed(file, 0, 4);
+  put_fixed(file, kVersion, 8);
   put_fixed(file, payload.size(), 8);
   put_fixed(file, xxh3(payload), 8);
   return file + payload;
@@ -46,7 +45,7 @@ std::string seal(std::string payload) {
 Result<std::string_view> unseal(std::string_view file) {
   if (file.size() < kHeaderBytes || !file.starts_with(kMagic))
     return data_loss("knowledge index: {} bytes without its header", file.size());
-  if (const uint64_t version = fixed(file.substr(8, 4)); version != kVersion)
+  if (const uint64_t version = fixed(file.substr(8, 8)); version != kVersion)
     return data_loss("knowledge index: version {}, this Plinth reads {}", version, kVersion);
   const std::string_view payload = file.substr(kHeaderBytes);
   if (const uint64_t bytes = fixed(file.substr(16, 8)); bytes != payload.size())

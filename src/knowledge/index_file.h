@@ -1,6 +1,6 @@
 // The bytes of an index: a checked header and variable-length integers. Private to knowledge.
 //
-//   magic "PLKNOWL1" | version u32 LE | zero u32 | payload bytes u64 LE | XXH3-64 of payload u64 LE
+//   magic "PLKNOWLG" | version u64 LE | payload bytes u64 LE | XXH3-64 of payload u64 LE
 //   payload: documents, chunks, terms; each a count and then that many entries
 //     document   id, title, source path, source sha-256, page
 //     chunk      document index, section, begin, end, terms in it, text

@@ -19,14 +19,15 @@ std::vector<Document> library() {
                                            "电站", "油田", "牧场", "渔港", "林场", "盐田", "茶园", "窑洞", "庭院", "书店"};
   std::vector<Document> all;
   for (size_t d = 0; d < places.size(); ++d) {
-    Document document{.id = "d" + std::to_string(d),
+    Document document{.id = fmt::format("d{}", d),
                       .title = places[d] + "管理办法",
-                      .source_path = "laws/" + std::to_string(d) + ".pdf",
+                      .source_path = fmt::format("laws/{}.pdf", d),
                       .source_sha256 = std::string(64, 'a'),
                       .page = static_cast<int32_t>(d + 1)};
     for (size_t a = 0; a < subjects.size(); ++a)
-      document.text += "第" + std::to_string(a + 1) + "条 涉及" + subjects[a] +
-                       "的，当事人应当在十五日内向主管部门提出书面申请，并提交有关材料。\n";
+      document.text += fmt::format(
+          "第{}条 涉及{}的，当事人应当在十五日内向主管部门提出书面申请，并提交有关材料。\n", a + 1,
+          subjects[a]);
     all.push_back(std::move(document));
   }
   return all;
@@ -89,7 +90,6 @@ TEST(Knowledge, EveryCutAndEveryFlippedByteIsNoticed) {
   const std::string bytes = index->bytes();
   for (size_t n = 0; n < bytes.size(); ++n) EXPECT_FALSE(Index::parse(bytes.substr(0, n)));
   for (size_t i = 0; i < bytes.size(); ++i) {
-    if (i >= 12 && i < 16) continue;  // reserved
     std::string broken = bytes;
     broken[i] = static_cast<char>(broken[i] ^ 0x20);
     const auto parsed = Index::parse(broken);

@@ -148,6 +148,9 @@ struct PeftExport {
   int64_t rank = 0;
   double alpha = 0;
   bool rslora = false;
+  // The head_dim of a base whose RopeStyle is kInterleaved, else 0: the rows of q and k go back to
+  // Hugging Face order.
+  int64_t interleaved_head_dim = 0;
 };
 
 // Writes a PEFT folder (F32 safetensors); tensor names as Hugging Face PEFT gives them for a

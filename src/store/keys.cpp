@@ -99,7 +99,6 @@ Result<NewKey> Store::create_key(std::string_view tenant_name, std::string_view 
       "INSERT INTO keys (tenant, prefix, label, salt, hash, created_ms) VALUES (?, ?, ?, ?, ?, ?)",
       {owner.id, key.info.prefix, label, salt, hash_of(salt, key.secret), key.info.created_ms}));
   key.info.id = impl_->db.last_id();
-  ++impl_->changes;
   return key;
 }
 
@@ -118,7 +117,6 @@ Status Store::revoke_key(std::string_view prefix) {
       "UPDATE keys SET revoked_ms = IIF(revoked_ms = 0, ?, revoked_ms) WHERE prefix = ?",
       {std::max<int64_t>(impl_->now_ms(), 1), prefix}));
   if (impl_->db.rows_changed() == 0) return not_found("key {} is not known", prefix);
-  ++impl_->changes;
   return {};
 }
 

@@ -117,7 +117,6 @@ Result<Release> Store::publish(const Release& release) {
                      .at_ms = now});
   });
   if (!changed) return changed.error();
-  ++impl_->changes;
   return read_release(db, digest);
 }
 
@@ -144,7 +143,6 @@ Result<Release> Store::rollback(std::string_view name) {
                      .at_ms = impl_->now_ms()});
   });
   if (!changed) return changed.error();
-  ++impl_->changes;
   return read_release(db, digest);
 }
 

@@ -41,17 +41,9 @@ const Path& Store::home() const { return impl_->home; }
 
 const Artifacts& Store::artifacts() const { return impl_->artifacts; }
 
-Result<uint64_t> Store::version() const {
-  const std::lock_guard lock(impl_->mutex);
-  // data_version moves with the commits of other connections only.
-  PLINTH_TRY(const int64_t others, impl_->db.integer("PRAGMA data_version"));
-  return (static_cast<uint64_t>(others) << 32) + impl_->changes;
-}
-
 Status Store::put_base(const Base& base) {
   if (base.name.empty()) return invalid("a base needs a name");
   const std::lock_guard lock(impl_->mutex);
-  ++impl_->changes;
   return impl_->db.run(
       "INSERT INTO bases (name, digest, path, created_ms) VALUES (?, ?, ?, ?) "
       "ON CONFLICT (name) DO UPDATE SET digest = excluded.digest, path = excluded.path",

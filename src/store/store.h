@@ -142,10 +142,6 @@ class Store {
   const Path& home() const;
   const Artifacts& artifacts() const;
 
-  // Changes whenever this object changed what a name or a key means, and whenever another process
-  // committed anything. For caches: one cheap read.
-  Result<uint64_t> version() const;
-
   Status put_base(const Base& base);
   Result<Base> base(std::string_view name) const;
   Result<std::vector<Base>> bases() const;

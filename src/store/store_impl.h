@@ -21,9 +21,8 @@ struct Store::Impl {
   Path home;
   const Clock& clock;
   Artifacts artifacts;
-  std::mutex mutex;  // guards what follows
+  std::mutex mutex;  // guards db
   Database db;
-  uint64_t changes = 0;  // of names and keys, made through this object
 };
 
 }  // namespace plinth::store

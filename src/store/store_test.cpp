@@ -75,18 +75,6 @@ TEST_F(StoreTest, RunsRememberTheirLastStateAcrossAReopen) {
   EXPECT_EQ(runs[0].heartbeat_ms - runs[0].created_ms, 5000);
 }
 
-TEST_F(StoreTest, VersionMovesWithOwnAndForeignChangesOnly) {
-  const uint64_t start = *store_->version();
-  EXPECT_EQ(*store_->version(), start);
-  ASSERT_TRUE(store_->create_tenant("law office"));
-  ASSERT_TRUE(store_->create_key("law office", ""));
-  const uint64_t own = *store_->version();
-  EXPECT_NE(own, start);
-  auto other = *Store::open(home());
-  ASSERT_TRUE(other->create_tenant("hospital"));
-  EXPECT_NE(*store_->version(), own);
-}
-
 TEST_F(StoreTest, WhatWasAcknowledgedSurvivesAKilledProcess) {
   store_.reset();
   int pipe_ends[2];

@@ -51,6 +51,36 @@ void append_utf8(int32_t code, std::string& out);
 // section 3.9 "U+FFFD Substitution of Maximal Subparts").
 std::string to_valid_utf8(std::string_view text);
 
+// Chinese characters, with their extensions, compatibility forms and 〇.
+constexpr bool is_han(int32_t code) {
+  return (code >= 0x4E00 && code <= 0x9FFF) || (code >= 0x3400 && code <= 0x4DBF) ||
+         (code >= 0xF900 && code <= 0xFAFF) || (code >= 0x20000 && code <= 0x323AF) ||
+         code == 0x3007;
+}
+
+struct CharacterCounts {
+  int64_t total = 0;
+  int64_t han = 0;
+  int64_t letters = 0;      // of any other script
+  int64_t digits = 0;       // decimal digits of any script
+  int64_t spaces = 0;       // line breaks too
+  int64_t punctuation = 0;  // and symbols
+  int64_t broken = 0;       // bytes that are not UTF-8, U+FFFD, private use, controls, unassigned
+};
+
+CharacterCounts count_characters(std::string_view utf8);
+
+// Clean text for a corpus, as NFKC would have it but with care for Chinese:
+//   - full-width letters and digits become ASCII, half-width kana full-width, ligatures letters;
+//   - compatibility ideographs and Kangxi radicals become the characters they stand for;
+//   - Chinese punctuation stays (，。：；！？（）“”), so do ① ² ½ ㎡ ℃ …: no digit is invented;
+//   - control characters, byte order marks, zero-width spaces and direction marks go;
+//   - line breaks become \n; runs of spaces become one, none at the end of a line; ASCII spaces and
+//     tabs at the beginning of a line stay (code), ideographic ones go (paragraph indents);
+//   - everything is in NFC, broken UTF-8 becomes U+FFFD.
+// Normalising twice changes nothing.
+std::string normalize_text(std::string_view text);
+
 // Unicode NFC. Text that is not valid UTF-8 comes back as it is: its broken bytes must survive.
 std::string to_nfc(std::string_view text);
 

@@ -146,4 +146,98 @@ Result<PretrainSummary> pretrain(const PretrainRecipe& recipe, const Path& run_d
 // The chat template (Jinja) that pretrain() writes into its bases: ChatML.
 std::string_view chatml_template();
 
+// ---- tune ----------------------------------------------------------------------------------------
+
+// Messages to the text that the model reads, by the model's own chat template. Serving and training
+// are given the same function, so that both see the same tokens.
+using ChatRenderer =
+    std::function<Result<std::string>(const Json& messages, bool add_generation_prompt)>;
+
+struct TuneRecipe {
+  // [data]  Each file is JSONL (.jsonl, .jsonl.zst), rows of these shapes, mixed at will:
+  //   {"messages": [{"role", "content"}...]}, {"instruction", "input", "output"},
+  //   {"conversations": [{"from", "value"}...]}: loss on what the assistant says and its end of turn
+  //   {"text"}: loss on every token; text longer than train.sequence is cut into several samples
+  // Paths are relative to the recipe's folder.
+  std::vector<Path> files;
+  // General rows (same shapes) mixed in so that the tuned model does not forget; `replay_share` of
+  // all training tokens. None are held out.
+  std::vector<Path> replay;
+  double replay_share = 0.0;
+  double heldout_share = 0.05;  // of the rows, drawn by the hash of the row and the seed
+
+  // [lora]
+  int64_t rank = 16;
+  double alpha = 32;
+  std::vector<std::string> targets = {"q_proj",    "k_proj",  "v_proj",   "o_proj",
+                                      "gate_proj", "up_proj", "down_proj"};
+
+  // [train]
+  int64_t sequence = 512;       // longest sample in tokens; a longer conversation loses its end
+  int64_t batch_tokens = 4096;  // of a step, over as many samples as fit
+  int64_t micro_tokens = 2048;  // at once, at least `sequence`: bounds memory
+  double epochs = 3.0;
+  int64_t steps = 0;  // 0: as many as `epochs` asks for
+  double lr = 5e-4;
+  double warmup_share = 0.05;  // of the steps; a cosine down to zero follows
+  double weight_decay = 0.0;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double clip = 1.0;
+  uint64_t seed = 1;
+  int64_t checkpoint_every = 100;
+  int64_t eval_every = 50;
+
+  static Result<TuneRecipe> read(const Path& path);
+  Status check() const;
+  std::map<std::string, std::string> fields() const;
+};
+
+struct BadLine {
+  std::string place;  // "file:line"
+  std::string reason;
+};
+
+// What became of the rows. Nothing is dropped without being counted here.
+struct DatasetReport {
+  int64_t rows = 0;
+  int64_t bad_rows = 0;
+  std::vector<BadLine> bad;  // the first twenty
+  int64_t samples = 0;       // usable; a long text gives several, a row without loss none
+  int64_t tokens = 0;
+  int64_t loss_tokens = 0;
+  int64_t truncated_samples = 0;  // conversations longer than train.sequence
+  int64_t truncated_tokens = 0;   // what they lost
+  int64_t lost_samples = 0;       // of them, those that lost everything there was to learn
+};
+
+// Reads and tokenises files as tune() would, without training: `plinth data check`.
+// More than 1 % of bad rows is kInvalidArgument naming the first of them.
+Result<DatasetReport> check_dataset(const std::vector<Path>& files, const model::Model& base,
+                                    const ChatRenderer& chat, int64_t sequence);
+
+struct TuneHooks {
+  ChatRenderer chat;  // needed when rows hold conversations
+  TrainHooks train;
+};
+
+struct TuneSummary {
+  Path adapter;  // RUN/adapter, a PEFT folder
+  int64_t steps = 0;
+  int64_t tokens = 0;
+  double loss = 0;            // of the last step, nats per token with loss
+  double heldout_before = 0;  // of the plain base
+  double heldout = 0;         // of the adapter that was kept
+  int64_t best_step = 0;      // the step it comes from
+  double tokens_per_s = 0;
+  DatasetReport data, replay;
+};
+
+// Trains a LoRA adapter over a frozen base of any stored type into `run_dir`, going on from its last
+// checkpoint if there is one. The adapter kept is that of the evaluation with the lowest held-out
+// loss. A checkpoint of another recipe, dataset or base is refused; train.steps, train.epochs,
+// checkpoint_every and eval_every may differ.
+Result<TuneSummary> tune(std::shared_ptr<const model::Model> base, const TuneRecipe& recipe,
+                         const Path& run_dir, const TuneHooks& hooks);
+
 }  // namespace plinth::train

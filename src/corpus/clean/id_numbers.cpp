@@ -89,7 +89,7 @@ bool is_mobile_segment(std::string_view digits) {
       case '4': return "01456789";
       case '5': case '9': return "012356789";
       case '6': return "2567";
-      case '7': return "0123456789";
+      case '7': return "012345678";
       default: return "";
     }
   }();

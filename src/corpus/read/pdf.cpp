@@ -124,12 +124,19 @@ size_t full_line_chars(const std::vector<Lines>& pages) {
   return *at;
 }
 
+// The first line of a document is its title when it is short and no sentence.
+int title_level(std::string_view line) {
+  const bool title = count_chars(line) <= 40 && line.find("。") == line.npos && !ends_with_any(line, {"；", "：", "，", ".", ":"});
+  return title && !begins_item(line) ? 1 : heading_level(line);
+}
+
 std::string join_pages(const std::vector<Lines>& pages) {
   const size_t full = full_line_chars(pages);
   std::string out, paragraph;
   const auto flush = [&] {
     if (paragraph.empty()) return;
-    const int level = heading_level(paragraph);
+    const int level = out.size() <= 1 ? title_level(paragraph) : heading_level(paragraph);
+    if (level > 0 && out.size() > 1) out += "\n";
     if (level > 0) out += std::string(static_cast<size_t>(level), '#') + " ";
     out += paragraph + "\n";
     if (level > 0) out += "\n";

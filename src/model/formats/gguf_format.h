@@ -4,6 +4,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <string_view>
 
 namespace plinth::model {
 
@@ -28,6 +29,9 @@ enum class GgufType : uint32_t {
   kI64 = 11,
   kF64 = 12,
 };
+
+// Our own key, a boolean: text is brought to Unicode NFC before it is split.
+inline constexpr std::string_view kGgufNfcKey = "plinth.tokenizer.nfc";
 
 // tokenizer.ggml.token_type.
 enum class GgufTokenType : int32_t {

@@ -38,7 +38,7 @@ Result<ModelConfig> read_config(const GgufFile& file, std::string_view name) {
   config.qkv_bias = architecture == "qwen2";
   config.rope_style = architecture == "llama" ? RopeStyle::kInterleaved : RopeStyle::kHalves;
   // Before the keys, so that a file of another architecture is told so and not that a key is missing.
-  PLINTH_TRY(check_architecture(config));
+  PLINTH_TRY(in_file(name, check_architecture(config)));
 
   PLINTH_TRY(refuse_unsupported(file, name, config.architecture));
   PLINTH_TRY(config.layers, file.integer(key("block_count")));
@@ -100,16 +100,21 @@ Result<std::shared_ptr<const text::Tokenizer>> read_tokenizer(const GgufFile& fi
   text::BpeSpec spec;
   PLINTH_TRY(const auto pre, file.text("tokenizer.ggml.pre"));
   spec.pre = pre;
+  // Every Qwen tokenizer.json asks for NFC, and GGUF has no standard key that would say so.
+  PLINTH_TRY(const auto nfc, file.integer_or(kGgufNfcKey, pre == "qwen2" ? 1 : 0));
+  spec.nfc = nfc != 0;
   spec.tokens.assign(tokens.begin(), tokens.end());
   spec.merges.assign(merges.begin(), merges.end());
   for (size_t id = 0; id < tokens.size(); ++id) {
-    if (is(id, GgufTokenType::kControl) || is(id, GgufTokenType::kUserDefined))
-      spec.special.push_back(static_cast<int32_t>(id));
+    const auto number = static_cast<int32_t>(id);
+    if (is(id, GgufTokenType::kControl)) spec.special.push_back(number);
+    if (is(id, GgufTokenType::kUserDefined)) spec.user_defined.push_back(number);
+    if (is(id, GgufTokenType::kUnused)) spec.tokens[id].clear();
   }
   PLINTH_TRY(spec.bos, token_id(file, name, "tokenizer.ggml.bos_token_id", tokens.size()));
   PLINTH_TRY(spec.eos, token_id(file, name, "tokenizer.ggml.eos_token_id", tokens.size()));
   PLINTH_TRY(spec.pad, token_id(file, name, "tokenizer.ggml.padding_token_id", tokens.size()));
-  return text::Tokenizer::from_bpe(std::move(spec));
+  return in_file(name, text::Tokenizer::from_bpe(std::move(spec)));
 }
 
 Result<int64_t> embedding_rows(const GgufFile& file, std::string_view name) {
@@ -126,7 +131,7 @@ Result<std::shared_ptr<const Model>> load_gguf(std::span<const std::byte> bytes,
                                                std::shared_ptr<WeightStorage> storage) {
   PLINTH_TRY(const auto file, GgufFile::parse(bytes, name));
   ModelParts parts;
-  PLINTH_TRY(parts.config, in_file(name, read_config(file, name)));
+  PLINTH_TRY(parts.config, read_config(file, name));
   PLINTH_TRY(parts.config.vocabulary, embedding_rows(file, name));
   PLINTH_TRY(auto picker, TensorPicker::create(std::string(name), file.tensors(), *storage));
   parts.config.tied = !picker.has(gguf_names().head);

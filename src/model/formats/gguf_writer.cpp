@@ -164,13 +164,17 @@ void put_config(const ModelConfig& config, DType type, Metadata& out) {
 
 void put_tokenizer(const text::BpeSpec& spec, int64_t vocabulary, Metadata& out) {
   auto tokens = spec.tokens;
+  // Readers take the vocabulary from this list and expect a row of the embedding for each.
+  tokens.resize(static_cast<size_t>(vocabulary));
   std::vector<int32_t> types(tokens.size(), static_cast<int32_t>(GgufTokenType::kNormal));
   for (const int32_t id : spec.special)
     types[static_cast<size_t>(id)] = static_cast<int32_t>(GgufTokenType::kControl);
-  // Readers take the vocabulary from this list and expect a row of the embedding for each.
-  while (static_cast<int64_t>(tokens.size()) < vocabulary) {
-    tokens.push_back(fmt::format("[PAD{}]", tokens.size()));
-    types.push_back(static_cast<int32_t>(GgufTokenType::kUnused));
+  for (const int32_t id : spec.user_defined)
+    types[static_cast<size_t>(id)] = static_cast<int32_t>(GgufTokenType::kUserDefined);
+  for (size_t id = 0; id < tokens.size(); ++id) {
+    if (!tokens[id].empty()) continue;
+    tokens[id] = fmt::format("[PAD{}]", id);
+    types[id] = static_cast<int32_t>(GgufTokenType::kUnused);
   }
   out.text("tokenizer.ggml.model", "gpt2");
   out.text("tokenizer.ggml.pre", spec.pre);
@@ -180,6 +184,7 @@ void put_tokenizer(const text::BpeSpec& spec, int64_t vocabulary, Metadata& out)
   if (spec.bos >= 0) out.u32("tokenizer.ggml.bos_token_id", spec.bos);
   if (spec.eos >= 0) out.u32("tokenizer.ggml.eos_token_id", spec.eos);
   if (spec.pad >= 0) out.u32("tokenizer.ggml.padding_token_id", spec.pad);
+  out.flag(kGgufNfcKey, spec.nfc);
   // Our encode() adds nothing; templates write the token themselves.
   out.flag("tokenizer.ggml.add_bos_token", false);
 }
@@ -189,7 +194,7 @@ bool reserved(std::string_view key, const std::string& architecture) {
   static constexpr std::string_view general[] = {
       "general.architecture", "general.name", "general.alignment", "general.file_type",
       "general.quantization_version"};
-  return key.starts_with("tokenizer.") || key.starts_with(architecture + ".") ||
+  return key.starts_with("tokenizer.") || key == kGgufNfcKey || key.starts_with(architecture + ".") ||
          std::find(std::begin(general), std::end(general), key) != std::end(general);
 }
 
@@ -278,6 +283,9 @@ Status write_tensor(const Planned& planned, OutputFile& file) {
 
 Status write_gguf(const Path& path, const Model& model, DType type, const Json& metadata) {
   PLINTH_TRY(model.config().check());
+  if (model.tokenizer().size() > model.config().vocabulary)
+    return invalid("{}: {} tokens for a vocabulary of {}", path.string(), model.tokenizer().size(),
+                   model.config().vocabulary);
   Metadata keys;
   put_config(model.config(), type, keys);
   put_tokenizer(model.tokenizer().spec(), model.config().vocabulary, keys);

@@ -1,22 +1,40 @@
 // The table of cpu_ops().
-#include "tensor/cpu/linear.h"
-#include "tensor/ops.h"
+#include <cstdint>
 
+#include "tensor/cpu/attention.h"
+#include "tensor/cpu/layers.h"
+#include "tensor/cpu/linear.h"
 #include "tensor/cpu/simd.h"
+#include "tensor/cpu/training.h"
+#include "tensor/ops.h"
 
 #include <hwy/targets.h>
 
 namespace plinth::tensor {
 
 const Ops& cpu_ops() {
-  static const Ops ops = [] {
-    Ops t = ref_ops();
-    t.name = "cpu";
-    t.linear = cpu::linear;
-    t.linear_dx = cpu::linear_dx;
-    t.linear_dw = cpu::linear_dw;
-    return t;
-  }();
+  static constexpr Ops ops{
+      .name = "cpu",
+      .linear = cpu::linear,
+      .linear_dx = cpu::linear_dx,
+      .linear_dw = cpu::linear_dw,
+      .rms_norm = cpu::rms_norm,
+      .rms_norm_backward = cpu::rms_norm_backward,
+      .rope = cpu::rope,
+      .swiglu = cpu::swiglu,
+      .swiglu_backward = cpu::swiglu_backward,
+      .attention = cpu::attention,
+      .attention_backward = cpu::attention_backward,
+      .store_kv = cpu::store_kv,
+      .paged_attention = cpu::paged_attention,
+      .embed = cpu::embed,
+      .embed_backward = cpu::embed_backward,
+      .cross_entropy = cpu::cross_entropy,
+      .log_probability = cpu::log_probability,
+      .axpy = cpu::axpy,
+      .sum_of_squares = cpu::sum_of_squares,
+      .adamw = cpu::adamw,
+  };
   return ops;
 }
 

@@ -95,7 +95,7 @@ void run_task(const Product& p, const Task& task, float* scratch) {
       a.data = scratch;
     }
     multiply_block(a, pack, task.rows, depth, task.panels + k * task.panels_cols + task.col * depth,
-                   task.cols, p.c.data, p.c.stride, task.add || k > 0,
+                   kNr * depth, task.cols, p.c.data, p.c.stride, task.add || k > 0,
                    scratch + kRowBlock * kDepthBlock);
   }
 }

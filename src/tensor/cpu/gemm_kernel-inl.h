@@ -85,63 +85,75 @@ HWY_INLINE void multiply_edge(const Strided& a, const float* b, int64_t depth, f
   }
 }
 
-// Four rows of four floats, turned: element k of row r goes to out[k * step + r].
-HWY_INLINE void turn_4x4(const float* const rows[4], int64_t k, float* HWY_RESTRICT out,
-                         int64_t step) {
-#if HWY_TARGET == HWY_SCALAR
-  for (int i = 0; i < 4; ++i) {
-    for (int r = 0; r < 4; ++r) out[i * step + r] = rows[r][k + i];
-  }
-#else
+#if HWY_TARGET != HWY_SCALAR
+using Quad = hn::Vec<hn::FixedTag<float, 4>>;
+
+// Four rows of four floats, turned: out[k] holds element k of rows 0 to 3.
+HWY_INLINE void turn_4x4(const float* row0, const float* row1, const float* row2,
+                         const float* row3, Quad out[4]) {
   const hn::FixedTag<float, 4> d;
   const hn::Repartition<double, decltype(d)> d64;
-  const auto r0 = hn::LoadU(d, rows[0] + k);
-  const auto r1 = hn::LoadU(d, rows[1] + k);
-  const auto r2 = hn::LoadU(d, rows[2] + k);
-  const auto r3 = hn::LoadU(d, rows[3] + k);
+  const Quad r0 = hn::LoadU(d, row0);
+  const Quad r1 = hn::LoadU(d, row1);
+  const Quad r2 = hn::LoadU(d, row2);
+  const Quad r3 = hn::LoadU(d, row3);
   const auto low01 = hn::BitCast(d64, hn::InterleaveLower(d, r0, r1));
   const auto low23 = hn::BitCast(d64, hn::InterleaveLower(d, r2, r3));
   const auto high01 = hn::BitCast(d64, hn::InterleaveUpper(d, r0, r1));
   const auto high23 = hn::BitCast(d64, hn::InterleaveUpper(d, r2, r3));
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(d64, low01, low23)), d, out);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(d64, low01, low23)), d, out + step);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(d64, high01, high23)), d, out + 2 * step);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(d64, high01, high23)), d, out + 3 * step);
+  out[0] = hn::BitCast(d, hn::InterleaveLower(d64, low01, low23));
+  out[1] = hn::BitCast(d, hn::InterleaveUpper(d64, low01, low23));
+  out[2] = hn::BitCast(d, hn::InterleaveLower(d64, high01, high23));
+  out[3] = hn::BitCast(d, hn::InterleaveUpper(d64, high01, high23));
+}
 #endif
+
+// The first depth / 4 * 4 steps of pack_turned for a panel with all its rows.
+template <int kWidth>
+HWY_INLINE int64_t pack_turned_by_four(const float* src, int64_t stride, int64_t depth,
+                                       float* HWY_RESTRICT out) {
+  int64_t k = 0;
+#if HWY_TARGET != HWY_SCALAR
+  constexpr int kGroups = (kWidth + 3) / 4;
+  const hn::FixedTag<float, 4> d;
+  const auto row = [&](int r) HWY_ATTR { return src + std::min(r, kWidth - 1) * stride + k; };
+  for (; k + 4 <= depth; k += 4, out += 4 * kWidth) {
+    if constexpr (kWidth % 4 == 0) {
+      for (int g = 0; g < kGroups; ++g) {
+        Quad turned[4];
+        turn_4x4(row(4 * g), row(4 * g + 1), row(4 * g + 2), row(4 * g + 3), turned);
+        for (int i = 0; i < 4; ++i) hn::StoreU(turned[i], d, out + i * kWidth + 4 * g);
+      }
+    } else {
+      // The last group runs past the panel's width into the next step, which is written afterwards.
+      Quad turned[kGroups][4];
+      for (int g = 0; g < kGroups; ++g)
+        turn_4x4(row(4 * g), row(4 * g + 1), row(4 * g + 2), row(4 * g + 3), turned[g]);
+      for (int i = 0; i < 4; ++i) {
+        for (int g = 0; g < kGroups; ++g) hn::StoreU(turned[g][i], d, out + i * kWidth + 4 * g);
+      }
+    }
+  }
+#else
+  (void)src, (void)stride, (void)depth, (void)out;
+#endif
+  return k;
 }
 
 // One panel from rows that are contiguous along the depth: out[k * kWidth + r] = row r [k]. Rows from
-// `rows` to kWidth become zeros. Writes up to 3 floats past the panel when kWidth is not a multiple
-// of 4; the next panel overwrites them.
+// `rows` to kWidth become zeros. When kWidth is not a multiple of 4, up to 3 floats past the panel
+// are written too: pack panels in ascending order.
 template <int kWidth>
 HWY_INLINE void pack_turned(const float* src, int64_t stride, int64_t rows, int64_t depth,
                             float* HWY_RESTRICT out) {
-  if (rows < kWidth) std::fill_n(out, depth * kWidth, 0.0f);
-  const int64_t whole = depth / 4 * 4;
-  if (rows == kWidth && kWidth >= 4) {
-    for (int64_t k = 0; k < whole; k += 4) {
-      // Ascending in r, and in k afterwards: where a group of four runs past kWidth, its surplus lands
-      // on the next k's first rows and is overwritten by them.
-      float* to = out + k * kWidth;
-      if constexpr (kWidth % 4 == 0) {
-        for (int r = 0; r < kWidth; r += 4) {
-          const float* const four[4] = {src + r * stride, src + (r + 1) * stride,
-                                        src + (r + 2) * stride, src + (r + 3) * stride};
-          turn_4x4(four, k, to + r, kWidth);
-        }
-      } else {
-        for (int i = 0; i < 4; ++i) {
-          for (int r = 0; r < kWidth; ++r) to[i * kWidth + r] = src[r * stride + k + i];
-        }
-      }
-    }
+  int64_t done = 0;
+  if (rows == kWidth) {
+    done = pack_turned_by_four<kWidth>(src, stride, depth, out);
   } else {
-    for (int64_t r = 0; r < rows; ++r) {
-      for (int64_t k = 0; k < whole; ++k) out[k * kWidth + r] = src[r * stride + k];
-    }
+    std::fill_n(out, depth * kWidth, 0.0f);
   }
-  for (int64_t k = whole; k < depth; ++k) {
-    for (int64_t r = 0; r < rows; ++r) out[k * kWidth + r] = src[r * stride + k];
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t k = done; k < depth; ++k) out[k * kWidth + r] = src[r * stride + k];
   }
 }
 
@@ -172,11 +184,11 @@ HWY_INLINE void pack_a(const Strided& a, int64_t rows, int64_t depth, float* HWY
   }
 }
 
-// c [rows, cols] (+)= a . panels. `a_packed`: a is the output of pack_a, otherwise it is read in place
-// and scratch [kMr * depth] takes the rows that don't fill a tile.
+// c [rows, cols] (+)= a . panels, which lie panel_step floats apart. `a_packed`: a is the output of
+// pack_a, otherwise it is read in place and scratch [kMr * depth] takes the rows that don't fill a tile.
 HWY_INLINE void multiply_block(const Strided& a, bool a_packed, int64_t rows, int64_t depth,
-                               const float* panels, int64_t cols, float* c, int64_t c_stride,
-                               bool add, float* scratch) {
+                               const float* panels, int64_t panel_step, int64_t cols, float* c,
+                               int64_t c_stride, bool add, float* scratch) {
   const int64_t full_rows = rows / kMr * kMr;
   Strided last = {scratch, 1, kMr};
   if (full_rows < rows) {
@@ -187,7 +199,7 @@ HWY_INLINE void multiply_block(const Strided& a, bool a_packed, int64_t rows, in
              scratch);
     }
   }
-  for (int64_t j = 0; j < cols; j += kNr, panels += kNr * depth) {
+  for (int64_t j = 0; j < cols; j += kNr, panels += panel_step) {
     const int64_t width = std::min<int64_t>(kNr, cols - j);
     for (int64_t i = 0; i < full_rows; i += kMr) {
       const Strided tile = a_packed ? Strided{a.data + i * depth, 1, kMr}

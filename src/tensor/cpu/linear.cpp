@@ -9,8 +9,8 @@ namespace plinth::tensor::cpu {
 namespace {
 
 // Below this many rows packing the weight costs more than the register tile wins back (measured in
-// ops_bench: the two meet between 12 and 24 rows).
-constexpr int64_t kDotRows = 16;
+// ops_bench: the two meet between 24 and 64 rows).
+constexpr int64_t kDotRows = 32;
 
 Stored stored(Weight w, bool turned) {
   return {static_cast<const uint8_t*>(w.data), w.type, row_bytes(w.type, w.cols), turned};

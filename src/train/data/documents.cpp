@@ -99,7 +99,20 @@ Result<bool> read_rows(LineStream& lines, const Source& source, const Path& path
   }
 }
 
-Result<std::string> turn(const Json& message) {
+Result<Json> sharegpt_messages(const Json& conversations) {
+  Json messages = Json::array();
+  for (const auto& turn : conversations) {
+    PLINTH_TRY(const auto from, get_string(turn, "from"));
+    PLINTH_TRY(auto value, get_string(turn, "value"));
+    const bool user = from == "human" || from == "user";
+    const bool assistant = from == "gpt" || from == "assistant";
+    messages.push_back({{"role", user ? "user" : assistant ? "assistant" : from},
+                        {"content", std::move(value)}});
+  }
+  return messages;
+}
+
+Result<std::string> turn_text(const Json& message) {
   PLINTH_TRY(const auto role, get_string(message, "role"));
   PLINTH_TRY(const auto content, get_string(message, "content"));
   return fmt::format("<|im_start|>{}\n{}<|im_end|>\n", role, content);
@@ -132,10 +145,12 @@ int64_t count_chars(std::string_view utf8) {
 }
 
 Result<Json> chat_messages(const Json& row) {
-  if (row.contains("messages")) {
-    if (!row["messages"].is_array() || row["messages"].empty())
-      return invalid("messages is not a list of messages");
-    return row["messages"];
+  for (const auto* key : {"messages", "conversations"}) {
+    if (!row.contains(key)) continue;
+    if (!row[key].is_array() || row[key].empty())
+      return invalid("{} is not a list of messages", key);
+    if (row.contains("messages")) return row[key];
+    return sharegpt_messages(row[key]);
   }
   PLINTH_TRY(auto question, get_string(row, "instruction"));
   PLINTH_TRY(auto answer, get_string(row, "output"));
@@ -147,7 +162,7 @@ Result<Json> chat_messages(const Json& row) {
 Result<std::string> render_chatml(const Json& messages) {
   std::string text;
   for (const auto& message : messages) {
-    PLINTH_TRY(const auto one, turn(message));
+    PLINTH_TRY(const auto one, turn_text(message));
     text += one;
   }
   return text;

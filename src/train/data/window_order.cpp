@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <string_view>
 #include <utility>
 
-#include "core/hash.h"
-#include "core/rng.h"
+#include "train/data/shuffle.h"
 
 namespace plinth::train {
 namespace {
@@ -20,11 +18,6 @@ int64_t windows_of(const TokenRange& range, int64_t sequence) {
 
 int64_t draws_of(const TokenRange& range, int64_t sequence) {
   return std::llround(static_cast<double>(windows_of(range, sequence)) * range.weight);
-}
-
-void shuffle_range(std::vector<int64_t>& values, size_t first, Rng& rng) {
-  for (size_t i = values.size(); i > first + 1; --i)
-    std::swap(values[i - 1], values[first + rng.below(i - first)]);
 }
 
 }  // namespace
@@ -41,8 +34,7 @@ int64_t WindowOrder::start(int64_t cursor) {
 }
 
 void WindowOrder::shuffle(int64_t epoch) {
-  const uint64_t key[] = {seed_, static_cast<uint64_t>(epoch)};
-  Rng rng(xxh3({reinterpret_cast<const char*>(key), sizeof key}));
+  Rng rng = seeded(seed_, /*stream=*/0, epoch);
   starts_.clear();
   for (const auto& range : ranges_) {
     const int64_t windows = windows_of(range, sequence_);
@@ -54,11 +46,11 @@ void WindowOrder::shuffle(int64_t epoch) {
       const size_t first = starts_.size();
       for (int64_t w = 0; w < windows; ++w) starts_.push_back(range.first + shift + w * sequence_);
       if (left >= windows) continue;
-      shuffle_range(starts_, first, rng);
+      shuffle_from(starts_, first, rng);
       starts_.resize(first + static_cast<size_t>(left));
     }
   }
-  shuffle_range(starts_, 0, rng);
+  shuffle_from(starts_, 0, rng);
   epoch_ = epoch;
 }
 

@@ -1,0 +1,260 @@
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+
+#include "cli/bases.h"
+#include "cli/command.h"
+#include "cli/machine.h"
+#include "core/clock.h"
+#include "core/hash.h"
+#include "core/json.h"
+#include "core/rng.h"
+#include "engine/engine.h"
+
+namespace plinth::cli {
+namespace {
+
+struct Options {
+  std::string name;
+  std::string model = kEmbeddedBase;
+  int64_t repeats = 5;
+  int64_t rank = 16;
+};
+
+// One figure and the machine's limit for it: of_bound says how near it is.
+struct Row {
+  std::string name;
+  double value = 0;
+  std::string unit;
+  double bound = 0;  // in the same unit; 0: none is known
+};
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + std::ssize(values) / 2, values.end());
+  return values[values.size() / 2];
+}
+
+class Bench {
+ public:
+  static Result<Bench> open(const Options& options, const Context& context) {
+    Bench bench;
+    bench.options_ = options;
+    PLINTH_TRY(bench.loaded_, open_model(options.model, context.home));
+    bench.machine_ = measure_machine();
+    engine::EngineOptions engine_options;
+    engine_options.prefix_cache = false;  // every prompt is paid for
+    PLINTH_TRY(bench.engine_, engine::Engine::start(bench.loaded_.base, engine_options));
+    return bench;
+  }
+
+  const Machine& machine() const { return machine_; }
+
+  Result<std::vector<Row>> run() {
+    if (options_.name == "decode") return decode();
+    if (options_.name == "prefill") return prefill();
+    if (options_.name == "batch") return batch();
+    if (options_.name == "lora") return lora();
+    if (options_.name == "tokenize") return tokenize();
+    return invalid("bench {}: is not decode, prefill, batch, lora or tokenize", options_.name);
+  }
+
+ private:
+  static constexpr int64_t kPrompt = 64;
+  static constexpr int64_t kAnswer = 64;
+
+  const model::ModelConfig& config() const { return loaded_.base->config(); }
+
+  // Every decoded token reads all weights once, whatever the batch.
+  double decode_bound(int64_t sequences) const {
+    const double by_bandwidth = machine_.read_gb_per_s * 1e9 /
+                                static_cast<double>(loaded_.base->weight_bytes()) *
+                                static_cast<double>(sequences);
+    return std::min(by_bandwidth, arithmetic_bound());
+  }
+
+  // Two operations per weight and token.
+  double arithmetic_bound() const {
+    return machine_.gflop_per_s * 1e9 / (2.0 * static_cast<double>(loaded_.base->parameters()));
+  }
+
+  std::vector<int32_t> prompt(int64_t tokens) {
+    std::vector<int32_t> ids(static_cast<size_t>(tokens));
+    for (auto& id : ids) id = static_cast<int32_t>(rng_.below(static_cast<uint64_t>(config().vocabulary)));
+    return ids;
+  }
+
+  // Runs all requests at once; seconds between the first and the last generated token.
+  Result<double> decode_seconds(const std::vector<std::shared_ptr<const model::Adapter>>& adapters) {
+    std::mutex mutex;
+    std::condition_variable changed;
+    size_t finished = 0;
+    int64_t first_ns = 0, last_ns = 0;
+    for (const auto& adapter : adapters) {
+      engine::Request request;
+      request.prompt = prompt(kPrompt);
+      request.adapter = adapter;
+      request.sampling.temperature = 0;
+      // The end of text must not end a benchmark.
+      request.sampling.logit_bias = {{loaded_.base->tokenizer().eos(), -100.0f}};
+      if (loaded_.base->tokenizer().eos() < 0) request.sampling.logit_bias.clear();
+      request.tokens_max = kAnswer;
+      request.sink = [&](const engine::Event& event) {
+        const std::lock_guard lock(mutex);
+        last_ns = system_clock().monotonic_ns();
+        if (first_ns == 0) first_ns = last_ns;
+        if (event.finished) ++finished;
+        changed.notify_one();
+      };
+      PLINTH_TRY(engine_->submit(std::move(request)));
+    }
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return finished == adapters.size(); });
+    return static_cast<double>(last_ns - first_ns) * 1e-9;
+  }
+
+  Result<double> decode_rate(const std::vector<std::shared_ptr<const model::Adapter>>& adapters) {
+    std::vector<double> rates;
+    for (int64_t i = 0; i <= options_.repeats; ++i) {
+      PLINTH_TRY(const double seconds, decode_seconds(adapters));
+      const auto tokens = static_cast<double>((kAnswer - 1) * std::ssize(adapters));
+      if (i > 0) rates.push_back(tokens / seconds);  // the first round warms up
+    }
+    return median(rates);
+  }
+
+  Result<std::vector<Row>> decode() {
+    PLINTH_TRY(const double rate, decode_rate({nullptr}));
+    return std::vector<Row>{{"decode, batch 1", rate, "tokens/s", decode_bound(1)}};
+  }
+
+  Result<std::vector<Row>> batch() {
+    std::vector<Row> rows;
+    for (const int64_t n : {1, 2, 4, 8, 16}) {
+      PLINTH_TRY(const double rate,
+                 decode_rate(std::vector<std::shared_ptr<const model::Adapter>>(static_cast<size_t>(n))));
+      rows.push_back({fmt::format("decode, batch {}", n), rate, "tokens/s", decode_bound(n)});
+    }
+    return rows;
+  }
+
+  Result<std::vector<Row>> prefill() {
+    const int64_t tokens = std::min<int64_t>(512, config().context);
+    std::vector<double> rates;
+    for (int64_t i = 0; i <= options_.repeats; ++i) {
+      engine::ScoreRequest request;
+      request.tokens = prompt(tokens);
+      request.first_scored = tokens - 1;  // one row of logits, as a chat needs
+      const Stopwatch watch;
+      PLINTH_TRY(engine_->score({request}));
+      if (i > 0) rates.push_back(static_cast<double>(tokens) / watch.seconds());
+    }
+    return std::vector<Row>{{fmt::format("prefill, {} tokens", tokens), median(rates), "tokens/s", arithmetic_bound()}};
+  }
+
+  Result<std::vector<Row>> lora() {
+    constexpr size_t kSequences = 8;
+    std::vector<std::shared_ptr<const model::Adapter>> different;
+    for (size_t i = 0; i < kSequences; ++i) different.push_back(random_adapter(static_cast<int>(i)));
+    PLINTH_TRY(const double none, decode_rate({kSequences, nullptr}));
+    PLINTH_TRY(const double same, decode_rate({kSequences, different.front()}));
+    PLINTH_TRY(const double mixed, decode_rate(different));
+    const double bound = decode_bound(kSequences);
+    return std::vector<Row>{{"8 sequences, no adapter", none, "tokens/s", bound},
+                            {"8 sequences, the same adapter", same, "tokens/s", none},
+                            {"8 sequences, 8 different adapters", mixed, "tokens/s", same}};
+  }
+
+  // Rank-r matrices on every linear layer, small random values.
+  std::shared_ptr<const model::Adapter> random_adapter(int number) {
+    auto adapter = std::make_shared<model::Adapter>();
+    auto values = std::make_shared<std::vector<tensor::Buffer>>();
+    adapter->name = fmt::format("bench-{}", number);
+    adapter->digest = sha256_hex(adapter->name);
+    adapter->layers.resize(static_cast<size_t>(config().layers));
+    const auto random_weight = [&](int64_t rows, int64_t cols) {
+      auto& buffer = values->emplace_back(rows * cols);
+      for (float& x : buffer.span()) x = static_cast<float>(0.01 * (rng_.uniform() - 0.5));
+      return tensor::weight(tensor::matrix(std::as_const(buffer).data(), rows, cols));
+    };
+    for (auto& layer : adapter->layers) {
+      for (int i = 0; i < model::kLinears; ++i) {
+        const auto which = static_cast<model::Linear>(i);
+        auto& delta = layer[static_cast<size_t>(i)];
+        delta.a = random_weight(options_.rank, config().inputs(which));
+        delta.b = random_weight(config().outputs(which), options_.rank);
+        delta.rank = options_.rank;
+        delta.scale = 1.0f;
+      }
+    }
+    adapter->storage = values;
+    return adapter;
+  }
+
+  Result<std::vector<Row>> tokenize() {
+    // What the model itself would write: text of its own distribution.
+    engine::Request request;
+    request.prompt = prompt(8);
+    request.tokens_max = config().context / 2;
+    request.sampling.seed = 1;
+    PLINTH_TRY(const auto answer, engine_->generate(std::move(request)));
+    std::string text;
+    while (text.size() < (size_t{4} << 20)) text += answer.text + "\n";
+    std::vector<double> encode, decode;
+    for (int64_t i = 0; i < options_.repeats; ++i) {
+      const Stopwatch watch;
+      const auto ids = loaded_.base->tokenizer().encode(text, false);
+      const double middle = watch.seconds();
+      const auto back = loaded_.base->tokenizer().decode(ids);
+      if (back != text) return internal_error("tokenize: the text did not come back");
+      encode.push_back(static_cast<double>(text.size()) * 1e-6 / middle);
+      decode.push_back(static_cast<double>(text.size()) * 1e-6 / (watch.seconds() - middle));
+    }
+    return std::vector<Row>{{"encode, one thread", median(encode), "MB/s", 0},
+                            {"decode, one thread", median(decode), "MB/s", 0}};
+  }
+
+  Options options_;
+  Loaded loaded_;
+  Machine machine_;
+  std::unique_ptr<engine::Engine> engine_;
+  Rng rng_{1};
+};
+
+Status run(const Options& options, const Context& context) {
+  PLINTH_TRY(auto bench, Bench::open(options, context));
+  PLINTH_TRY(const auto rows, bench.run());
+  if (context.json) {
+    Json list = Json::array();
+    for (const auto& row : rows)
+      list.push_back({{"name", row.name},
+                      {"value", row.value},
+                      {"unit", row.unit},
+                      {"bound", row.bound > 0 ? Json(row.bound) : Json()},
+                      {"of_bound", row.bound > 0 ? Json(row.value / row.bound) : Json()}});
+    fmt::print("{}\n", to_text({{"machine", to_json(bench.machine())}, {"rows", list}}));
+    return {};
+  }
+  fmt::print("{}: {} threads, {}, {:.1f} GB/s, {:.0f} GFLOP/s\n", bench.machine().cpu,
+             bench.machine().threads, bench.machine().simd, bench.machine().read_gb_per_s,
+             bench.machine().gflop_per_s);
+  for (const auto& row : rows) {
+    fmt::print("{:<36} {:>10.1f} {}", row.name, row.value, row.unit);
+    if (row.bound > 0) fmt::print("   {:5.1f} % of {:.1f}", 100 * row.value / row.bound, row.bound);
+    fmt::print("\n");
+  }
+  return {};
+}
+
+}  // namespace
+
+void add_bench(Command& root, const Context& context) {
+  auto options = std::make_shared<Options>();
+  auto command = root.add("bench", "measure, beside the machine's own limit", "plinth bench lora --json");
+  command.option("NAME", options->name, "decode, prefill, batch, lora or tokenize", true);
+  command.option("--model", options->model, "a name, a path, or base+adapter");
+  command.option("--repeats", options->repeats, "rounds after the warm-up; the median is shown", 1, 1000);
+  command.option("--rank", options->rank, "rank of the lora bench's adapters", 1, 256);
+  command.action([options, &context] { return run(*options, context); });
+}
+
+}  // namespace plinth::cli

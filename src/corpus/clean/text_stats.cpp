@@ -1,0 +1,116 @@
+#include "corpus/clean/text_stats.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "core/hash.h"
+#include "corpus/utf8.h"
+
+namespace plinth::corpus {
+namespace {
+
+constexpr size_t kRun = 13;
+
+// A set of 64-bit hashes by open addressing; 0 stands for empty.
+class HashSet {
+ public:
+  explicit HashSet(size_t expected) {
+    size_t slots = 64;
+    while (slots < expected * 2) slots *= 2;
+    slots_.assign(slots, 0);
+  }
+
+  // True when it was there already.
+  bool add(uint64_t hash) {
+    hash |= 1;
+    const size_t mask = slots_.size() - 1;
+    for (size_t at = (hash * 0x9E3779B97F4A7C15u) >> 20;; ++at) {
+      uint64_t& slot = slots_[at & mask];
+      if (slot == hash) return true;
+      if (slot == 0) {
+        slot = hash;
+        return false;
+      }
+    }
+  }
+
+ private:
+  std::vector<uint64_t> slots_;
+};
+
+constexpr uint64_t power(uint64_t base, size_t n) { return n == 0 ? 1 : base * power(base, n - 1); }
+
+// Polynomial hash of the last kRun characters.
+class RunHash {
+ public:
+  // True once kRun characters are in; hash() is then theirs.
+  bool push(char32_t c) {
+    const size_t slot = count_ % kRun;
+    if (count_ >= kRun) hash_ -= window_[slot] * kLeading;
+    window_[slot] = c + 1;
+    hash_ = hash_ * kBase + (c + 1);
+    return ++count_ >= kRun;
+  }
+
+  uint64_t hash() const { return hash_; }
+
+ private:
+  static constexpr uint64_t kBase = 0x9E3779B97F4A7C15u;
+  static constexpr uint64_t kLeading = power(kBase, kRun - 1);
+
+  std::array<uint64_t, kRun> window_{};
+  uint64_t hash_ = 0;
+  size_t count_ = 0;
+};
+
+bool is_stop(char32_t c) {
+  return c == U'。' || c == U'，' || c == U'；' || c == U'！' || c == U'？' || c == U'、' || c == U'：' || c == '.' || c == ',' || c == ';' || c == '!' || c == '?' || c == ':';
+}
+
+void count_char(char32_t c, TextStats& stats) {
+  ++stats.chars;
+  if (is_han(c)) ++stats.han;
+  else if (is_digit(c)) ++stats.digits;
+  else if (is_latin(c)) ++stats.latin;
+  else if (is_punctuation(c)) {
+    ++stats.punctuation;
+    if (is_stop(c)) ++stats.stops;
+  } else if (c == kReplacement || (c >= 0xE000 && c < 0xF900)) ++stats.broken;
+  else if (!is_word(c)) ++stats.symbols;
+}
+
+}  // namespace
+
+TextStats measure(std::string_view text) {
+  TextStats stats;
+  HashSet lines(text.size() / 40 + 16), runs(text.size() / 3 + 16);
+  RunHash run;
+  each_line(text, [&](std::string_view line) {
+    line = trim(line);
+    if (line.empty()) return;
+    ++stats.lines;
+    const int64_t before = stats.chars;
+    for (size_t i = 0; i < line.size();) {
+      const char32_t c = next_char(line, i);
+      if (is_space(c)) continue;
+      count_char(c, stats);
+      if (is_word(c) && run.push(c)) {
+        ++stats.runs;
+        stats.repeated_runs += runs.add(run.hash()) ? 1 : 0;
+      }
+    }
+    if (lines.add(xxh3(line))) stats.repeated_line_chars += stats.chars - before;
+  });
+  return stats;
+}
+
+std::string_view language_of(const TextStats& stats) {
+  const int64_t letters = stats.han + stats.latin;
+  if (letters == 0) return "und";
+  // A Han character says about as much as three Latin letters.
+  if (stats.han * 3 >= stats.latin) return stats.share(stats.han) >= 0.1 ? "zh" : "und";
+  return stats.share(stats.latin) >= 0.4 ? "en" : "und";
+}
+
+}  // namespace plinth::corpus

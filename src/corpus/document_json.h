@@ -1,0 +1,15 @@
+// A document as one JSON line of a shard, and back.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "core/json.h"
+#include "corpus/corpus.h"
+
+namespace plinth::corpus {
+
+Json to_json(const Document& document);
+Result<Document> document_from_json(const Json& json);
+
+}  // namespace plinth::corpus

@@ -1,0 +1,146 @@
+#include "corpus/process.h"
+
+#include "core/hash.h"
+#include "corpus/read/readers.h"
+#include "corpus/text_path.h"
+#include "corpus/utf8.h"
+
+namespace plinth::corpus {
+namespace {
+
+std::string document_id(std::string_view path, uint64_t begin) {
+  return sha256_hex(fmt::format("{}\n{}", path, begin)).substr(0, 16);
+}
+
+// White space and heading marks do not make a text another text.
+uint64_t text_hash(std::string_view text) {
+  std::string bare;
+  bare.reserve(text.size());
+  bool line_start = true;
+  for (size_t i = 0; i < text.size();) {
+    const size_t from = i;
+    const char32_t c = next_char(text, i);
+    if (c == '\n' || c == kPageMark) line_start = true;
+    if (is_space(c) || (line_start && c == '#')) continue;
+    line_start = false;
+    bare += text.substr(from, i - from);
+  }
+  return xxh3(bare);
+}
+
+// Takes the page marks out of the text and notes where they were.
+std::vector<PageMark> take_page_marks(std::string& text, int first_page) {
+  std::vector<PageMark> pages;
+  std::string out;
+  out.reserve(text.size());
+  int page = first_page;
+  for (const char c : text) {
+    if (c != kPageMark) {
+      out.push_back(c);
+      continue;
+    }
+    if (first_page > 0) pages.push_back({page++, out.size()});
+  }
+  text = std::move(out);
+  return pages;
+}
+
+// The first line that masking changed, both ways: a sample for the report.
+void note_difference(std::string_view before, std::string_view after, Outcome& outcome) {
+  size_t from = 0;
+  while (from < before.size() && from < after.size() && before[from] == after[from]) ++from;
+  if (from == before.size() && from == after.size()) return;
+  const size_t start = from == 0 ? 0 : before.rfind('\n', from - 1) + 1;
+  const auto line = [&](std::string_view text) { return std::string(prefix_chars(text.substr(start, text.find('\n', from) - start), 160)); };
+  outcome.before = line(before);
+  outcome.after = line(after);
+}
+
+Outcome process_draft(Draft draft, const RefineRecipe& recipe, const ExamIndex& exams) {
+  Outcome out;
+  out.chars = static_cast<int64_t>(count_chars(draft.text));
+  out.blocks_removed = draft.blocks_removed;
+  CleanText clean = clean_text(draft.text);
+  out.repaired = clean.repaired;
+  out.normalised = clean.normalised;
+  Document& document = out.document;
+  document.rules = std::move(draft.rules);
+  if (clean.repaired) document.rules.emplace_back("mojibake");
+  document.title = std::string(trim(clean_text(draft.title).text));
+
+  const TextStats stats = measure(clean.text);
+  document.lang = std::string(language_of(stats));
+  Judged judged = judge(clean.text, stats, recipe);
+  document.quality = judged.quality;
+  out.drop = std::move(judged.drop);
+  if (!out.drop) {
+    out.text_hash = text_hash(clean.text);
+    out.keys = band_keys(clean.text);
+    Cut cut = cut_exam_lines(clean.text, exams);
+    if (!cut.lines.empty()) {
+      document.rules.push_back(fmt::format("exam-lines:{}", cut.lines.size()));
+      if (cut.share > recipe.exam_share_max)
+        out.drop = Drop{"exam", fmt::format("{:.0f} % of the text is exam questions", cut.share * 100)};
+      else
+        clean.text = std::move(cut.text);
+      out.exam_lines = std::move(cut.lines);
+    }
+  }
+  std::string masked = mask_personal_data(clean.text, recipe, out.pii);
+  std::map<std::string, PiiCount> in_title;  // a title mostly repeats the text: not counted again
+  document.title = mask_personal_data(document.title, recipe, in_title);
+  for (const auto& [kind, count] : out.pii)
+    if (count.masked > 0) document.rules.push_back(fmt::format("mask:{}:{}", kind, count.masked));
+  // Samples show the masked form only: the report must not carry what the corpus may not.
+  note_difference(out.repaired ? std::string_view(draft.text) : std::string_view(masked), masked, out);
+  document.text = std::move(masked);
+  document.source.begin = draft.begin;
+  document.source.end = draft.end;
+  document.source.pages = take_page_marks(document.text, draft.first_page);
+  return out;
+}
+
+Outcome unreadable(uint64_t begin, uint64_t end, std::string reason) {
+  Outcome out;
+  out.document.lang = "und";
+  out.document.source.begin = begin;
+  out.document.source.end = end;
+  out.drop = Drop{"read", std::move(reason)};
+  return out;
+}
+
+}  // namespace
+
+FileOutcome process_file(const InputFile& file, const RefineRecipe& recipe, const ExamIndex& exams) {
+  FileOutcome out;
+  out.bytes = file.bytes;
+  const auto finish = [&] {
+    for (Outcome& outcome : out.outcomes) {
+      Document& document = outcome.document;
+      document.source.path = file.name;
+      document.source.sha256 = out.sha256;
+      document.id = document_id(file.name, document.source.begin);
+      if (document.title.empty()) document.title = title_of(document.text, file.name);
+    }
+    return std::move(out);
+  };
+  const auto fail = [&](std::string reason) {
+    out.outcomes.push_back(unreadable(0, file.bytes, std::move(reason)));
+    return finish();
+  };
+  if (file.bytes == 0) return fail("the file is empty");
+  if (file.bytes > recipe.file_bytes_max)
+    return fail(fmt::format("{} bytes, more than {}", file.bytes, recipe.file_bytes_max));
+  const auto bytes = read_file(file.path, recipe.file_bytes_max);
+  if (!bytes) return fail(bytes.error().message);
+  out.sha256 = sha256_hex(*bytes);
+  const RawFile raw{file.name, *bytes};
+  out.kind = kind_of(raw.path, raw.bytes);
+  auto drafts = read_any(raw, recipe);
+  if (!drafts) return fail(std::move(drafts).error().message);
+  for (Draft& draft : drafts->drafts) out.outcomes.push_back(process_draft(std::move(draft), recipe, exams));
+  for (Unreadable& bad : drafts->bad) out.outcomes.push_back(unreadable(bad.begin, bad.end, std::move(bad.reason)));
+  return finish();
+}
+
+}  // namespace plinth::corpus

@@ -1,0 +1,44 @@
+// One file through the stages that need no other file: read, clean, filter, cut exam text, mask.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "corpus/clean/filters.h"
+#include "corpus/clean/personal_data.h"
+#include "corpus/corpus.h"
+#include "corpus/dedup/minhash.h"
+#include "corpus/exam_index.h"
+#include "corpus/read/kind.h"
+#include "corpus/read/walk.h"
+
+namespace plinth::corpus {
+
+// A document on its way: finished but for its fate among the duplicates.
+struct Outcome {
+  Document document;
+  std::optional<Drop> drop;
+  uint64_t text_hash = 0;  // of the text without white space and heading marks
+  BandKeys keys{};
+  int64_t chars = 0;       // as read
+  bool repaired = false;
+  bool normalised = false;
+  int blocks_removed = 0;
+  std::vector<std::string> exam_lines;  // cut out
+  std::map<std::string, PiiCount> pii;
+  std::string before;      // a line as it was read, where masking or repair changed it
+  std::string after;
+};
+
+struct FileOutcome {
+  Kind kind = Kind::kBinary;
+  std::string sha256;
+  uint64_t bytes = 0;
+  std::vector<Outcome> outcomes;  // unreadable parts are outcomes with stage "read"
+};
+
+FileOutcome process_file(const InputFile& file, const RefineRecipe& recipe, const ExamIndex& exams);
+
+}  // namespace plinth::corpus

@@ -1,0 +1,83 @@
+#include "corpus/recipe.h"
+
+#include <array>
+
+#include "core/config.h"
+
+namespace plinth::corpus {
+namespace {
+
+constexpr std::array<const char*, 7> kPiiKinds = {"id_card", "phone", "landline", "bank_card", "uscc", "email", "ipv4"};
+
+Result<PiiAction> action_named(const std::string& kind, const std::string& name) {
+  if (name == "mask") return PiiAction::kMask;
+  if (name == "keep") return PiiAction::kKeep;
+  if (name == "drop") return PiiAction::kDrop;
+  return invalid("refine.pii.{}: \"{}\" is none of mask, keep, drop", kind, name);
+}
+
+const char* action_name(PiiAction action) {
+  return action == PiiAction::kMask ? "mask" : action == PiiAction::kKeep ? "keep" : "drop";
+}
+
+}  // namespace
+
+Result<RefineRecipe> read_recipe(const Path& path) {
+  PLINTH_TRY(const Config config, Config::read(path));
+  RefineRecipe r;
+  const auto share = [&](const char* key, double& value) -> Status {
+    PLINTH_TRY(value, config.number(std::string("refine.") + key, value, 0.0, 1.0));
+    return {};
+  };
+  PLINTH_TRY(r.jsonl_text, config.text("refine.jsonl_text", r.jsonl_text));
+  PLINTH_TRY(r.jsonl_title, config.text("refine.jsonl_title", r.jsonl_title));
+  PLINTH_TRY(const int64_t bytes, config.integer("refine.file_bytes_max", static_cast<int64_t>(r.file_bytes_max), 1, int64_t{1} << 40));
+  r.file_bytes_max = static_cast<uint64_t>(bytes);
+  PLINTH_TRY(const int64_t rows, config.integer("refine.csv_rows_per_document", r.csv_rows_per_document, 1, 1'000'000));
+  r.csv_rows_per_document = static_cast<int>(rows);
+  PLINTH_TRY(r.chars_min, config.integer("refine.chars_min", r.chars_min, 0, 1'000'000));
+  PLINTH_TRY(share("symbol_share_max", r.symbol_share_max));
+  PLINTH_TRY(share("han_share_min", r.han_share_min));
+  PLINTH_TRY(share("repeated_line_share_max", r.repeated_line_share_max));
+  PLINTH_TRY(share("repeated_run_share_max", r.repeated_run_share_max));
+  PLINTH_TRY(share("broken_share_max", r.broken_share_max));
+  PLINTH_TRY(r.spam_score_max, config.number("refine.spam_score_max", r.spam_score_max, 0.0, 100.0));
+  PLINTH_TRY(share("quality_min", r.quality_min));
+  PLINTH_TRY(share("near_jaccard", r.near_jaccard));
+  PLINTH_TRY(share("value_jaccard", r.value_jaccard));
+  PLINTH_TRY(const int64_t run, config.integer("refine.exam_run", r.exam_run, 4, 64));
+  r.exam_run = static_cast<int>(run);
+  PLINTH_TRY(share("exam_share_max", r.exam_share_max));
+  for (const std::string kind : kPiiKinds) {
+    const std::string key = "refine.pii." + kind;
+    if (!config.has(key)) continue;
+    PLINTH_TRY(const std::string name, config.text(key, ""));
+    PLINTH_TRY(r.pii[kind], action_named(kind, name));
+  }
+  PLINTH_TRY(config.finish());
+  return r;
+}
+
+Json to_json(const RefineRecipe& r) {
+  Json pii = Json::object();
+  for (const auto& [kind, action] : r.pii) pii[kind] = action_name(action);
+  return {{"jsonl_text", r.jsonl_text},
+          {"jsonl_title", r.jsonl_title},
+          {"file_bytes_max", r.file_bytes_max},
+          {"csv_rows_per_document", r.csv_rows_per_document},
+          {"chars_min", r.chars_min},
+          {"symbol_share_max", r.symbol_share_max},
+          {"han_share_min", r.han_share_min},
+          {"repeated_line_share_max", r.repeated_line_share_max},
+          {"repeated_run_share_max", r.repeated_run_share_max},
+          {"broken_share_max", r.broken_share_max},
+          {"spam_score_max", r.spam_score_max},
+          {"quality_min", r.quality_min},
+          {"near_jaccard", r.near_jaccard},
+          {"value_jaccard", r.value_jaccard},
+          {"exam_run", r.exam_run},
+          {"exam_share_max", r.exam_share_max},
+          {"pii", std::move(pii)}};
+}
+
+}  // namespace plinth::corpus

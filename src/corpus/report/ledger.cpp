@@ -1,0 +1,148 @@
+#include "corpus/report/ledger.h"
+
+#include "core/json.h"
+#include "corpus/utf8.h"
+
+namespace plinth::corpus {
+namespace {
+
+constexpr size_t kExamplesPerStage = 6;
+constexpr size_t kSamplesMax = 12;
+constexpr size_t kClustersInReport = 1000;
+
+Json clusters_json(const std::vector<Cluster>& clusters) {
+  Json out = Json::array();
+  const auto member = [](const ClusterMember& m) {
+    return Json{{"id", m.id}, {"path", m.path}, {"similarity", m.similarity}};
+  };
+  for (const Cluster& cluster : clusters) {
+    if (out.size() == kClustersInReport) break;
+    Json dropped = Json::array();
+    for (const ClusterMember& m : cluster.dropped) dropped.push_back(member(m));
+    out.push_back({{"kept", {{"id", cluster.kept.id}, {"path", cluster.kept.path}}}, {"dropped", std::move(dropped)}});
+  }
+  return out;
+}
+
+int64_t at_or_zero(const std::map<std::string, int64_t>& map, const std::string& key) {
+  const auto it = map.find(key);
+  return it == map.end() ? 0 : it->second;
+}
+
+}  // namespace
+
+const std::vector<std::string>& stage_order() {
+  static const std::vector<std::string> kStages = {"read",       "length",  "broken", "language",        "symbols",       "spam",
+                                                   "repetition", "quality", "exam",   "exact_duplicate", "near_duplicate"};
+  return kStages;
+}
+
+void Ledger::add_file(const FileOutcome& file) {
+  ++files;
+  bytes_in += file.bytes;
+  ++files_by_kind[std::string(kind_name(file.kind))];
+  for (const Outcome& outcome : file.outcomes) {
+    ++documents_in;
+    chars_in += outcome.chars;
+    if (outcome.drop && outcome.drop->stage == "read") ++unreadable;
+    repaired += outcome.repaired ? 1 : 0;
+    normalised += outcome.normalised ? 1 : 0;
+    if (file.kind == Kind::kHtml) {
+      ++html_pages;
+      html_pages_cleaned += outcome.blocks_removed > 0 ? 1 : 0;
+      html_blocks_removed += outcome.blocks_removed;
+    }
+    for (const auto& [kind, count] : outcome.pii) {
+      pii[kind].found += count.found;
+      pii[kind].masked += count.masked;
+      pii[kind].near_miss += count.near_miss;
+    }
+    exam_lines += static_cast<int64_t>(outcome.exam_lines.size());
+    exam_documents += !outcome.exam_lines.empty() && !outcome.drop ? 1 : 0;
+    for (const std::string& line : outcome.exam_lines)
+      if (exam_samples.size() < kSamplesMax) exam_samples.push_back(std::string(prefix_chars(line, 120)));
+    if (!outcome.after.empty() && changes.size() < kSamplesMax)
+      changes.push_back({outcome.document.source.path, outcome.before, outcome.after});
+  }
+}
+
+void Ledger::add_reject(const Document& document, const Drop& drop) {
+  ++rejects_by_stage[drop.stage];
+  auto& list = examples[drop.stage];
+  if (list.size() < kExamplesPerStage)
+    list.push_back({document.source.path, drop.reason, std::string(prefix_chars(trim(document.text), 90))});
+}
+
+void Ledger::add_kept(const Document& document, int64_t chars) {
+  ++documents_out;
+  chars_out += chars;
+  ++documents_by_lang[document.lang];
+  const size_t slash = document.source.path.find('/');
+  ++sources[slash == std::string::npos ? "." : document.source.path.substr(0, slash)];
+}
+
+std::map<std::string, int64_t> found_by_kind(const Ledger& ledger) {
+  std::map<std::string, int64_t> out;
+  out["exact_duplicate"] = at_or_zero(ledger.rejects_by_stage, "exact_duplicate");
+  out["near_duplicate"] = at_or_zero(ledger.rejects_by_stage, "near_duplicate");
+  out["spam"] = at_or_zero(ledger.rejects_by_stage, "spam");
+  out["mojibake"] = ledger.repaired;
+  out["boilerplate"] = ledger.html_pages_cleaned;
+  out["unreadable"] = ledger.unreadable;
+  for (const char* kind : {"id_card", "phone", "landline", "bank_card", "uscc", "email", "ipv4"}) {
+    const auto it = ledger.pii.find(kind);
+    out[kind] = it == ledger.pii.end() ? 0 : it->second.found;
+    out[std::string(kind) + "_near_miss"] = it == ledger.pii.end() ? 0 : it->second.near_miss;
+  }
+  return out;
+}
+
+std::string report_json(const Ledger& ledger, double seconds) {
+  Json funnel = Json::array();
+  int64_t left = ledger.documents_in;
+  for (const std::string& stage : stage_order()) {
+    const int64_t dropped = at_or_zero(ledger.rejects_by_stage, stage);
+    left -= dropped;
+    funnel.push_back({{"stage", stage}, {"dropped", dropped}, {"left", left}});
+  }
+  Json pii = Json::object(), near_miss = Json::object();
+  for (const auto& [kind, count] : ledger.pii) {
+    pii[kind] = {{"found", count.found}, {"masked", count.masked}};
+    near_miss[kind] = count.near_miss;
+  }
+  Json examples = Json::object();
+  for (const auto& [stage, list] : ledger.examples)
+    for (const RejectExample& e : list) examples[stage].push_back({{"path", e.path}, {"reason", e.reason}, {"text", e.snippet}});
+  const Json report = {
+      {"files", ledger.files},
+      {"files_by_kind", ledger.files_by_kind},
+      {"bytes_in", ledger.bytes_in},
+      {"documents_in", ledger.documents_in},
+      {"documents_out", ledger.documents_out},
+      {"rejects", ledger.documents_in - ledger.documents_out},
+      {"rejects_by_stage", ledger.rejects_by_stage},
+      {"chars_in", ledger.chars_in},
+      {"chars_out", ledger.chars_out},
+      {"funnel", std::move(funnel)},
+      {"found", found_by_kind(ledger)},
+      {"exact_duplicates", at_or_zero(ledger.rejects_by_stage, "exact_duplicate")},
+      {"near_duplicates", at_or_zero(ledger.rejects_by_stage, "near_duplicate")},
+      {"clusters", {{"exact", clusters_json(ledger.exact)}, {"near", clusters_json(ledger.near)}}},
+      {"pii", std::move(pii)},
+      {"pii_near_miss", std::move(near_miss)},
+      {"mojibake_repaired", ledger.repaired},
+      {"normalised", ledger.normalised},
+      {"html", {{"pages", ledger.html_pages}, {"pages_cleaned", ledger.html_pages_cleaned}, {"blocks_removed", ledger.html_blocks_removed}}},
+      {"spam", at_or_zero(ledger.rejects_by_stage, "spam")},
+      {"unreadable", ledger.unreadable},
+      {"exam", {{"questions", ledger.suite_questions}, {"lines_cut", ledger.exam_lines}, {"documents_cut", ledger.exam_documents},
+                {"documents_dropped", at_or_zero(ledger.rejects_by_stage, "exam")}}},
+      {"languages", ledger.documents_by_lang},
+      {"sources", ledger.sources},
+      {"examples", std::move(examples)},
+      {"seconds", seconds},
+      {"mb_per_s", seconds > 0 ? static_cast<double>(ledger.bytes_in) / 1e6 / seconds : 0.0}};
+  return report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace plinth::corpus

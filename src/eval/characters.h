@@ -1,0 +1,21 @@
+// Text as people count it: Unicode code points, and answers compared without what does not matter.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace plinth::eval {
+
+// Code points; each broken byte is one U+FFFD.
+std::u32string code_points(std::string_view utf8);
+
+int64_t count_characters(std::string_view utf8);
+
+// NFKC, lower case, without spaces and punctuation: "Ａ, b。" and "ab" are the same answer.
+std::u32string normalised(std::string_view utf8);
+
+// 2PR / (P + R) over the multisets of characters; 1 when both are empty.
+double character_f1(std::u32string_view a, std::u32string_view b);
+
+}  // namespace plinth::eval

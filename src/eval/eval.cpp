@@ -1,0 +1,116 @@
+#include "eval/eval.h"
+
+#include <utility>
+
+#include "core/json.h"
+#include "eval/tasks.h"
+
+namespace plinth::eval {
+namespace {
+
+std::vector<double> column(const std::vector<ItemResult>& items, double ItemResult::*field) {
+  std::vector<double> values;
+  for (const ItemResult& item : items) values.push_back(item.*field);
+  return values;
+}
+
+double mean_of(const std::vector<ItemResult>& items, double ItemResult::*field) {
+  double sum = 0;
+  for (const ItemResult& item : items) sum += item.*field;
+  return sum / static_cast<double>(items.size());
+}
+
+Json to_json(const ItemResult& item, SuiteKind kind) {
+  Json row{{"id", item.id}, {"score", item.score}};
+  switch (kind) {
+    case SuiteKind::kChoice:
+      row["prediction"] = item.prediction;
+      row["chosen"] = item.chosen;
+      row["log_likelihoods"] = item.log_likelihoods;
+      row["score_raw"] = item.score_raw;
+      break;
+    case SuiteKind::kShort:
+      row["prediction"] = item.prediction;
+      row["contains"] = item.contains;
+      row["f1"] = item.f1;
+      break;
+    case SuiteKind::kText:
+      row["bits"] = item.bits;
+      row["characters"] = item.characters;
+      break;
+  }
+  return row;
+}
+
+}  // namespace
+
+Result<SuiteResult> run_suite(engine::Engine& engine,
+                              const std::shared_ptr<const model::Adapter>& adapter,
+                              const Suite& suite, const EvalOptions& options) {
+  if (suite.items.empty()) return invalid("suite {} has no items", suite.name);
+  if (suite.kind != SuiteKind::kText && !options.prompt)
+    return invalid("suite {} needs a prompt maker", suite.name);
+  SuiteResult result{.suite = suite.name, .kind = suite.kind};
+  const TaskContext context{engine, adapter, options, suite};
+  switch (suite.kind) {
+    case SuiteKind::kChoice: {
+      result.metric = "accuracy";
+      PLINTH_TRY(result.items, run_choice(context));
+      result.secondary = mean_of(result.items, &ItemResult::score_raw);
+      break;
+    }
+    case SuiteKind::kShort: {
+      result.metric = "exact_match";
+      PLINTH_TRY(result.items, run_short(context));
+      result.secondary = mean_of(result.items, &ItemResult::contains);
+      result.f1 = mean_of(result.items, &ItemResult::f1);
+      break;
+    }
+    case SuiteKind::kText: {
+      result.metric = "bits_per_character";
+      PLINTH_TRY(result.items, run_text(context));
+      std::vector<double> characters;
+      for (const auto& item : result.items)
+        characters.push_back(static_cast<double>(item.characters));
+      PLINTH_TRY(result.interval, bootstrap_ratio(column(result.items, &ItemResult::bits),
+                                                  characters, options.resamples, options.seed));
+      return result;
+    }
+  }
+  PLINTH_TRY(result.interval, bootstrap_mean(column(result.items, &ItemResult::score),
+                                             options.resamples, options.seed));
+  return result;
+}
+
+Status write_result(const Path& folder, const SuiteResult& result) {
+  PLINTH_TRY(make_directories(folder));
+  Json summary{{"suite", result.suite},
+               {"kind", kind_name(result.kind)},
+               {"metric", result.metric},
+               {"mean", result.interval.mean},
+               {"lo", result.interval.lo},
+               {"hi", result.interval.hi},
+               {"items", result.items.size()}};
+  if (result.kind == SuiteKind::kChoice) summary["accuracy_raw"] = result.secondary;
+  if (result.kind == SuiteKind::kShort) {
+    summary["contains"] = result.secondary;
+    summary["f1"] = result.f1;
+  }
+  std::string rows;
+  for (const ItemResult& item : result.items) rows += to_text(to_json(item, result.kind)) + '\n';
+  PLINTH_TRY(write_file_atomic(folder / "items.jsonl", rows));
+  return write_file_atomic(folder / "result.json", to_text(summary) + '\n');
+}
+
+std::string describe(const SuiteResult& result) {
+  const Interval& i = result.interval;
+  std::string line = fmt::format("{}: {} {:.4f} [{:.4f}, {:.4f}], {} items", result.suite,
+                                 result.metric, i.mean, i.lo, i.hi, result.items.size());
+  if (result.kind == SuiteKind::kChoice)
+    line += fmt::format("; accuracy_raw {:.4f}", result.secondary);
+  if (result.kind == SuiteKind::kShort)
+    line += fmt::format("; contains {:.4f}, f1 {:.4f}", result.secondary, result.f1);
+  return line;
+}
+
+}  // namespace plinth::eval

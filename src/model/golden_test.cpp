@@ -1,0 +1,141 @@
+// Against transformers and peft: see tests/golden/model/make.py.
+#include <algorithm>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "core/json.h"
+#include "model/model.h"
+#include "model/test_model.h"
+
+namespace plinth::model {
+namespace {
+
+constexpr double kTolerance = 1e-4;
+
+Path folder_of(const std::string& name) {
+  return Path(PLINTH_SOURCE_DIR) / "tests" / "golden" / "model" / name;
+}
+
+std::shared_ptr<const Model> opened(const Path& path) {
+  auto model = Model::open(path);
+  EXPECT_TRUE(model) << model.error().message;
+  return model ? *model : nullptr;
+}
+
+struct Expected {
+  std::vector<int32_t> ids;
+  Json base;
+  Json adapter;
+};
+
+Expected read_expected(const std::string& name) {
+  const auto text = read_file(folder_of(name) / "expected.json");
+  PLINTH_CHECK(text.has_value(), "{}", text.error().message);
+  const Json json = Json::parse(*text);
+  return {json["ids"].get<std::vector<int32_t>>(), json["base"], json["adapter"]};
+}
+
+std::vector<float> flat(const Json& rows) {
+  std::vector<float> values;
+  for (const auto& row : rows) {
+    for (const auto& value : row) values.push_back(value.get<float>());
+  }
+  return values;
+}
+
+std::vector<int32_t> greedy(const Model& model, const tensor::Ops& ops, std::vector<int32_t> ids,
+                            const Adapter* adapter, size_t n) {
+  const auto vocabulary = static_cast<std::ptrdiff_t>(model.config().vocabulary);
+  const size_t prompt = ids.size();
+  while (ids.size() < prompt + n) {
+    const auto logits = forward(model, ops, ids, adapter);
+    const auto last = logits.end() - vocabulary;
+    ids.push_back(static_cast<int32_t>(std::max_element(last, logits.end()) - last));
+  }
+  return {ids.begin() + static_cast<std::ptrdiff_t>(prompt), ids.end()};
+}
+
+void expect_same(const Model& model, const tensor::Ops& ops, const std::vector<int32_t>& ids,
+                 const Adapter* adapter, const Json& expected) {
+  EXPECT_LE(relative_error(forward(model, ops, ids, adapter), flat(expected["logits"])),
+            kTolerance);
+  EXPECT_EQ(greedy(model, ops, ids, adapter, expected["greedy"].size()),
+            expected["greedy"].get<std::vector<int32_t>>());
+}
+
+class Golden : public testing::TestWithParam<std::tuple<const char*, const char*>> {
+ protected:
+  std::string name() const { return std::get<0>(GetParam()); }
+
+  const tensor::Ops& ops() const {
+    return std::string_view(std::get<1>(GetParam())) == "ref" ? tensor::ref_ops()
+                                                              : tensor::cpu_ops();
+  }
+};
+
+TEST_P(Golden, BaseComputesWhatTransformersComputes) {
+  const auto model = opened(folder_of(name()));
+  ASSERT_NE(model, nullptr);
+  const auto expected = read_expected(name());
+  expect_same(*model, ops(), expected.ids, nullptr, expected.base);
+}
+
+TEST_P(Golden, AdapterComputesWhatPeftComputes) {
+  const auto model = opened(folder_of(name()));
+  ASSERT_NE(model, nullptr);
+  const auto adapter = Adapter::open(folder_of(name()) / "adapter", model->config());
+  ASSERT_TRUE(adapter) << adapter.error().message;
+  const auto expected = read_expected(name());
+  expect_same(*model, ops(), expected.ids, adapter->get(), expected.adapter);
+}
+
+// The same figures through our own file; llama's q and k change their RoPE style on the way.
+TEST_P(Golden, GgufCopyComputesTheSame) {
+  const auto model = opened(folder_of(name()));
+  ASSERT_NE(model, nullptr);
+  auto folder = TempDirectory::create();
+  ASSERT_TRUE(folder) << folder.error().message;
+  const Path path = folder->path() / "copy.gguf";
+  const auto written = write_gguf(path, *model, tensor::DType::kF32, {});
+  ASSERT_TRUE(written) << written.error().message;
+  const auto copy = opened(path);
+  ASSERT_NE(copy, nullptr);
+  const auto expected = read_expected(name());
+  const auto logits = forward(*copy, ops(), expected.ids, nullptr);
+  if (name() == "llama") {
+    EXPECT_EQ(copy->config().rope_style, tensor::RopeStyle::kInterleaved);
+    EXPECT_LE(relative_error(logits, forward(*model, ops(), expected.ids, nullptr)), 1e-6);
+  } else {
+    EXPECT_EQ(logits, forward(*model, ops(), expected.ids, nullptr));
+  }
+  const auto adapter = Adapter::open(folder_of(name()) / "adapter", copy->config());
+  ASSERT_TRUE(adapter) << adapter.error().message;
+  expect_same(*copy, ops(), expected.ids, adapter->get(), expected.adapter);
+}
+
+INSTANTIATE_TEST_SUITE_P(Architectures, Golden,
+                         testing::Combine(testing::Values("qwen3", "qwen2", "llama"),
+                                          testing::Values("ref", "cpu")),
+                         [](const auto& test) {
+                           return std::string(std::get<0>(test.param)) + "_" +
+                                  std::get<1>(test.param);
+                         });
+
+TEST(HuggingFaceFolder, TakesTokenizerTemplateAndSpecialTokens) {
+  const auto model = opened(folder_of("qwen3"));
+  ASSERT_NE(model, nullptr);
+  EXPECT_EQ(model->config().name, "qwen3");
+  EXPECT_TRUE(model->config().tied);
+  EXPECT_EQ(model->config().rope_theta, 50000.0f);
+  EXPECT_EQ(model->tokenizer().size(), 261);
+  EXPECT_EQ(model->tokenizer().eos(), model->tokenizer().special_id("<|im_end|>"));
+  EXPECT_EQ(model->tokenizer().bos(), -1);
+  EXPECT_NE(model->chat_template().find("<|im_start|>"), std::string::npos);
+  EXPECT_EQ(model->digest().size(), 64u);
+}
+
+}  // namespace
+}  // namespace plinth::model

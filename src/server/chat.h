@@ -1,0 +1,31 @@
+// From a conversation to a prompt, for one domain model: its system prompt, the passages of its
+// knowledge that bear on the question, its template. The API and the command line both come here.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/json.h"
+#include "core/result.h"
+#include "knowledge/knowledge.h"
+#include "server/domain_models.h"
+#include "server/prompt.h"
+
+namespace plinth::server {
+
+struct PreparedChat {
+  std::vector<int32_t> prompt;
+  // Passages that bear on the last user message, best first; empty without knowledge. They are in the
+  // prompt only if the release says so: a small base answers better from its tuned weights.
+  std::vector<knowledge::Hit> citations;
+};
+
+// kFailedPrecondition when the model has no chat template.
+Result<PreparedChat> prepare_chat(const DomainModel& model, const text::Tokenizer& tokenizer,
+                                  std::vector<Message> messages);
+
+// [{"index", "document", "title", "section", "source", "source_sha256", "span": [begin, end],
+//   "page", "score", "text"}]: index from 1, as in the prompt; page null where there is none.
+Json citations_json(const std::vector<knowledge::Hit>& citations);
+
+}  // namespace plinth::server

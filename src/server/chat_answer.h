@@ -1,0 +1,48 @@
+// The JSON of chat completions, whole and as stream chunks. Pure: events in, JSON texts out.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/json.h"
+#include "engine/engine.h"
+#include "knowledge/knowledge.h"
+#include "text/tokenizer.h"
+
+namespace plinth::server {
+
+// What all JSON of one answer shares.
+struct AnswerHead {
+  std::string id = {};           // "chatcmpl-..."
+  std::string model = {};        // as the client called it
+  std::string fingerprint = {};  // short digest of the release that answers
+  int64_t created_s = 0;
+};
+
+// "stop", "length", "cancelled", "error"; the last two are never seen by a client, only by the ledger.
+std::string_view finish_name(engine::FinishReason reason);
+
+Json usage_json(const engine::Usage& usage);
+
+// {"token", "logprob", "bytes", "top_logprobs"} of an event that took a token.
+Json logprob_json(const text::Tokenizer& tokenizer, const engine::Event& event);
+
+// One chunk; `choice` is {"delta", ...} and gets its index and finish_reason (null unless given).
+// With include_usage every chunk but the last has usage null.
+Json chunk_json(const AnswerHead& head, Json choice, bool include_usage);
+Json usage_chunk_json(const AnswerHead& head, const engine::Usage& usage);
+
+struct WholeAnswer {
+  std::string text = {};
+  engine::FinishReason reason = engine::FinishReason::kStop;
+  engine::Usage usage = {};
+  Json logprobs = nullptr;   // array of logprob_json, or null
+  Json citations = nullptr;  // citations_json, or null without knowledge
+};
+
+Json whole_json(const AnswerHead& head, const WholeAnswer& answer);
+
+// "data: {json}\n\n"
+std::string sse(const Json& json);
+
+}  // namespace plinth::server

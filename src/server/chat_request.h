@@ -1,0 +1,32 @@
+// The body of POST /v1/chat/completions, checked. A value that we do not support is refused by name,
+// never ignored: an answer that silently means something else is worse than none.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/result.h"
+#include "engine/engine.h"
+#include "server/prompt.h"
+
+namespace plinth::server {
+
+struct ChatRequest {
+  std::string model = {};
+  std::vector<Message> messages = {};
+  engine::Sampling sampling = {};
+  std::optional<int64_t> tokens_max = {};  // none: whatever the context leaves
+  std::vector<std::string> stop = {};
+  bool logprobs = false;
+  bool stream = false;
+  bool include_usage = false;
+};
+
+// On an error `param` is the field at fault ("messages[1].content"), empty when it is the whole body.
+// Without a seed the request gets a random one.
+Result<ChatRequest> parse_chat_request(std::string_view body, std::string& param);
+
+}  // namespace plinth::server

@@ -1,0 +1,73 @@
+// The catalogue: what a model name means right now.
+//
+// A name is looked up in the store's aliases for every request, so that a publish or a rollback by
+// any process holds from the next request on. What it takes to serve a release (adapter, template,
+// knowledge) is loaded once and kept by digest, never by name: nothing stale can be served.
+// The base is served under its own name, which no alias can take from it.
+#pragma once
+
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/result.h"
+#include "knowledge/knowledge.h"
+#include "model/model.h"
+#include "store/store.h"
+#include "text/chat_template.h"
+
+namespace plinth::server {
+
+// A release made ready to answer. Immutable; requests in flight share it.
+struct DomainModel {
+  std::string name = {};
+  std::string digest = {};  // of the release; of the base for the base itself
+  std::shared_ptr<const model::Adapter> adapter = {};            // null: the plain base
+  std::shared_ptr<const text::ChatTemplate> chat_template = {};  // null: there is none
+  std::string system_prompt = {};
+  std::shared_ptr<const knowledge::Index> knowledge = {};  // null: none
+  bool knowledge_in_prompt = false;
+};
+
+using DomainModelPtr = std::shared_ptr<const DomainModel>;
+
+struct ModelEntry {
+  std::string name;
+  std::string digest;
+  int64_t created_ms = 0;
+};
+
+// Any thread. One release is loaded at a time; requests for others wait for that long.
+class DomainModels {
+ public:
+  // `store` outlives the catalogue. Fails when the base's own chat template is broken.
+  static Result<std::unique_ptr<DomainModels>> create(const store::Store& store,
+                                                      std::shared_ptr<const model::Model> base);
+
+  // kNotFound for a name that is neither the base nor an alias, or whose release stands on another
+  // base; kDataLoss when an artifact is broken.
+  Result<DomainModelPtr> resolve(std::string_view name);
+  // What may be asked for, the base first. Releases of other bases are not listed.
+  Result<std::vector<ModelEntry>> list() const;
+
+  const std::string& base_name() const { return base_model_->name; }
+
+ private:
+  DomainModels(const store::Store& store, std::shared_ptr<const model::Model> base)
+      : store_(store), base_(std::move(base)) {}
+
+  Result<DomainModelPtr> load(const store::Release& release) const;
+
+  const store::Store& store_;
+  std::shared_ptr<const model::Model> base_;
+  DomainModelPtr base_model_;
+
+  std::mutex mutex_;                   // guards loaded_
+  std::list<DomainModelPtr> loaded_;  // most recently used first
+};
+
+}  // namespace plinth::server

@@ -1,0 +1,46 @@
+// The HTTP/1.1 listener: connections, limits, timeouts, graceful end. Boost.Beast parses requests and
+// stays in the source file.
+//
+// Threads: a small pool of its own (never the compute pool); each connection is a strand on it.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "core/result.h"
+#include "server/http.h"
+
+namespace plinth::server {
+
+struct HttpOptions {
+  std::string address = "127.0.0.1";
+  int port = 0;  // 0: any free one
+  int threads = 2;
+  int connections_max = 1024;        // more are closed at once
+  size_t body_max = size_t{4} << 20;  // bytes; larger requests get 413
+  size_t queue_max = size_t{1} << 20;  // bytes a slow reader of a stream may leave unread
+  int idle_ms = 60'000;     // between requests
+  int transfer_ms = 30'000;  // without progress while a request comes in or an answer goes out
+};
+
+class HttpServer {
+ public:
+  static Result<std::unique_ptr<HttpServer>> start(const HttpOptions& options, Handler handler);
+
+  // stop(0).
+  ~HttpServer();
+
+  int port() const;
+
+  // Takes no new connections or requests, lets the running ones finish for up to drain_ms, then cuts
+  // them off, and returns when every exchange has been let go of. Again: nothing.
+  void stop(int drain_ms);
+
+ private:
+  class Impl;
+  explicit HttpServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace plinth::server

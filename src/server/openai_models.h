@@ -1,0 +1,11 @@
+// GET /v1/models and GET /v1/models/{id}.
+#pragma once
+
+#include "server/openai_chat.h"
+
+namespace plinth::server {
+
+void handle_models(const Services& services, const Call& call);
+void handle_model(const Services& services, const Call& call);
+
+}  // namespace plinth::server

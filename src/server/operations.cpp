@@ -1,0 +1,38 @@
+#include "server/operations.h"
+
+#include "core/json.h"
+#include "core/log.h"
+#include "core/metrics.h"
+
+namespace plinth::server {
+
+void handle_health(const Services& services, bool draining, const Call& call) {
+  const auto aliases = services.store.aliases();
+  if (!aliases) log_error("health: {}", aliases.error().message);
+  const bool ready = aliases.has_value() && !draining;
+  call.exchange->reply({.status = ready ? 200 : 503,
+                        .body = to_text({{"status", draining     ? "draining"
+                                                    : !aliases ? "database unavailable"
+                                                               : "ok"},
+                                         {"ready", ready}})});
+}
+
+void handle_metrics(const Services& services, const Call& call) {
+  const engine::EngineStats stats = services.engine.stats();
+  const auto gauge = [](const char* name, int64_t value) {
+    set_gauge(name, static_cast<double>(value));
+  };
+  gauge("plinth_engine_waiting", stats.waiting);
+  gauge("plinth_engine_running", stats.running);
+  gauge("plinth_engine_kv_blocks", stats.kv_blocks);
+  gauge("plinth_engine_kv_blocks_free", stats.kv_blocks_free);
+  gauge("plinth_engine_steps", stats.steps);
+  gauge("plinth_engine_rows", stats.rows);
+  gauge("plinth_engine_prefix_hits_tokens", stats.prefix_hits_tokens);
+  gauge("plinth_engine_preemptions", stats.preemptions);
+  gauge("plinth_engine_memory_bytes", stats.memory_bytes);
+  call.exchange->reply(
+      {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics_text()});
+}
+
+}  // namespace plinth::server

@@ -1,0 +1,302 @@
+// Kernels by shape: GFLOP/s of the matrix products and attention, GB/s of the bandwidth-bound rest.
+// Each answer is checked before it is timed. With OpenBLAS at hand the same products run there too,
+// so that a ratio can be taken in one run: tensor_bench --benchmark_filter='linear|blas'.
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "core/rng.h"
+#include "core/threads.h"
+#include "tensor/ops.h"
+#include "tensor/tensor.h"
+
+#include <benchmark/benchmark.h>
+
+#ifdef PLINTH_OPENBLAS
+#include <cblas.h>
+#endif
+
+namespace plinth::tensor {
+namespace {
+
+enum Kind { kLinear, kLinearDx, kLinearDw };
+
+Buffer random_buffer(int64_t n, uint64_t seed) {
+  Buffer buffer(n);
+  Rng rng(seed);
+  for (float& x : buffer.span()) x = static_cast<float>(rng.uniform() - 0.5);
+  return buffer;
+}
+
+// x [m, k], w [n, k] of some type and as floats, y [m, n]; whichever of them is the output is written.
+struct Layer {
+  Layer(int64_t rows, int64_t outputs, int64_t inputs, DType type)
+      : m(rows),
+        n(outputs),
+        k(inputs),
+        x(random_buffer(m * k, 1)),
+        w(random_buffer(n * k, 2)),
+        y(random_buffer(m * n, 3)),
+        bytes(row_bytes(type, k) * n),
+        stored{bytes.data(), type, n, k} {
+    from_f32(w.data(), n * k, type, bytes.data());
+    to_f32(bytes.data(), type, n * k, w.data());
+  }
+
+  Matrix out(Kind kind) {
+    if (kind == kLinear) return matrix(y.data(), m, n);
+    return kind == kLinearDx ? matrix(x.data(), m, k) : matrix(w.data(), n, k);
+  }
+
+  void run(Kind kind) {
+    const Ops& ops = cpu_ops();
+    if (kind == kLinear) ops.linear(std::as_const(x).as(m, k), stored, out(kind), false);
+    if (kind == kLinearDx) ops.linear_dx(std::as_const(y).as(m, n), stored, out(kind), false);
+    if (kind == kLinearDw)
+      ops.linear_dw(std::as_const(y).as(m, n), std::as_const(x).as(m, k), out(kind), false);
+  }
+
+  // Element (i, j) of the result, from the inputs in double.
+  double expected(Kind kind, int64_t i, int64_t j) const {
+    double sum = 0;
+    if (kind == kLinear)
+      for (int64_t p = 0; p < k; ++p) sum += double{x.data()[i * k + p]} * w.data()[j * k + p];
+    if (kind == kLinearDx)
+      for (int64_t p = 0; p < n; ++p) sum += double{y.data()[i * n + p]} * w.data()[p * k + j];
+    if (kind == kLinearDw)
+      for (int64_t p = 0; p < m; ++p) sum += double{y.data()[p * n + i]} * x.data()[p * k + j];
+    return sum;
+  }
+
+  // Runs once and compares the corners and some elements between.
+  bool right(Kind kind, const std::function<void()>& run_once) {
+    const Matrix result = out(kind);
+    const double terms = static_cast<double>(kind == kLinear ? k : kind == kLinearDx ? n : m);
+    std::vector<double> want;
+    const auto visit = [&](const auto& body) {
+      for (int64_t i = 0; i < result.rows; i += std::max<int64_t>(1, (result.rows - 1) / 7)) {
+        for (int64_t j = 0; j < result.cols; j += std::max<int64_t>(1, (result.cols - 1) / 7))
+          body(i, j);
+      }
+    };
+    visit([&](int64_t i, int64_t j) { want.push_back(expected(kind, i, j)); });
+    run_once();
+    size_t at = 0;
+    double worst = 0;
+    visit([&](int64_t i, int64_t j) {
+      worst = std::max(worst, std::abs(result.row(i)[j] - want[at++]));
+    });
+    return worst <= 1e-5 * terms / 12;  // the mean of |a b| is 1/16
+  }
+
+  int64_t m, n, k;
+  Buffer x, w, y;
+  std::vector<uint8_t> bytes;
+  Weight stored;
+};
+
+void time_layer(benchmark::State& state, Layer& layer, Kind kind,
+                const std::function<void()>& run_once) {
+  if (!layer.right(kind, run_once)) return state.SkipWithError("wrong answer");
+  for (auto _ : state) run_once();
+  const double flops = 2.0 * static_cast<double>(layer.m * layer.n) * static_cast<double>(layer.k);
+  state.counters["GFLOP/s"] =
+      benchmark::Counter(flops * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
+}
+
+template <Kind kKind>
+void linear(benchmark::State& state) {
+  Layer layer(state.range(0), state.range(2), state.range(1), DType::kF32);
+  time_layer(state, layer, kKind, [&] { layer.run(kKind); });
+}
+
+#ifdef PLINTH_OPENBLAS
+template <Kind kKind>
+void blas(benchmark::State& state) {
+  openblas_set_num_threads(compute_pool().threads());
+  Layer layer(state.range(0), state.range(2), state.range(1), DType::kF32);
+  const auto m = static_cast<blasint>(layer.m);
+  const auto n = static_cast<blasint>(layer.n);
+  const auto k = static_cast<blasint>(layer.k);
+  float* x = layer.x.data();
+  float* y = layer.y.data();
+  float* w = layer.w.data();
+  time_layer(state, layer, kKind, [&] {
+    if (kKind == kLinear)
+      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, m, n, k, 1, x, k, w, k, 0, y, n);
+    if (kKind == kLinearDx)
+      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, k, n, 1, y, n, w, k, 0, x, k);
+    if (kKind == kLinearDw)
+      cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, n, k, m, 1, y, n, x, k, 0, w, k);
+  });
+}
+#endif
+
+void shapes(benchmark::internal::Benchmark* bench) {
+  bench->ArgNames({"rows", "inputs", "outputs"})->UseRealTime();
+  for (const auto& shape : std::vector<std::vector<int64_t>>{{4096, 256, 512},
+                                                             {4096, 512, 256},
+                                                             {2048, 256, 6144},
+                                                             {1024, 2048, 2048},
+                                                             {64, 1024, 1024},
+                                                             {16, 1024, 1024},
+                                                             {8, 1024, 1024}})
+    bench->Args(shape);
+}
+
+BENCHMARK_TEMPLATE(linear, kLinear)->Apply(shapes);
+BENCHMARK_TEMPLATE(linear, kLinearDx)->Apply(shapes);
+BENCHMARK_TEMPLATE(linear, kLinearDw)->Apply(shapes);
+#ifdef PLINTH_OPENBLAS
+BENCHMARK_TEMPLATE(blas, kLinear)->Apply(shapes);
+BENCHMARK_TEMPLATE(blas, kLinearDx)->Apply(shapes);
+BENCHMARK_TEMPLATE(blas, kLinearDw)->Apply(shapes);
+#endif
+
+// One row against a weight larger than the caches: bytes of weight per second.
+void decode(benchmark::State& state) {
+  const auto type = static_cast<DType>(state.range(0));
+  Layer layer(1, 24 * 1024, 4096, type);
+  state.SetLabel(std::string(dtype_name(type)));
+  if (!layer.right(kLinear, [&] { layer.run(kLinear); })) return state.SkipWithError("wrong answer");
+  for (auto _ : state) layer.run(kLinear);
+  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(layer.bytes.size()));
+}
+
+BENCHMARK(decode)->DenseRange(0, 3)->UseRealTime();
+
+// What `decode` is bound by: reading as many bytes and doing next to nothing.
+void read_memory(benchmark::State& state) {
+  const Buffer buffer = random_buffer(int64_t{96} << 20, 4);
+  for (auto _ : state) benchmark::DoNotOptimize(cpu_ops().sum_of_squares(buffer.span()));
+  state.SetBytesProcessed(state.iterations() * buffer.size() * 4);
+}
+
+BENCHMARK(read_memory)->UseRealTime();
+
+struct AttentionBench {
+  explicit AttentionBench(int64_t segment)
+      : rows(4096 / segment * segment),
+        q(random_buffer(rows * 256, 5)),
+        k(random_buffer(rows * 128, 6)),
+        v(random_buffer(rows * 128, 7)),
+        dy(random_buffer(rows * 256, 8)) {
+    for (int64_t start = 0; start <= rows; start += segment)
+      starts.push_back(static_cast<int32_t>(start));
+    y.as(rows, 256);
+    lse.as(rows, 4);
+    dq.as(rows, 256);
+    dk.as(rows, 128);
+    dv.as(rows, 128);
+  }
+
+  static ConstMatrix read(const Buffer& buffer, int64_t cols) {
+    return buffer.as(buffer.size() / cols, cols);
+  }
+
+  void forward(const Ops& ops) {
+    ops.attention(read(q, 256), read(k, 128), read(v, 128), starts, shape, y.as(rows, 256),
+                  lse.as(rows, 4));
+  }
+
+  void backward(const Ops& ops) {
+    ops.attention_backward(read(q, 256), read(k, 128), read(v, 128), read(y, 256), read(lse, 4),
+                           read(dy, 256), starts, shape, dq.as(rows, 256), dk.as(rows, 128),
+                           dv.as(rows, 128));
+  }
+
+  AttentionShape shape = {4, 2, 64, 0.125f};
+  int64_t rows;
+  Buffer q, k, v, dy, y, lse, dq, dk, dv;
+  std::vector<int32_t> starts;
+};
+
+bool close(const Buffer& a, const Buffer& b) {
+  double worst = 0;
+  for (int64_t i = 0; i < a.size(); ++i)
+    worst = std::max(worst, std::abs(double{a.data()[i]} - double{b.data()[i]}));
+  return worst < 1e-4;
+}
+
+// GFLOP/s of the products below the diagonal: two forward, five backward.
+void attention(benchmark::State& state) {
+  const int64_t segment = state.range(0);
+  const bool backward = state.range(1) != 0;
+  AttentionBench got(segment);
+  AttentionBench want(segment);
+  for (const auto& [bench, ops] : {std::pair{&got, &cpu_ops()}, std::pair{&want, &ref_ops()}}) {
+    bench->forward(*ops);
+    if (backward) bench->backward(*ops);
+  }
+  if (!close(got.y, want.y) || (backward && (!close(got.dq, want.dq) || !close(got.dk, want.dk) ||
+                                             !close(got.dv, want.dv))))
+    return state.SkipWithError("wrong answer");
+  for (auto _ : state) {
+    if (backward) {
+      got.backward(cpu_ops());
+    } else {
+      got.forward(cpu_ops());
+    }
+  }
+  const double pairs =
+      static_cast<double>(got.rows) * static_cast<double>(segment + 1) / 2 * 4 * 64;
+  state.counters["GFLOP/s"] = benchmark::Counter(pairs * 2 * (backward ? 5 : 2) * 1e-9,
+                                                 benchmark::Counter::kIsIterationInvariantRate);
+}
+
+BENCHMARK(attention)
+    ->ArgNames({"segment", "backward"})
+    ->ArgsProduct({{128, 512, 1024}, {0, 1}})
+    ->UseRealTime();
+
+// Rows [4096, 512] through the operations that only stream; bytes read and written.
+void swiglu(benchmark::State& state) {
+  const Buffer gate = random_buffer(4096 * 512, 9);
+  const Buffer up = random_buffer(4096 * 512, 10);
+  Buffer y(4096 * 512);
+  for (auto _ : state)
+    cpu_ops().swiglu(gate.as(4096, 512), up.as(4096, 512), y.as(4096, 512));
+  state.SetBytesProcessed(state.iterations() * y.size() * 12);
+}
+
+BENCHMARK(swiglu)->UseRealTime();
+
+void rms_norm(benchmark::State& state) {
+  const Buffer x = random_buffer(4096 * 512, 9);
+  const Buffer gain = random_buffer(512, 10);
+  Buffer y(4096 * 512);
+  for (auto _ : state)
+    cpu_ops().rms_norm(x.as(4096, 512), gain.data(), 1e-6f, y.as(4096, 512), nullptr);
+  state.SetBytesProcessed(state.iterations() * y.size() * 8);
+}
+
+BENCHMARK(rms_norm)->UseRealTime();
+
+void cross_entropy(benchmark::State& state) {
+  Buffer logits = random_buffer(1024 * 6144, 11);
+  const std::vector<int32_t> targets(1024, 17);
+  const std::vector<float> weights(1024, 1.0f);
+  std::vector<float> losses(1024);
+  for (auto _ : state) cpu_ops().cross_entropy(logits.as(1024, 6144), targets, weights, losses);
+  state.SetBytesProcessed(state.iterations() * logits.size() * 8);
+}
+
+BENCHMARK(cross_entropy)->UseRealTime();
+
+void adamw(benchmark::State& state) {
+  constexpr int64_t kSize = int64_t{8} << 20;
+  Buffer w = random_buffer(kSize, 12);
+  const Buffer g = random_buffer(kSize, 13);
+  Buffer m(kSize), v(kSize);
+  m.fill(0);
+  v.fill(0);
+  for (auto _ : state)
+    cpu_ops().adamw(w.span(), g.span(), m.span(), v.span(), {.lr = 1e-4f, .weight_decay = 0.1f});
+  state.SetBytesProcessed(state.iterations() * kSize * 28);
+}
+
+BENCHMARK(adamw)->UseRealTime();
+
+}  // namespace
+}  // namespace plinth::tensor

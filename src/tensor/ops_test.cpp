@@ -1,0 +1,486 @@
+// cpu_ops() against ref_ops(): every entry, on every SIMD target that this machine has.
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "core/rng.h"
+#include "core/threads.h"
+#include "tensor/cpu/simd.h"
+#include "tensor/ops.h"
+#include "tensor/tensor.h"
+
+#include <gtest/gtest.h>
+#include <hwy/targets.h>
+
+namespace plinth::tensor {
+namespace {
+
+constexpr DType kTypes[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0};
+// Around 0 and 1, around the lanes of every target (1, 4, 8, 16), odd, and past every block.
+constexpr int64_t kSizes[] = {0, 1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33, 64, 150};
+
+// A matrix with its memory. `gap` unused columns after each row hold NaN: who reads them is caught,
+// and who writes them too.
+struct Grid {
+  Grid(int64_t rows, int64_t cols, int64_t gap = 0)
+      : values(static_cast<size_t>(rows * (cols + gap)), std::nanf("")),
+        shape{nullptr, rows, cols, cols + gap} {}
+
+  Matrix view() { return {values.data(), shape.rows, shape.cols, shape.stride}; }
+
+  ConstMatrix read() const { return {values.data(), shape.rows, shape.cols, shape.stride}; }
+
+  void fill(float value) {
+    for (int64_t r = 0; r < shape.rows; ++r)
+      std::fill_n(values.data() + r * shape.stride, shape.cols, value);
+  }
+
+  std::vector<float> values;
+  Matrix shape;
+};
+
+void randomise(Rng& rng, std::span<float> out) {
+  for (float& x : out) x = static_cast<float>(rng.normal());
+}
+
+Grid random_grid(Rng& rng, int64_t rows, int64_t cols, int64_t gap = 0) {
+  Grid grid(rows, cols, gap);
+  for (int64_t r = 0; r < rows; ++r)
+    randomise(rng, {grid.values.data() + r * grid.shape.stride, static_cast<size_t>(cols)});
+  return grid;
+}
+
+std::vector<float> random_values(Rng& rng, int64_t n) {
+  std::vector<float> values(static_cast<size_t>(n));
+  randomise(rng, values);
+  return values;
+}
+
+// Every value within `bound` of the reference, relative to the largest of the reference; what lies
+// between the rows is untouched.
+void expect_close(const Grid& got, const Grid& want, double bound, const std::string& what) {
+  double scale = 1e-30;
+  double worst = 0;
+  for (int64_t r = 0; r < want.shape.rows; ++r) {
+    for (int64_t c = 0; c < want.shape.stride; ++c) {
+      const double a = got.values[r * want.shape.stride + c];
+      const double b = want.values[r * want.shape.stride + c];
+      if (c >= want.shape.cols) {
+        ASSERT_TRUE(std::isnan(a)) << what << ": wrote past row " << r;
+        continue;
+      }
+      ASSERT_TRUE(std::isfinite(a)) << what << ": " << a << " at " << r << ", " << c;
+      scale = std::max(scale, std::abs(b));
+      worst = std::max(worst, std::abs(a - b));
+    }
+  }
+  EXPECT_LE(worst / scale, bound) << what;
+}
+
+void expect_close(std::span<const float> got, std::span<const float> want, double bound,
+                  const std::string& what) {
+  Grid a(1, static_cast<int64_t>(got.size()));
+  Grid b(1, static_cast<int64_t>(want.size()));
+  std::copy(got.begin(), got.end(), a.values.begin());
+  std::copy(want.begin(), want.end(), b.values.begin());
+  expect_close(a, b, bound, what);
+}
+
+// A weight of any type with its bytes, at an address that is not aligned.
+struct StoredWeight {
+  StoredWeight(Rng& rng, DType type, int64_t rows, int64_t cols, size_t offset)
+      : bytes(row_bytes(type, cols) * rows + offset) {
+    const auto values = random_values(rng, rows * cols);
+    std::vector<uint8_t> aligned(row_bytes(type, cols) * rows + 1);
+    from_f32(values.data(), rows * cols, type, aligned.data());
+    std::copy(aligned.begin(), aligned.end() - 1, bytes.begin() + static_cast<int64_t>(offset));
+    view = {bytes.data() + offset, type, rows, cols};
+  }
+
+  std::vector<uint8_t> bytes;
+  Weight view;
+};
+
+std::vector<int64_t> machine_targets() {
+  std::vector<int64_t> targets;
+  hwy::SetSupportedTargetsForTest(0);
+  for (int64_t left = hwy::SupportedTargets() & HWY_TARGETS; left != 0; left &= left - 1)
+    targets.push_back(left & -left);
+  return targets;
+}
+
+class OpsTest : public testing::TestWithParam<int64_t> {
+ protected:
+  OpsTest() {
+    hwy::SetSupportedTargetsForTest(GetParam());
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  }
+
+  ~OpsTest() override {
+    hwy::SetSupportedTargetsForTest(0);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  }
+
+  const Ops& cpu = cpu_ops();
+  const Ops& ref = ref_ops();
+  Rng rng{7};
+};
+
+INSTANTIATE_TEST_SUITE_P(Targets, OpsTest, testing::ValuesIn(machine_targets()),
+                         [](const auto& target) { return hwy::TargetName(target.param); });
+
+struct Shape {
+  int64_t m, n, k;
+};
+
+std::vector<Shape> linear_shapes() {
+  std::vector<Shape> shapes;
+  for (const int64_t size : kSizes) {
+    shapes.push_back({size, 20, 32});
+    shapes.push_back({20, size, 32});
+    shapes.push_back({3, size, 32});
+    shapes.push_back({20, 20, size});
+    shapes.push_back({2, 9, size});
+  }
+  shapes.push_back({150, 100, 288});
+  shapes.push_back({300, 33, 544});
+  shapes.push_back({2, 40, 1056});
+  shapes.push_back({13, 40, 1024});
+  shapes.push_back({40, 1024, 64});
+  return shapes;
+}
+
+TEST_P(OpsTest, LinearAndItsGradientsMatchTheReference) {
+  for (const Shape s : linear_shapes()) {
+    for (const DType type : kTypes) {
+      if (type == DType::kQ8_0 && s.k % 32 != 0) continue;
+      for (const bool accumulate : {false, true}) {
+        const std::string what =
+            fmt::format("{} m {} n {} k {} add {}", dtype_name(type), s.m, s.n, s.k, accumulate);
+        const int64_t gap = accumulate ? 5 : 0;
+        const StoredWeight w(rng, type, s.n, s.k, accumulate ? 2 : 0);
+        const Grid x = random_grid(rng, s.m, s.k, gap);
+        Grid y = random_grid(rng, s.m, s.n, gap);
+        Grid y_ref = y;
+        cpu.linear(x.read(), w.view, y.view(), accumulate);
+        ref.linear(x.read(), w.view, y_ref.view(), accumulate);
+        expect_close(y, y_ref, 1e-5, "linear " + what);
+
+        const Grid dy = random_grid(rng, s.m, s.n, gap);
+        Grid dx = random_grid(rng, s.m, s.k, gap);
+        Grid dx_ref = dx;
+        cpu.linear_dx(dy.read(), w.view, dx.view(), accumulate);
+        ref.linear_dx(dy.read(), w.view, dx_ref.view(), accumulate);
+        expect_close(dx, dx_ref, 1e-5, "linear_dx " + what);
+
+        if (type != DType::kF32) continue;
+        Grid dw = random_grid(rng, s.n, s.k, gap);
+        Grid dw_ref = dw;
+        cpu.linear_dw(dy.read(), x.read(), dw.view(), accumulate);
+        ref.linear_dw(dy.read(), x.read(), dw_ref.view(), accumulate);
+        expect_close(dw, dw_ref, 1e-5, "linear_dw " + what);
+      }
+    }
+  }
+}
+
+TEST_P(OpsTest, LinearOverwritesNaNWhenNotAccumulating) {
+  const StoredWeight w(rng, DType::kF32, 40, 64, 0);
+  for (const int64_t rows : {3, 40}) {
+    const Grid x = random_grid(rng, rows, 64);
+    Grid y(rows, 40);
+    Grid y_ref(rows, 40);
+    cpu.linear(x.read(), w.view, y.view(), false);
+    ref.linear(x.read(), w.view, y_ref.view(), false);
+    expect_close(y, y_ref, 1e-5, "rows " + std::to_string(rows));
+  }
+}
+
+TEST_P(OpsTest, RmsNormAndItsGradientMatchTheReference) {
+  for (const int64_t cols : kSizes) {
+    if (cols == 0) continue;
+    for (const int64_t rows : {0, 1, 5, 300}) {
+      const std::string what = fmt::format("{} x {}", rows, cols);
+      const Grid x = random_grid(rng, rows, cols, 3);
+      const auto gain = random_values(rng, cols);
+      Grid y(rows, cols, 3);
+      Grid y_ref(rows, cols, 3);
+      std::vector<float> inverse(rows), inverse_ref(rows);
+      cpu.rms_norm(x.read(), gain.data(), 1e-6f, y.view(), inverse.data());
+      ref.rms_norm(x.read(), gain.data(), 1e-6f, y_ref.view(), inverse_ref.data());
+      expect_close(y, y_ref, 1e-5, "rms_norm " + what);
+      expect_close(inverse, inverse_ref, 1e-5, "inverse rms " + what);
+
+      Grid in_place = x;
+      cpu.rms_norm(in_place.read(), gain.data(), 1e-6f, in_place.view(), nullptr);
+      expect_close(in_place, y_ref, 1e-5, "rms_norm in place " + what);
+
+      const Grid dy = random_grid(rng, rows, cols, 1);
+      Grid dx = random_grid(rng, rows, cols, 2);
+      Grid dx_ref = dx;
+      Grid dx_frozen = dx;
+      auto dgain = random_values(rng, cols);
+      auto dgain_ref = dgain;
+      cpu.rms_norm_backward(x.read(), gain.data(), inverse_ref.data(), dy.read(), dx.view(),
+                            dgain.data());
+      ref.rms_norm_backward(x.read(), gain.data(), inverse_ref.data(), dy.read(), dx_ref.view(),
+                            dgain_ref.data());
+      expect_close(dx, dx_ref, 1e-5, "dx " + what);
+      expect_close(dgain, dgain_ref, 1e-5, "dgain " + what);
+      cpu.rms_norm_backward(x.read(), gain.data(), inverse_ref.data(), dy.read(), dx_frozen.view(),
+                            nullptr);
+      expect_close(dx_frozen, dx_ref, 1e-5, "dx with a frozen gain " + what);
+    }
+  }
+}
+
+TEST_P(OpsTest, RopeMatchesTheReferenceAndTurnsBack) {
+  for (const RopeStyle style : {RopeStyle::kHalves, RopeStyle::kInterleaved}) {
+    for (const int64_t head_dim : {2, 6, 16, 34, 64, 128}) {
+      std::vector<float> frequencies(head_dim / 2);
+      for (size_t i = 0; i < frequencies.size(); ++i)
+        frequencies[i] = std::pow(1e6f, -2.0f * static_cast<float>(i) / static_cast<float>(head_dim));
+      const Rope how = {head_dim, style, frequencies};
+      // Short positions that repeat (a packed batch) and a few far ones (decoding).
+      for (const int64_t rows : {0, 1, 5, 200}) {
+        std::vector<int32_t> positions(rows);
+        for (auto& p : positions)
+          p = static_cast<int32_t>(rng.below(rows == 200 ? 50 : 130000));
+        const Grid x = random_grid(rng, rows, 3 * head_dim, 1);
+        Grid y = x;
+        Grid y_ref = x;
+        cpu.rope(y.view(), positions, how, false);
+        ref.rope(y_ref.view(), positions, how, false);
+        const std::string what = fmt::format("head_dim {} rows {}", head_dim, rows);
+        expect_close(y, y_ref, 1e-6, "rope " + what);
+        cpu.rope(y.view(), positions, how, true);
+        expect_close(y, x, 1e-6, "rope and back " + what);
+      }
+    }
+  }
+}
+
+TEST_P(OpsTest, SwigluAndItsGradientMatchTheReference) {
+  for (const int64_t cols : kSizes) {
+    for (const int64_t rows : {0, 1, 40}) {
+      const std::string what = fmt::format("{} x {}", rows, cols);
+      Grid gate = random_grid(rng, rows, cols, 3);
+      if (rows > 0 && cols > 1) {
+        gate.values[0] = 200.0f;  // where exp over- and underflows
+        gate.values[1] = -200.0f;
+      }
+      const Grid up = random_grid(rng, rows, cols, 1);
+      const Grid dy = random_grid(rng, rows, cols, 2);
+      Grid y(rows, cols), y_ref(rows, cols);
+      cpu.swiglu(gate.read(), up.read(), y.view());
+      ref.swiglu(gate.read(), up.read(), y_ref.view());
+      expect_close(y, y_ref, 1e-6, "swiglu " + what);
+
+      Grid over_gate = gate;
+      cpu.swiglu(over_gate.read(), up.read(), over_gate.view());
+      EXPECT_TRUE(cols == 0 || rows == 0 || over_gate.values[0] == y.values[0]) << what;
+
+      Grid dgate(rows, cols), dgate_ref(rows, cols), dup(rows, cols), dup_ref(rows, cols);
+      cpu.swiglu_backward(gate.read(), up.read(), dy.read(), dgate.view(), dup.view());
+      ref.swiglu_backward(gate.read(), up.read(), dy.read(), dgate_ref.view(), dup_ref.view());
+      expect_close(dgate, dgate_ref, 1e-6, "dgate " + what);
+      expect_close(dup, dup_ref, 1e-6, "dup " + what);
+
+      Grid gate_alias = gate;
+      Grid up_alias = up;
+      cpu.swiglu_backward(gate_alias.read(), up_alias.read(), dy.read(), gate_alias.view(),
+                          up_alias.view());
+      for (int64_t r = 0; r < rows; ++r) {
+        for (int64_t c = 0; c < cols; ++c) {
+          EXPECT_EQ(gate_alias.read().row(r)[c], dgate.read().row(r)[c]) << what;
+          EXPECT_EQ(up_alias.read().row(r)[c], dup.read().row(r)[c]) << what;
+        }
+      }
+    }
+  }
+}
+
+struct AttentionCase {
+  std::vector<int32_t> starts;
+  int64_t heads, kv_heads, head_dim;
+};
+
+TEST_P(OpsTest, AttentionAndItsGradientMatchTheReference) {
+  const AttentionCase cases[] = {
+      {{0}, 2, 1, 8},
+      {{0, 0}, 2, 2, 8},
+      {{0, 1}, 1, 1, 4},
+      {{0, 1, 1, 3, 20}, 2, 1, 5},
+      {{0, 47, 95, 144}, 4, 2, 16},
+      {{0, 130, 131}, 3, 3, 33},
+      {{0, 200, 313}, 4, 1, 64},
+  };
+  for (const auto& c : cases) {
+    const AttentionShape shape = {c.heads, c.kv_heads, c.head_dim,
+                                  1 / std::sqrt(static_cast<float>(c.head_dim))};
+    const int64_t rows = c.starts.back();
+    const std::string what = fmt::format("rows {} heads {}/{} of {}", rows, c.heads, c.kv_heads,
+                                         c.head_dim);
+    const int64_t q_cols = c.heads * c.head_dim;
+    const int64_t kv_cols = c.kv_heads * c.head_dim;
+    const Grid q = random_grid(rng, rows, q_cols, 3);
+    const Grid k = random_grid(rng, rows, kv_cols, 1);
+    const Grid v = random_grid(rng, rows, kv_cols, 2);
+    Grid y(rows, q_cols, 1), y_ref(rows, q_cols, 1), lse(rows, c.heads), lse_ref(rows, c.heads);
+    cpu.attention(q.read(), k.read(), v.read(), c.starts, shape, y.view(), lse.view());
+    ref.attention(q.read(), k.read(), v.read(), c.starts, shape, y_ref.view(), lse_ref.view());
+    expect_close(y, y_ref, 1e-5, "attention " + what);
+    expect_close(lse, lse_ref, 1e-5, "lse " + what);
+
+    const Grid dy = random_grid(rng, rows, q_cols);
+    Grid dq(rows, q_cols, 1), dk(rows, kv_cols, 2), dv(rows, kv_cols, 3);
+    Grid dq_ref = dq, dk_ref = dk, dv_ref = dv;
+    cpu.attention_backward(q.read(), k.read(), v.read(), y_ref.read(), lse_ref.read(), dy.read(),
+                           c.starts, shape, dq.view(), dk.view(), dv.view());
+    ref.attention_backward(q.read(), k.read(), v.read(), y_ref.read(), lse_ref.read(), dy.read(),
+                           c.starts, shape, dq_ref.view(), dk_ref.view(), dv_ref.view());
+    expect_close(dq, dq_ref, 2e-5, "dq " + what);
+    expect_close(dk, dk_ref, 2e-5, "dk " + what);
+    expect_close(dv, dv_ref, 2e-5, "dv " + what);
+  }
+}
+
+TEST_P(OpsTest, PagedAttentionMatchesTheReference) {
+  for (const int64_t head_dim : {4, 20, 64}) {
+    for (const int64_t block_tokens : {1, 16}) {
+      const AttentionShape shape = {4, 2, head_dim, 0.3f};
+      // Two sequences whose blocks lie interleaved and out of order in the pool.
+      constexpr int64_t kTokens = 100;
+      const int64_t blocks = (kTokens + block_tokens - 1) / block_tokens;
+      std::vector<int32_t> table_a(blocks), table_b(blocks);
+      for (int64_t i = 0; i < blocks; ++i) {
+        table_a[i] = static_cast<int32_t>(2 * (blocks - 1 - i));
+        table_b[i] = static_cast<int32_t>(2 * i + 1);
+      }
+      const int64_t pool = 2 * blocks * block_tokens * shape.kv_heads * head_dim;
+      std::vector<float> k_pool(pool), v_pool(pool), k_ref(pool), v_ref(pool);
+      const PagedKv kv = {k_pool.data(), v_pool.data(), block_tokens};
+      const PagedKv kv_ref = {k_ref.data(), v_ref.data(), block_tokens};
+
+      const Grid k = random_grid(rng, 2 * kTokens, shape.kv_heads * head_dim, 1);
+      const Grid v = random_grid(rng, 2 * kTokens, shape.kv_heads * head_dim, 2);
+      std::vector<const int32_t*> tables;
+      std::vector<int32_t> positions;
+      for (int32_t t = 0; t < kTokens; ++t) {
+        tables.insert(tables.end(), {table_a.data(), table_b.data()});
+        positions.insert(positions.end(), {t, t});
+      }
+      cpu.store_kv(k.read(), v.read(), tables, positions, shape, kv);
+      ref.store_kv(k.read(), v.read(), tables, positions, shape, kv_ref);
+      ASSERT_EQ(k_pool, k_ref);
+      ASSERT_EQ(v_pool, v_ref);
+
+      const std::vector<const int32_t*> asked = {table_a.data(), table_b.data(), table_a.data(),
+                                                 table_b.data(), table_b.data()};
+      const std::vector<int32_t> at = {0, 3, 99, 64, 98};
+      const Grid q = random_grid(rng, 5, shape.heads * head_dim, 3);
+      Grid y(5, shape.heads * head_dim, 1), y_ref(5, shape.heads * head_dim, 1);
+      cpu.paged_attention(q.read(), asked, at, shape, kv, y.view());
+      ref.paged_attention(q.read(), asked, at, shape, kv, y_ref.view());
+      expect_close(y, y_ref, 1e-5, fmt::format("head_dim {} block {}", head_dim, block_tokens));
+    }
+  }
+}
+
+TEST_P(OpsTest, EmbeddingsMatchTheReference) {
+  for (const DType type : kTypes) {
+    for (const int64_t cols : {1, 17, 32, 96, 160}) {
+      if (type == DType::kQ8_0 && cols % 32 != 0) continue;
+      const StoredWeight table(rng, type, 11, cols, 1);
+      std::vector<int32_t> tokens(57);
+      for (auto& token : tokens) token = static_cast<int32_t>(rng.below(11));
+      Grid y(57, cols, 1), y_ref(57, cols, 1);
+      cpu.embed(tokens, table.view, y.view());
+      ref.embed(tokens, table.view, y_ref.view());
+      expect_close(y, y_ref, 1e-6, "embed");
+    }
+  }
+  std::vector<int32_t> tokens(300);
+  for (auto& token : tokens) token = static_cast<int32_t>(rng.below(5));
+  const Grid dy = random_grid(rng, 300, 130, 1);
+  Grid dtable = random_grid(rng, 5, 130);
+  Grid dtable_ref = dtable;
+  cpu.embed_backward(tokens, dy.read(), dtable.view());
+  ref.embed_backward(tokens, dy.read(), dtable_ref.view());
+  expect_close(dtable, dtable_ref, 1e-5, "embed_backward");
+}
+
+TEST_P(OpsTest, LossesMatchTheReference) {
+  for (const int64_t cols : kSizes) {
+    if (cols == 0) continue;
+    for (const int64_t rows : {0, 1, 30}) {
+      const std::string what = fmt::format("{} x {}", rows, cols);
+      Grid logits = random_grid(rng, rows, cols, 2);
+      std::vector<int32_t> targets(rows);
+      for (auto& t : targets) t = static_cast<int32_t>(rng.below(cols));
+      if (rows > 1) {
+        // Far from zero, and all the mass on the target.
+        logits.values[targets[0]] += 20.0f;
+        for (int64_t c = 0; c < cols; ++c) logits.values[c] += 1000.0f;
+      }
+      std::vector<float> out(rows), out_ref(rows);
+      cpu.log_probability(logits.read(), targets, out);
+      ref.log_probability(logits.read(), targets, out_ref);
+      expect_close(out, out_ref, 1e-6, "log_probability " + what);
+
+      if (rows > 1) targets[1] = -1;
+      const auto weights = random_values(rng, rows);
+      Grid logits_ref = logits;
+      std::vector<float> losses(rows), losses_ref(rows);
+      cpu.cross_entropy(logits.view(), targets, weights, losses);
+      ref.cross_entropy(logits_ref.view(), targets, weights, losses_ref);
+      expect_close(logits, logits_ref, 1e-6, "cross_entropy " + what);
+      expect_close(losses, losses_ref, 1e-6, "losses " + what);
+    }
+  }
+}
+
+TEST_P(OpsTest, FlatLoopsMatchTheReference) {
+  for (const int64_t n : {0, 1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 1000, 40001}) {
+    const std::string what = std::to_string(n);
+    const auto x = random_values(rng, n);
+    auto y = random_values(rng, n);
+    auto y_ref = y;
+    cpu.axpy(0.7f, x, y);
+    ref.axpy(0.7f, x, y_ref);
+    expect_close(y, y_ref, 1e-6, "axpy " + what);
+    EXPECT_NEAR(cpu.sum_of_squares(x), ref.sum_of_squares(x), 1e-5 * static_cast<double>(n));
+
+    auto m = random_values(rng, n);
+    auto v = random_values(rng, n);
+    for (float& value : v) value = std::abs(value);
+    auto w = y, w_ref = y, m_ref = m, v_ref = v;
+    const AdamW hyper = {.lr = 0.01f, .weight_decay = 0.1f, .step = 3, .gradient_scale = 0.5f};
+    cpu.adamw(w, x, m, v, hyper);
+    ref.adamw(w_ref, x, m_ref, v_ref, hyper);
+    expect_close(w, w_ref, 1e-5, "adamw w " + what);
+    expect_close(m, m_ref, 1e-6, "adamw m " + what);
+    expect_close(v, v_ref, 1e-6, "adamw v " + what);
+  }
+}
+
+TEST_P(OpsTest, CallsInsideAParallelLoopGiveTheSameBits) {
+  // Inside a loop an operation runs on one thread, outside on all: the result must not tell.
+  const Grid x = random_grid(rng, 200, 300);
+  const StoredWeight w(rng, DType::kF32, 90, 300, 0);
+  const Grid dy = random_grid(rng, 200, 90);
+  Grid outside(90, 300), inside(90, 300), y_outside(200, 90), y_inside(200, 90);
+  cpu.linear_dw(dy.read(), x.read(), outside.view(), false);
+  cpu.linear(x.read(), w.view, y_outside.view(), false);
+  compute_pool().parallel_for(2, 1, [&](int64_t begin, int64_t, int) {
+    if (begin == 0) cpu.linear_dw(dy.read(), x.read(), inside.view(), false);
+    if (begin == 1) cpu.linear(x.read(), w.view, y_inside.view(), false);
+  });
+  EXPECT_EQ(inside.values, outside.values);
+  EXPECT_EQ(y_inside.values, y_outside.values);
+}
+
+}  // namespace
+}  // namespace plinth::tensor

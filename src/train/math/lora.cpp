@@ -1,0 +1,109 @@
+#include "train/math/lora.h"
+
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "core/rng.h"
+
+namespace plinth::train {
+namespace {
+
+using model::Linear;
+using tensor::ConstMatrix;
+using tensor::Matrix;
+
+void scale_by(float factor, Matrix m) {
+  for (int64_t i = 0; i < m.rows * m.cols; ++i) m.data[i] *= factor;
+}
+
+}  // namespace
+
+Lora::Lora(const tensor::Ops& ops, const model::ModelConfig& base, const LoraOptions& options)
+    : ops_(&ops),
+      rank_(options.rank),
+      scale_(static_cast<float>(options.alpha / static_cast<double>(options.rank))),
+      slots_(static_cast<size_t>(base.layers)) {
+  for (int64_t layer = 0; layer < base.layers; ++layer) {
+    for (int i = 0; i < model::kLinears; ++i) {
+      if (!options.targets[static_cast<size_t>(i)]) continue;
+      const auto which = static_cast<Linear>(i);
+      const auto name = fmt::format("layers.{}.{}", layer, linear_name(which));
+      slot(layer, which).a =
+          parameters_.add(name + ".lora_A", rank_, base.inputs(which), /*decay=*/true);
+      slot(layer, which).b =
+          parameters_.add(name + ".lora_B", base.outputs(which), rank_, /*decay=*/true);
+    }
+  }
+  parameters_.allocate();
+}
+
+void Lora::initialise(uint64_t seed) {
+  Rng rng(seed);
+  for (auto& layer : slots_) {
+    for (auto& slot : layer) {
+      if (slot.a < 0) continue;
+      const Matrix a = parameters_.value(slot.a);
+      const double bound = 1.0 / std::sqrt(static_cast<double>(a.cols));
+      for (int64_t i = 0; i < a.rows * a.cols; ++i)
+        a.data[i] = static_cast<float>((2.0 * rng.uniform() - 1.0) * bound);
+    }
+  }
+}
+
+Status Lora::copy_from(const model::Adapter& adapter) {
+  for (size_t layer = 0; layer < slots_.size(); ++layer) {
+    for (size_t i = 0; i < model::kLinears; ++i) {
+      const auto& from = adapter.layers[layer][i];
+      const auto& to = slots_[layer][i];
+      if (from.rank != (to.a < 0 ? 0 : rank_))
+        return invalid("adapter {}: rank {} in layer {}, {}, where {} is due", adapter.name,
+                       from.rank, layer, linear_name(static_cast<Linear>(i)),
+                       to.a < 0 ? 0 : rank_);
+      if (to.a < 0) continue;
+      tensor::to_f32(from.a.data, from.a.type, from.a.rows * from.a.cols,
+                     parameters_.value(to.a).data);
+      tensor::to_f32(from.b.data, from.b.type, from.b.rows * from.b.cols,
+                     parameters_.value(to.b).data);
+    }
+  }
+  return {};
+}
+
+model::Adapter Lora::view() {
+  model::Adapter adapter;
+  adapter.layers.resize(slots_.size());
+  for (size_t layer = 0; layer < slots_.size(); ++layer) {
+    for (size_t i = 0; i < model::kLinears; ++i) {
+      const auto& slot = slots_[layer][i];
+      if (slot.a < 0) continue;
+      adapter.layers[layer][i] = {tensor::weight(parameters_.value(slot.a)),
+                                  tensor::weight(parameters_.value(slot.b)), scale_, rank_};
+    }
+  }
+  return adapter;
+}
+
+void Lora::add(int64_t layer, Linear which, ConstMatrix x, Matrix y) {
+  auto& s = slot(layer, which);
+  if (s.a < 0) return;
+  const Matrix low = s.kept.as(x.rows, rank_);
+  ops_->linear(x, tensor::weight(parameters_.value(s.a)), low, /*accumulate=*/false);
+  scale_by(scale_, low);
+  ops_->linear(low, tensor::weight(parameters_.value(s.b)), y, /*accumulate=*/true);
+}
+
+void Lora::add_backward(int64_t layer, Linear which, ConstMatrix x, ConstMatrix dy, Matrix dx) {
+  auto& s = slot(layer, which);
+  if (s.a < 0) return;
+  const Matrix low = s.kept.as(x.rows, rank_);
+  ops_->linear_dw(dy, low, parameters_.gradient(s.b), /*accumulate=*/true);
+  const Matrix dlow = gradient_.as(x.rows, rank_);
+  ops_->linear_dx(dy, tensor::weight(parameters_.value(s.b)), dlow, /*accumulate=*/false);
+  scale_by(scale_, dlow);
+  ops_->linear_dw(dlow, x, parameters_.gradient(s.a), /*accumulate=*/true);
+  if (dx.data != nullptr)
+    ops_->linear_dx(dlow, tensor::weight(parameters_.value(s.a)), dx, /*accumulate=*/true);
+}
+
+}  // namespace plinth::train
