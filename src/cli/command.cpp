@@ -22,7 +22,7 @@ struct Chosen {
 
 class Command::Impl {
  public:
-  Impl(CLI::App* app, Chosen* chosen) : app(app), chosen(chosen) {}
+  Impl(CLI::App* its_app, Chosen* its_chosen) : app(its_app), chosen(its_chosen) {}
 
   CLI::App* app;   // owned by its parent, the root by run_command_line()
   Chosen* chosen;  // lives in run_command_line()

@@ -38,22 +38,24 @@ void ExamIndex::each_run(std::string_view text, Body&& body) const {
   std::vector<uint64_t> window(n);
   std::vector<size_t> starts(n);
   uint64_t hash = 0;
-  size_t count = 0;
+  size_t count = 0, slot = 0;
   for (size_t at = 0; at < text.size();) {
     const size_t from = at;
     const char32_t c = fold_char(next_char(text, at));
     if (!is_word(c)) continue;
-    const size_t slot = count % n;
-    if (count >= n) hash -= window[slot] * leading;
+    hash = (hash - window[slot] * leading) * kBase + (c + 1);  // the window holds zeros until it is full
     window[slot] = c + 1;
     starts[slot] = from;
-    hash = hash * kBase + (c + 1);
-    if (++count >= n) body(hash, starts[count % n], from);
+    slot = slot + 1 == n ? 0 : slot + 1;
+    if (++count >= n) body(hash, starts[slot], from);
   }
 }
 
 void ExamIndex::add(std::string_view text) {
-  each_run(text, [&](uint64_t hash, size_t, size_t) { runs_.insert(hash); });
+  each_run(text, [&](uint64_t hash, size_t, size_t) {
+    runs_.insert(hash);
+    maybe_[filter_slot(hash)] = true;
+  });
 }
 
 Status ExamIndex::add_row(std::string_view line, std::string_view where) {
@@ -85,7 +87,7 @@ Result<ExamIndex> ExamIndex::read(std::span<const Path> suites, int run) {
 bool ExamIndex::touches(std::string_view text) const {
   if (runs_.empty()) return false;
   bool found = false;
-  each_run(text, [&](uint64_t hash, size_t, size_t) { found = found || runs_.contains(hash); });
+  each_run(text, [&](uint64_t hash, size_t, size_t) { found = found || holds(hash); });
   return found;
 }
 
@@ -98,7 +100,7 @@ std::vector<bool> ExamIndex::touched_lines(std::string_view text) const {
   if (runs_.empty()) return touched;
   const auto line_of = [&](size_t at) { return static_cast<size_t>(std::lower_bound(ends.begin(), ends.end(), at) - ends.begin()); };
   each_run(text, [&](uint64_t hash, size_t first, size_t last) {
-    if (!runs_.contains(hash)) return;
+    if (!holds(hash)) return;
     for (size_t line = line_of(first), end = line_of(last); line <= end; ++line) touched[line] = true;
   });
   return touched;

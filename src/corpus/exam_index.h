@@ -19,7 +19,7 @@ namespace plinth::corpus {
 class ExamIndex {
  public:
   // run: characters of a run, 4..64.
-  explicit ExamIndex(int run) : run_(run) {}
+  explicit ExamIndex(int run) : run_(run), maybe_(kFilterSlots, false) {}
 
   // Reads suites: JSONL rows with "question" (or "prompt") and "answer"; the answer is text or the
   // index or letter of a choice. A row that cannot be read is an error: a silent gap here would let
@@ -43,9 +43,17 @@ class ExamIndex {
   template <typename Body>
   void each_run(std::string_view text, Body&& body) const;
 
+  // One bit per slot before the set is asked: nearly every run of a corpus ends there.
+  static constexpr size_t kFilterSlots = size_t{1} << 20;
+
+  static size_t filter_slot(uint64_t hash) { return hash >> 44; }
+
+  bool holds(uint64_t hash) const { return maybe_[filter_slot(hash)] && runs_.contains(hash); }
+
   int run_;
   size_t questions_ = 0;
   std::unordered_set<uint64_t> runs_;
+  std::vector<bool> maybe_;
 };
 
 // The text without the lines that touch the index. Removing lines can bring others together; this

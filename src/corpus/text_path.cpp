@@ -1,5 +1,6 @@
 #include "corpus/text_path.h"
 
+#include <array>
 #include <optional>
 
 #include "corpus/read/draft.h"
@@ -38,6 +39,28 @@ std::string unix_lines(std::string text) {
   return text;
 }
 
+// Could this be mojibake at all? Chinese UTF-8 read as GB18030 shows what ，。的是人一在有和 turn into
+// (锛銆鐨鏄浜涓鍦鏈鍜 and kin, rare elsewhere); read as Latin it shows letters of U+00C0..U+00FF. The
+// full comparison of readings costs as much as all other cleaning together.
+bool may_be_mojibake(std::string_view raw) {
+  static constexpr std::u32string_view kTraces = U"锛銆鐨鏄浜涓鍦鏈鍜浠鎴鍙绗鏃鐢搴鍚瀹涔";
+  static const auto table = [] {
+    std::array<bool, 0x10000> out{};
+    for (const char32_t c : kTraces) out[c] = true;
+    return out;
+  }();
+  for (size_t i = 0; i + 1 < raw.size(); ++i) {
+    const auto lead = static_cast<unsigned char>(raw[i]);
+    if (lead < 0xC3) continue;
+    if (lead == 0xC3) return true;
+    if (lead < 0xE4 || lead > 0xE9 || i + 2 >= raw.size()) continue;
+    const unsigned code = (lead & 0x0Fu) << 12 | (static_cast<unsigned char>(raw[i + 1]) & 0x3Fu) << 6 | (static_cast<unsigned char>(raw[i + 2]) & 0x3Fu);
+    if (table[code]) return true;
+    i += 2;
+  }
+  return false;
+}
+
 // At most one blank line in a row, none at the ends.
 std::string squeeze_blank_lines(std::string_view text) {
   std::string out;
@@ -71,10 +94,11 @@ Result<DecodedText> decode_text(std::string_view bytes, std::string_view declare
 
 CleanText clean_text(std::string_view raw) {
   CleanText out;
-  auto repair = text::repair_mojibake(raw);
+  text::Repair repair;
+  if (may_be_mojibake(raw)) repair = text::repair_mojibake(raw);
   out.repaired = repair.found != text::Mojibake::kNone;
   std::string clean;
-  for (std::string_view rest = repair.text; !rest.empty();) {
+  for (std::string_view rest = out.repaired ? std::string_view(repair.text) : raw; !rest.empty();) {
     const size_t mark = rest.find(kPageMark);
     clean += text::normalize_text(rest.substr(0, mark));
     if (mark == rest.npos) break;

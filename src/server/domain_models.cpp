@@ -63,8 +63,9 @@ Result<DomainModelPtr> DomainModels::load(const store::Release& release) const {
   model->system_prompt = release.system_prompt;
   model->knowledge_in_prompt = release.knowledge_in_prompt;
   model->chat_template = base_model_->chat_template;
-  if (!release.chat_template.empty())
+  if (!release.chat_template.empty()) {
     PLINTH_TRY(model->chat_template, parse_template(release.chat_template, release.name));
+  }
   if (!release.adapter_digest.empty()) {
     PLINTH_TRY(const Path folder, store_.artifacts().find(release.adapter_digest));
     PLINTH_TRY(const auto opened, model::Adapter::open(folder, base_->config()));

@@ -1,7 +1,9 @@
 #include "server/http_server.h"
 
 #include <atomic>
+#include <chrono>
 #include <future>
+#include <thread>
 
 #include <gtest/gtest.h>
 

@@ -96,7 +96,7 @@ Result<std::vector<int32_t>> encode_prompt(const text::ChatTemplate& chat_templa
                                            const std::vector<Message>& messages) {
   PLINTH_TRY(const std::string mark, pick_mark(messages));
   const std::vector<Special> specials = specials_of(tokenizer);
-  Json marked = Json::array();
+  text::OrderedJson marked = text::OrderedJson::array();
   for (const Message& message : messages)
     marked.push_back({{"role", message.role},
                       {"content", mark_message(message.content, mark, specials)}});

@@ -33,8 +33,9 @@ Result<store::Release> publish(store::Store& store, const PublishRequest& reques
                store.add_adapter(request.adapter_folder, request.name, request.base_digest));
     release.adapter_digest = adapter.digest;
   }
-  if (request.knowledge != nullptr)
+  if (request.knowledge != nullptr) {
     PLINTH_TRY(release.knowledge_digest, store.artifacts().put(request.knowledge->bytes()));
+  }
   return store.publish(release);
 }
 

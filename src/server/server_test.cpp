@@ -1,1 +1,406 @@
+#include "server/server.h"
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+
 #include <gtest/gtest.h>
+
+#include "core/json.h"
+#include "engine/test_model.h"
+#include "knowledge/knowledge.h"
+#include "server/publish.h"
+#include "server/routes.h"
+#include "server/test_client.h"
+#include "server/test_tokenizer.h"
+
+namespace plinth::server {
+namespace {
+
+constexpr int64_t kContext = 8192;
+
+std::shared_ptr<const model::Model> chat_model() {
+  auto tokenizer = chat_tokenizer();
+  model::ModelConfig config = engine::tiny_config();
+  config.vocabulary = tokenizer->size();
+  config.context = kContext;
+  const auto random = engine::random_model(config, 7);
+  return model::Model::assemble(config, random->weights(), std::move(tokenizer),
+                                std::string(kChatMl), random);
+}
+
+// A whole server on a tiny random base.
+class ServerTest : public ::testing::Test {
+ protected:
+  ServerTest() {
+    EXPECT_TRUE(store_->create_tenant("a"));
+    key_ = store_->create_key("a", "")->secret;
+    start({.port = 0});
+  }
+
+  void start(const ServerOptions& options) {
+    server_.reset();
+    auto started = Server::start(options, *store_, *engine_);
+    EXPECT_TRUE(started) << started.error().message;
+    server_ = *std::move(started);
+  }
+
+  static Json chat(std::string_view text) {
+    return {{"model", "tiny"},
+            {"messages", {{{"role", "user"}, {"content", text}}}},
+            {"max_tokens", 24},
+            {"seed", 11}};
+  }
+
+  // An answer that goes on until the context is full.
+  Json endless() const {
+    Json body = chat("说");
+    body["max_tokens"] = kContext;
+    body["stream"] = true;
+    body["logit_bias"] = {{std::to_string(model_->tokenizer().eos()), -100}};
+    return body;
+  }
+
+  Reply post(const Json& body) const { return post_text(to_text(body)); }
+
+  Reply post_text(std::string_view body) const {
+    return TestClient(server_->port()).request("POST", "/v1/chat/completions", body, key_);
+  }
+
+  // The JSON of each "data:" line; [DONE] must be the last one and is left out.
+  static std::vector<Json> events(const std::string& stream) {
+    std::vector<Json> all;
+    size_t at = 0;
+    bool done = false;
+    while (at < stream.size()) {
+      const size_t end = stream.find("\n\n", at);
+      EXPECT_NE(end, std::string::npos);
+      EXPECT_FALSE(done) << "something after [DONE]";
+      const std::string line = stream.substr(at, end - at);
+      EXPECT_TRUE(line.starts_with("data: ")) << line;
+      at = end + 2;
+      if (line == "data: [DONE]") {
+        done = true;
+        continue;
+      }
+      auto json = parse_json(line.substr(6), "event");
+      EXPECT_TRUE(json) << line;
+      if (json) all.push_back(*json);
+    }
+    EXPECT_TRUE(done);
+    return all;
+  }
+
+  static std::string text_of(const std::vector<Json>& chunks) {
+    std::string text;
+    for (const Json& chunk : chunks)
+      if (!chunk["choices"].empty())
+        text += string_or(chunk["choices"][0]["delta"], "content", "");
+    return text;
+  }
+
+  static Json error_of(const Reply& reply) {
+    auto json = parse_json(reply.body, "error body");
+    EXPECT_TRUE(json) << reply.body;
+    if (!json || !json->contains("error")) return Json::object();
+    for (const char* key : {"message", "type", "param", "code"})
+      EXPECT_TRUE((*json)["error"].contains(key)) << key;
+    return (*json)["error"];
+  }
+
+  store::UsageTotal total() const {
+    auto totals = store_->usage();
+    EXPECT_TRUE(totals);
+    return totals && !totals->empty() ? totals->at(0) : store::UsageTotal();
+  }
+
+  template <typename F>
+  static bool eventually(F holds) {
+    for (int i = 0; i < 1000; ++i) {
+      if (holds()) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+  }
+
+  TempDirectory temp_ = *TempDirectory::create();
+  std::unique_ptr<store::Store> store_ = *store::Store::open(temp_.path() / "home");
+  std::shared_ptr<const model::Model> model_ = chat_model();
+  std::unique_ptr<engine::Engine> engine_ = *engine::Engine::start(model_, {});
+  std::string key_;
+  std::unique_ptr<Server> server_;
+};
+
+TEST_F(ServerTest, EveryRouteButHealthIsClosedWithoutAKey) {
+  auto ledger = *LedgerWriter::start(store_->home());
+  auto models = *DomainModels::create(*store_, model_);
+  const std::atomic<bool> draining = false;
+  std::string revoked = store_->create_key("a", "")->secret;
+  ASSERT_TRUE(store_->revoke_key(revoked.substr(0, 19)));
+  std::string wrong = key_;
+  wrong.back() = wrong.back() == '0' ? '1' : '0';
+  int closed = 0;
+  for (const Route& route : routes({*store_, *engine_, *models, *ledger}, draining)) {
+    std::string path = route.path;
+    if (path.ends_with("*")) path.back() = 'x';
+    for (const std::string& key : {std::string(), wrong, revoked, std::string("sk-other")}) {
+      TestClient client(server_->port());
+      const Reply reply = client.request(route.method, path, "{}", key);
+      // The client is on this machine, so metrics are open to it as well.
+      if (route.access != Access::kKey) {
+        EXPECT_EQ(reply.status, 200) << path;
+        continue;
+      }
+      ++closed;
+      EXPECT_EQ(reply.status, 401) << path;
+      EXPECT_EQ(error_of(reply)["code"], "invalid_api_key");
+      EXPECT_TRUE(reply.headers.contains("www-authenticate"));
+    }
+  }
+  EXPECT_GE(closed, 12);
+  TestClient client(server_->port());
+  EXPECT_EQ(client.request("GET", "/secret").status, 401);
+  EXPECT_EQ(client.request("GET", "/secret", "", key_).status, 404);
+  const Reply other = client.request("GET", "/v1/chat/completions", "", key_);
+  EXPECT_EQ(other.status, 405);
+  EXPECT_EQ(other.headers.at("allow"), "POST");
+}
+
+TEST_F(ServerTest, ARevokedKeyEndsAtOnceAlsoFromAnotherProcess) {
+  TestClient client(server_->port());
+  EXPECT_EQ(client.request("GET", "/v1/models", "", key_).status, 200);
+  auto other = *store::Store::open(temp_.path() / "home");
+  ASSERT_TRUE(other->revoke_key(key_.substr(0, 19)));
+  EXPECT_EQ(client.request("GET", "/v1/models", "", key_).status, 401);
+}
+
+TEST_F(ServerTest, StreamedIsWhole) {
+  for (const double temperature : {0.0, 1.0}) {
+    Json body = chat("合同");
+    body["temperature"] = temperature;
+    body["logprobs"] = true;
+    body["top_logprobs"] = 2;
+    const Json whole = *parse_json(post(body).body, "answer");
+    body["stream"] = true;
+    body["stream_options"] = {{"include_usage", true}};
+    const Reply reply = post(body);
+    EXPECT_EQ(reply.status, 200);
+    EXPECT_TRUE(reply.headers.at("content-type").starts_with("text/event-stream"));
+    const auto chunks = events(reply.body);
+    EXPECT_EQ(text_of(chunks), whole["choices"][0]["message"]["content"]);
+    EXPECT_EQ(chunks.front()["choices"][0]["delta"]["role"], "assistant");
+
+    Json logprobs = Json::array();
+    for (size_t i = 0; i + 1 < chunks.size(); ++i) {
+      EXPECT_TRUE(chunks[i].at("usage").is_null());
+      const Json& choice = chunks[i]["choices"][0];
+      if (choice.contains("logprobs"))
+        for (const Json& token : choice["logprobs"]["content"]) logprobs.push_back(token);
+    }
+    EXPECT_EQ(logprobs, whole["choices"][0]["logprobs"]["content"]);
+    EXPECT_FALSE(logprobs.empty());
+    EXPECT_EQ(logprobs[0]["top_logprobs"].size(), 2u);
+    EXPECT_EQ(chunks[chunks.size() - 2]["choices"][0]["finish_reason"],
+              whole["choices"][0]["finish_reason"]);
+    EXPECT_TRUE(chunks.back()["choices"].empty());
+    EXPECT_EQ(chunks.back()["usage"]["total_tokens"], whole["usage"]["total_tokens"]);
+    EXPECT_TRUE(whole["usage"]["prompt_tokens_details"].contains("cached_tokens"));
+  }
+}
+
+TEST_F(ServerTest, WithoutIncludeUsageThereIsNone) {
+  Json body = chat("x");
+  body["stream"] = true;
+  for (const Json& chunk : events(post(body).body)) EXPECT_FALSE(chunk.contains("usage"));
+}
+
+TEST_F(ServerTest, ErrorsNameWhatIsWrong) {
+  EXPECT_EQ(post_text("{").status, 400);
+  EXPECT_EQ(error_of(post_text("{"))["type"], "invalid_request_error");
+
+  Json body = chat("x");
+  body["model"] = "nobody";
+  const Reply unknown = post(body);
+  EXPECT_EQ(unknown.status, 404);
+  EXPECT_EQ(error_of(unknown)["code"], "model_not_found");
+
+  body = chat("x");
+  body["n"] = 3;
+  EXPECT_EQ(error_of(post(body))["param"], "n");
+  body = chat("x");
+  body["response_format"] = {{"type", "json_object"}};
+  EXPECT_EQ(error_of(post(body))["param"], "response_format");
+
+  const Reply large = post_text(std::string((size_t{4} << 20) + 1, ' '));
+  EXPECT_EQ(large.status, 413);
+  error_of(large);
+
+  std::string words;
+  for (int i = 0; i < kContext; ++i) words += "ab ";
+  const Reply long_prompt = post(chat(words));
+  EXPECT_EQ(long_prompt.status, 400);
+  EXPECT_EQ(error_of(long_prompt)["code"], "context_length_exceeded");
+  EXPECT_EQ(total().requests, 0);
+}
+
+TEST_F(ServerTest, ListsTheBaseAndFindsItByName) {
+  TestClient client(server_->port());
+  const Json list = *parse_json(client.request("GET", "/v1/models", "", key_).body, "models");
+  EXPECT_EQ(list["data"][0]["id"], "tiny");
+  EXPECT_EQ(list["data"][0]["object"], "model");
+  EXPECT_EQ(client.request("GET", "/v1/models/tiny", "", key_).status, 200);
+  EXPECT_EQ(client.request("GET", "/v1/models/huge", "", key_).status, 404);
+}
+
+TEST_F(ServerTest, AHangUpCancelsAndIsBilledForWhatWasDone) {
+  TestClient client(server_->port());
+  client.send_request("POST", "/v1/chat/completions", to_text(endless()), key_);
+  client.read_until("\"content\":\"");
+  client.hang_up();
+  ASSERT_TRUE(eventually([&] { return total().requests == 1; }));
+  EXPECT_EQ(engine_->stats().running, 0);
+  EXPECT_GT(total().completion_tokens, 0);
+  EXPECT_LT(total().completion_tokens, kContext - 200);
+}
+
+TEST_F(ServerTest, TheLedgerAddsUpUnderConcurrentClients) {
+  std::atomic<int64_t> prompt = 0;
+  std::atomic<int64_t> completion = 0;
+  std::atomic<int> answered = 0;
+  std::vector<std::thread> clients;
+  for (int c = 0; c < 4; ++c)
+    clients.emplace_back([&, c] {
+      for (int i = 0; i < 5; ++i) {
+        Json body = chat(fmt::format("问题 {} {}", c, i));
+        const bool stream = i % 2 == 0;
+        body["stream"] = stream;
+        if (stream) body["stream_options"] = {{"include_usage", true}};
+        const Reply reply = post(body);
+        ASSERT_EQ(reply.status, 200) << reply.body;
+        const Json usage =
+            stream ? events(reply.body).back()["usage"] : (*parse_json(reply.body, "x"))["usage"];
+        prompt += usage["prompt_tokens"].get<int64_t>();
+        completion += usage["completion_tokens"].get<int64_t>();
+        ++answered;
+      }
+    });
+  for (auto& client : clients) client.join();
+  EXPECT_EQ(answered, 20);
+  // Durable before the answer's end was sent: no waiting here.
+  EXPECT_EQ(total().requests, 20);
+  EXPECT_EQ(total().prompt_tokens, prompt);
+  EXPECT_EQ(total().completion_tokens, completion);
+}
+
+TEST_F(ServerTest, StopLetsAnAnswerFinishWithinTheDrain) {
+  TestClient client(server_->port());
+  Json body = endless();
+  body["max_tokens"] = 200;
+  client.send_request("POST", "/v1/chat/completions", to_text(body), key_);
+  client.read_until("\"content\":\"");
+  server_->stop();
+  const auto chunks = events(client.read_reply().body);
+  EXPECT_EQ(chunks.back()["choices"][0]["finish_reason"], "length");
+  EXPECT_EQ(total().completion_tokens, 200);
+}
+
+TEST_F(ServerTest, StopCancelsWhatOutlastsTheDrainAndBillsIt) {
+  start({.port = 0, .drain_ms = 20});
+  TestClient client(server_->port());
+  client.send_request("POST", "/v1/chat/completions", to_text(endless()), key_);
+  client.read_until("\"content\":\"");
+  server_->stop();
+  EXPECT_EQ(client.read_until("[DONE]").find("[DONE]"), std::string::npos);
+  EXPECT_EQ(total().requests, 1);
+  EXPECT_LT(total().completion_tokens, kContext - 200);
+}
+
+TEST_F(ServerTest, HealthAndMetricsTellTheTruth) {
+  ASSERT_EQ(post(chat("x")).status, 200);
+  TestClient client(server_->port());
+  const Reply health = client.request("GET", "/healthz");
+  EXPECT_EQ(health.status, 200);
+  EXPECT_TRUE((*parse_json(health.body, "health"))["ready"]);
+  const std::string metrics = client.request("GET", "/metrics").body;
+  for (const char* name :
+       {"plinth_time_to_first_token_seconds_bucket", "plinth_tokens_total{kind=\"completion\"}",
+        "plinth_http_requests_total{code=\"200\"}", "plinth_engine_steps",
+        "plinth_engine_kv_blocks_free"})
+    EXPECT_NE(metrics.find(name), std::string::npos) << name;
+}
+
+TEST_F(ServerTest, ADomainModelCitesItsKnowledgeAndFlipsWithItsAlias) {
+  const auto index = knowledge::Index::build(std::vector<knowledge::Document>{
+      {.id = "civil",
+       .title = "合同法",
+       .text = "第一章 总则\n第一条 租赁合同期限不得超过二十年。\n第二条 买卖合同的标的物应当交付。\n",
+       .source_path = "laws/civil.pdf",
+       .source_sha256 = "ab",
+       .page = 3}});
+  PublishRequest request{.name = "law",
+                         .base_digest = model_->digest(),
+                         .system_prompt = "你是律师。",
+                         .knowledge = &*index,
+                         .verdict = R"({"passed": true})"};
+  const auto first = publish(*store_, request);
+  ASSERT_TRUE(first) << first.error().message;
+  Json body = chat("租赁合同最长多少年？");
+  body["model"] = "law";
+  const Json whole = *parse_json(post(body).body, "answer");
+  const Json citations = whole["choices"][0]["message"]["citations"];
+  ASSERT_FALSE(citations.empty()) << to_text(whole);
+  EXPECT_EQ(citations[0]["index"], 1);
+  EXPECT_EQ(citations[0]["document"], "civil");
+  EXPECT_EQ(citations[0]["section"], "第一章 总则 > 第一条");
+  EXPECT_EQ(citations[0]["source"], "laws/civil.pdf");
+  EXPECT_EQ(citations[0]["page"], 3);
+  EXPECT_EQ(whole["system_fingerprint"], "fp_" + first->digest.substr(0, 12));
+  const int64_t short_prompt = whole["usage"]["prompt_tokens"];
+
+  Json streamed = body;
+  streamed["stream"] = true;
+  EXPECT_EQ(events(post(streamed).body).back()["choices"][0]["delta"]["citations"], citations);
+
+  // The next release puts the passages into the prompt; the next request uses it.
+  request.knowledge_in_prompt = true;
+  const auto second = publish(*store_, request);
+  const Json longer = *parse_json(post(body).body, "answer");
+  EXPECT_EQ(longer["system_fingerprint"], "fp_" + second->digest.substr(0, 12));
+  EXPECT_GT(longer["usage"]["prompt_tokens"].get<int64_t>(), short_prompt + 20);
+  ASSERT_TRUE(store_->rollback("law"));
+  EXPECT_EQ((*parse_json(post(body).body, "answer"))["system_fingerprint"],
+            "fp_" + first->digest.substr(0, 12));
+
+  TestClient client(server_->port());
+  EXPECT_EQ(client.request("GET", "/v1/models/law", "", key_).status, 200);
+  EXPECT_EQ((*parse_json(post(chat("x")).body, "answer"))["choices"][0]["message"].contains("citations"),
+            false);
+}
+
+TEST_F(ServerTest, AReleaseOfAnotherBaseIsNotServed) {
+  ASSERT_TRUE(publish(*store_, {.name = "law", .base_digest = "other", .verdict = R"({"passed": true})"}));
+  Json body = chat("x");
+  body["model"] = "law";
+  EXPECT_EQ(post(body).status, 404);
+  TestClient client(server_->port());
+  const Json list = *parse_json(client.request("GET", "/v1/models", "", key_).body, "models");
+  EXPECT_EQ(list["data"].size(), 1u);
+}
+
+TEST_F(ServerTest, ABrokenKnowledgeArtifactIsAnErrorThatTellsNoPaths) {
+  const auto index = knowledge::Index::build(std::vector<knowledge::Document>{{.id = "a", .text = "x"}});
+  const auto release = publish(*store_, {.name = "law",
+                                         .base_digest = model_->digest(),
+                                         .knowledge = &*index,
+                                         .verdict = R"({"passed": true})"});
+  const Path path = *store_->artifacts().find(release->knowledge_digest);
+  ASSERT_TRUE(write_file_atomic(path, "rot"));
+  Json body = chat("x");
+  body["model"] = "law";
+  const Reply reply = post(body);
+  EXPECT_EQ(reply.status, 500);
+  EXPECT_EQ(reply.body.find(path.string()), std::string::npos);
+}
+
+}  // namespace
+}  // namespace plinth::server

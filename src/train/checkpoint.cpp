@@ -146,8 +146,7 @@ Status save_checkpoint(const Path& run_dir, const CheckpointState& state,
   const Path temporary = run_dir / "checkpoint.tmp";
   const Path target = run_dir / fmt::format("checkpoint-{:07}.bin", state.step);
   if (auto written = write_all(temporary, parts); !written) {
-    if (auto removed = remove_tree(temporary); !removed)
-      log_warn("{}", removed.error().message);
+    if (auto removed = remove_tree(temporary); !removed) log_warn("{}", removed.error().message);
     return written;
   }
   std::error_code error;

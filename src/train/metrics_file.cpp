@@ -11,31 +11,38 @@
 namespace plinth::train {
 namespace {
 
+struct Kept {
+  std::string_view lines;
+  double last_loss = 0;
+};
+
 // Lines of steps up to `step`; the first line that says something else ends the file.
-std::string lines_up_to(std::string_view text, int64_t step) {
-  size_t kept = 0;
-  while (kept < text.size()) {
-    const size_t end = text.find('\n', kept);
-    if (end == std::string_view::npos) break;
-    const auto line = parse_json(text.substr(kept, end - kept), "metrics line");
-    if (!line || !line->is_object()) break;
-    const int64_t at = int_or(*line, "step", step + 1);
-    if (at > step) break;
-    kept = end + 1;
+Kept lines_up_to(std::string_view text, int64_t step) {
+  Kept kept;
+  size_t begin = 0;
+  for (size_t end = text.find('\n'); end != std::string_view::npos; end = text.find('\n', begin)) {
+    const auto line = parse_json(text.substr(begin, end - begin), "metrics line");
+    if (!line || !line->is_object() || int_or(*line, "step", step + 1) > step) break;
+    kept.last_loss = number_or(*line, "loss", 0);
+    begin = end + 1;
   }
-  return std::string(text.substr(0, kept));
+  kept.lines = text.substr(0, begin);
+  return kept;
 }
 
 }  // namespace
 
 Result<MetricsFile> MetricsFile::open(const Path& run_dir, int64_t step) {
   const Path path = run_dir / "metrics.jsonl";
+  double last_loss = 0;
   if (std::filesystem::exists(path)) {
     PLINTH_TRY(const auto text, read_file(path));
-    PLINTH_TRY(write_file_atomic(path, lines_up_to(text, step)));
+    const Kept kept = lines_up_to(text, step);
+    PLINTH_TRY(write_file_atomic(path, kept.lines));
+    last_loss = kept.last_loss;
   }
   PLINTH_TRY(auto file, OutputFile::create(path, /*append=*/true));
-  return MetricsFile(std::move(file));
+  return MetricsFile(std::move(file), last_loss);
 }
 
 Status MetricsFile::append(const StepReport& report) {

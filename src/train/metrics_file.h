@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 #include "core/file.h"
 #include "core/result.h"
@@ -17,10 +18,14 @@ class MetricsFile {
 
   Status append(const StepReport& report);
 
+  // Of the last line kept by open(), or 0.
+  double last_loss() const { return last_loss_; }
+
  private:
-  explicit MetricsFile(OutputFile file) : file_(std::move(file)) {}
+  MetricsFile(OutputFile file, double last_loss) : file_(std::move(file)), last_loss_(last_loss) {}
 
   OutputFile file_;
+  double last_loss_ = 0;
 };
 
 // The largest resident size this process has had.

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "core/clock.h"
-#include "core/interrupt.h"
 #include "core/log.h"
 #include "train/checkpoint.h"
 #include "train/data/token_store.h"
@@ -16,6 +15,7 @@
 #include "train/math/optimizer.h"
 #include "train/math/tape.h"
 #include "train/metrics_file.h"
+#include "train/run_loop.h"
 #include "train/train.h"
 
 namespace plinth::train {
@@ -40,7 +40,7 @@ void append_window(std::span<const uint16_t> tokens, int64_t first, int64_t n, f
 }
 
 // Everything that a pretraining run holds in memory.
-class Pretraining {
+class Pretraining : public Run {
  public:
   Pretraining(const PretrainRecipe& recipe, const Path& run_dir, TokenStore store)
       : recipe_(&recipe),
@@ -70,14 +70,13 @@ class Pretraining {
     return {};
   }
 
-  Status save() {
+  Status save() override {
     state_.recipe = fields_;
     state_.extra = {{"updates", optimizer_.steps()}};
     return save_checkpoint(run_dir_, state_, arenas());
   }
 
-  // One update. The report lacks the held-out loss.
-  Result<StepReport> step() {
+  Result<StepReport> step() override {
     const Stopwatch watch;
     StepReport report;
     report.step = state_.step + 1;
@@ -103,7 +102,8 @@ class Pretraining {
     ++state_.step;
     state_.tokens += recipe_->batch_tokens;
     report.tokens = state_.tokens;
-    report.tokens_per_s = static_cast<double>(recipe_->batch_tokens) / watch.seconds();
+    report.seconds = watch.seconds();
+    report.tokens_per_s = static_cast<double>(recipe_->batch_tokens) / report.seconds;
     report.peak_bytes = peak_resident_bytes();
     return report;
   }
@@ -125,6 +125,10 @@ class Pretraining {
     }
     return nats;
   }
+
+  double heldout() override { return heldout_nats() / static_cast<double>(heldout_tokens()); }
+
+  int64_t steps_done() const override { return state_.step; }
 
   int64_t heldout_tokens() const { return static_cast<int64_t>(store_.heldout().size()) - 1; }
 
@@ -204,27 +208,13 @@ Result<PretrainSummary> pretrain(const PretrainRecipe& recipe, const Path& run_d
   PLINTH_TRY(auto store, prepare_tokens(recipe, run_dir));
   Pretraining run(recipe, run_dir, std::move(store));
   PLINTH_TRY(run.start());
-  PLINTH_TRY(auto metrics, MetricsFile::open(run_dir, run.state().step));
+  const LoopOptions loop{run_dir, recipe.steps, recipe.checkpoint_every, recipe.eval_every};
+  PLINTH_TRY(const auto done, run_loop(run, loop, hooks));
 
   PretrainSummary summary;
   summary.base = run_dir / "base.gguf";
-  const Stopwatch watch;
-  const int64_t tokens_before = run.state().tokens;
-  while (run.state().step < recipe.steps) {
-    PLINTH_TRY(auto report, run.step());
-    const bool last = report.step == recipe.steps;
-    if (last || report.step % recipe.eval_every == 0)
-      report.heldout = run.heldout_nats() / static_cast<double>(run.heldout_tokens());
-    PLINTH_TRY(metrics.append(report));
-    summary.loss = report.loss;
-    if (hooks.on_step) hooks.on_step(report);
-    const bool stop = interrupted() || (hooks.stop && hooks.stop());
-    if (stop || last || report.step % recipe.checkpoint_every == 0) PLINTH_TRY(run.save());
-    if (stop && !last)
-      return make_error(Code::kCancelled, "{}: stopped after step {} of {}, saved",
-                        run_dir.string(), report.step, recipe.steps);
-  }
-  summary.tokens_per_s = static_cast<double>(run.state().tokens - tokens_before) / watch.seconds();
+  summary.loss = done.loss;
+  summary.tokens_per_s = done.tokens_per_s;
   summary.steps = run.state().step;
   summary.tokens = run.state().tokens;
   const double nats = run.heldout_nats();

@@ -39,6 +39,7 @@ struct StepReport {
   double learning_rate = 0;
   double gradient_norm = 0;
   int64_t tokens = 0;  // read since step 1
+  double seconds = 0;  // of this step, without measuring and saving
   double tokens_per_s = 0;
   int64_t peak_bytes = 0;  // largest resident size of the process so far
 };
@@ -146,7 +147,8 @@ Result<PretrainSummary> pretrain(const PretrainRecipe& recipe, const Path& run_d
 // The chat template (Jinja) that pretrain() writes into its bases: ChatML.
 std::string_view chatml_template();
 
-// ---- tune ----------------------------------------------------------------------------------------
+// ---- tune
+// ----------------------------------------------------------------------------------------
 
 // Messages to the text that the model reads, by the model's own chat template. Serving and training
 // are given the same function, so that both see the same tokens.
@@ -156,7 +158,8 @@ using ChatRenderer =
 struct TuneRecipe {
   // [data]  Each file is JSONL (.jsonl, .jsonl.zst), rows of these shapes, mixed at will:
   //   {"messages": [{"role", "content"}...]}, {"instruction", "input", "output"},
-  //   {"conversations": [{"from", "value"}...]}: loss on what the assistant says and its end of turn
+  //   {"conversations": [{"from", "value"}...]}: loss on what the assistant says and its end of
+  //   turn
   //   {"text"}: loss on every token; text longer than train.sequence is cut into several samples
   // Paths are relative to the recipe's folder.
   std::vector<Path> files;
@@ -233,10 +236,10 @@ struct TuneSummary {
   DatasetReport data, replay;
 };
 
-// Trains a LoRA adapter over a frozen base of any stored type into `run_dir`, going on from its last
-// checkpoint if there is one. The adapter kept is that of the evaluation with the lowest held-out
-// loss. A checkpoint of another recipe, dataset or base is refused; train.steps, train.epochs,
-// checkpoint_every and eval_every may differ.
+// Trains a LoRA adapter over a frozen base of any stored type into `run_dir`, going on from its
+// last checkpoint if there is one. The adapter kept is that of the evaluation with the lowest
+// held-out loss. A checkpoint of another recipe, dataset or base is refused; train.steps,
+// train.epochs, checkpoint_every and eval_every may differ.
 Result<TuneSummary> tune(std::shared_ptr<const model::Model> base, const TuneRecipe& recipe,
                          const Path& run_dir, const TuneHooks& hooks);
 

@@ -27,7 +27,7 @@ std::optional<Drop> first_failure(const TextStats& stats, const SpamScore& spam,
     return Drop{"spam", fmt::format("{} score {:.2f}, above {:.2f}: {}", spam.category, spam.score, recipe.spam_score_max, fmt::join(spam.words, " "))};
   if (stats.share(stats.repeated_line_chars) > recipe.repeated_line_share_max)
     return over("repetition", "share of repeated lines", stats.share(stats.repeated_line_chars), recipe.repeated_line_share_max);
-  if (stats.repeated_run_share() > recipe.repeated_run_share_max && stats.runs >= 50)
+  if (stats.repeated_run_share() > recipe.repeated_run_share_max && stats.runs >= 16)
     return over("repetition", "share of repeated 13-character runs", stats.repeated_run_share(), recipe.repeated_run_share_max);
   return {};
 }

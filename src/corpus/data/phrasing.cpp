@@ -1,5 +1,6 @@
 // The wordings of a question.
 #include <array>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -9,22 +10,25 @@
 namespace plinth::corpus {
 namespace {
 
-// The question word that fits a value: 多少, 谁, 哪一天, 什么.
+// The question word that fits a value: 多少, 谁, 哪一天, 哪里, 什么.
 std::string_view question_word(const Fact& fact) {
   const std::string& value = fact.value;
   const bool digit = value.find_first_of("0123456789") != value.npos;
   if (ends_with_any(fact.attribute, {"负责人", "责任人", "联系人", "人员", "主管", "组长", "经理", "主任", "作者", "讲师"})) return "谁";
   if (ends_with_any(value, {"日", "号"}) && digit && value.find("月") != value.npos) return "哪一天";
-  if (ends_with_any(fact.attribute, {"型号", "编号", "机型", "牌号", "货位号", "柜号", "名称", "代码"})) return "什么";
-  return digit ? "多少" : "什么";
+  if (ends_with_any(fact.attribute, {"办公室", "地点", "地址", "位置", "货位", "货位号", "柜号"})) return "哪里";
+  if (ends_with_any(fact.attribute, {"型号", "编号", "机型", "牌号", "名称", "代码"})) return "什么";
+  if (value.ends_with("月") && !value.ends_with("个月") && digit) return "几月";
+  const bool amount = digit && (value[0] <= '9' || starts_with_any(value, {"每", "约", "万分", "千分", "百分", "≤", "≥"}));
+  return amount ? "多少" : "什么";
 }
 
 constexpr std::array<std::string_view, 8> kWithSubject = {
     "{s}的{a}{r}{w}？",   "请问{s}的{a}{r}{w}？",       "{s}{a}{r}{w}？",        "说到{s}，{a}{r}{w}？",
-    "我想知道{s}的{a}。", "想查一下{s}，{a}{r}{w}？", "{s}的{a}，{r}{w}？", "你知道{s}的{a}{r}{w}吗？"};
+    "我想知道{s}的{a}。", "想查一下{s}，{a}{r}{w}？", "请告诉我{s}的{a}。", "你知道{s}的{a}{r}{w}吗？"};
 
 constexpr std::array<std::string_view, 5> kWithout = {
-    "{a}{r}{w}？", "请问{a}{r}{w}？", "我想知道{a}。", "{a}，{r}{w}？", "你知道{a}{r}{w}吗？"};
+    "{a}{r}{w}？", "请问{a}{r}{w}？", "我想知道{a}。", "请告诉我{a}。", "你知道{a}{r}{w}吗？"};
 
 std::string fill(std::string_view pattern, const Fact& fact) {
   std::string out(pattern);

@@ -30,6 +30,8 @@ constexpr std::array kRelations = {
     Relation{"不应低于", "不应低于", true}, Relation{"不能超过", "不得超过", true}, Relation{"不小于", "不小于", true},
     Relation{"不低于", "不低于", true},     Relation{"不少于", "不少于", true},     Relation{"不超过", "不超过", true},
     Relation{"不大于", "不大于", true},     Relation{"统一调到", "是", true},       Relation{"标准值为", "是", true},
+    Relation{"整定为", "是", true},         Relation{"设置为", "是", true},         Relation{"调整为", "是", true},
+    Relation{"限定为", "是", true},         Relation{"核定为", "是", true},         Relation{"约定为", "是", true},
     Relation{"规定为", "是", false},        Relation{"设定为", "是", false},        Relation{"统一为", "是", false},
     Relation{"登记为", "是", false},        Relation{"合计", "是", true},           Relation{"定为", "是", false},
     Relation{"记为", "是", false},          Relation{"定在", "是", false},          Relation{"仍按", "是", true},
@@ -54,6 +56,13 @@ bool points_elsewhere(std::string_view text) {
                                                 "凡", "不", "也", "又", "都", "并", "且", "还", "就", "才", "要", "应", "可", "当", "虽", "若", "只", "多半", "先", "再", "另", "或"});
 }
 
+// What 的 leaves behind when it ends a clause of its own: "装的主要是", "负责的一般是".
+bool is_adverb(std::string_view text) {
+  static constexpr std::array<std::string_view, 16> kAdverbs = {"主要", "大多", "多数", "全部", "一般", "通常", "目前", "现在", "这里", "地方",
+                                                                "时候", "东西", "人", "事", "话", "往往"};
+  return std::find(kAdverbs.begin(), kAdverbs.end(), text) != kAdverbs.end();
+}
+
 // "云桅V3乘客电梯维护手册" -> "云桅V3乘客电梯": what a title is about.
 std::string_view subject_of_title(std::string_view title) {
   for (const std::string_view tail : {"维护手册", "操作手册", "使用手册", "用户手册", "说明书", "使用说明", "手册", "巡检报告", "事件报告", "报告", "简介", "介绍", "档案", "说明"})
@@ -73,8 +82,7 @@ class StatementReader {
       carried_ = here.empty() ? title_subject : here;
       each_line(text.substr(section.body, section.end - section.body), [&](std::string_view line) {
         if (line.starts_with("|") || line.starts_with("问") || line.starts_with("Q")) return;
-        for (const std::string_view sentence : sentences_of(line))
-          for (const std::string_view clause : clauses_of(sentence)) read_clause(clause);
+        for (const std::string_view sentence : sentences_of(line)) read_sentence(sentence);
       });
     }
     return std::move(facts_);
@@ -98,6 +106,17 @@ class StatementReader {
       next_char(text, at);
     }
     return {};
+  }
+
+  // A subject named in an earlier clause holds for the rest of its sentence.
+  void read_sentence(std::string_view sentence) {
+    const std::string_view outer = carried_;
+    for (const std::string_view clause : clauses_of(sentence)) {
+      read_clause(clause);
+      const std::string_view named = known_subject_in(clause);
+      if (!named.empty()) carried_ = named;
+    }
+    carried_ = outer;
   }
 
   void read_clause(std::string_view clause) {
@@ -180,6 +199,7 @@ class StatementReader {
       }
     }
     if (attribute.empty() || count_chars(attribute) > kAttributeCharsMax || (!known && points_elsewhere(attribute))) return false;
+    if (!known && is_adverb(attribute)) return false;
     const std::string_view named = known_subject_in(subject);
     if (!named.empty()) subject = named;  // "今年制动闸瓦" -> "制动闸瓦"
     if (subject.empty() || points_elsewhere(subject)) {

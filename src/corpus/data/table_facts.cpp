@@ -32,6 +32,37 @@ bool usable(const std::string& text, size_t chars_max) {
   return !text.empty() && count_chars(text) <= chars_max && !one_of(text, {"-", "—", "/", "无", "——", "N/A", "n/a"});
 }
 
+// "1580公斤" -> "公斤": what values of one attribute have in common.
+std::string unit_of(std::string_view value) {
+  const size_t last = value.find_last_of("0123456789");
+  return last == value.npos ? std::string() : std::string(value.substr(last + 1));
+}
+
+// The share of neighbours with the same unit.
+double likeness(const std::vector<std::string>& values) {
+  size_t same = 0;
+  for (size_t i = 1; i < values.size(); ++i) same += unit_of(values[i]) == unit_of(values[i - 1]) ? 1 : 0;
+  return values.size() < 2 ? 0.0 : static_cast<double>(same) / static_cast<double>(values.size() - 1);
+}
+
+// Are the values alike along the rows (each row one attribute) more than down the columns? Under a
+// header such as 项目 the first column holds attributes in one table and projects in another.
+bool rows_are_alike(const std::vector<Cells>& rows) {
+  double along = 0, down = 0;
+  size_t columns = 0;
+  for (const Cells& row : rows) {
+    along += likeness({row.begin() + 1, row.end()});
+    columns = std::max(columns, row.size());
+  }
+  for (size_t c = 1; c < columns; ++c) {
+    std::vector<std::string> column;
+    for (const Cells& row : rows)
+      if (c < row.size()) column.push_back(row[c]);
+    down += likeness(column);
+  }
+  return rows.size() >= 2 && along / static_cast<double>(rows.size()) > down / static_cast<double>(columns - 1);
+}
+
 class TableReader {
  public:
   TableReader(const Document& document, std::vector<Fact>& facts) : document_(document), facts_(facts) {}
@@ -43,13 +74,14 @@ class TableReader {
       for (Cells& row : rows)
         if (!row.empty()) row.erase(row.begin());
     }
+    std::erase_if(rows, [](const Cells& row) { return row.size() < 2; });
     if (header.size() < 2) return;
     const bool generic_last = is_value_header(header.back());
+    const bool across = header.size() > 2 && is_attribute_header(header[0]) && rows_are_alike(rows);
     for (const Cells& row : rows) {
-      if (row.size() < 2) continue;
       if (header.size() == 2 && generic_last) add(std::string(subject_of(caption)), row[0], row[1]);
       else if (header.size() == 3 && generic_last) add(row[0], row[1], row.size() > 2 ? row[2] : "");
-      else if (header.size() > 2 && is_attribute_header(header[0]))
+      else if (across)
         for (size_t i = 1; i < std::min(row.size(), header.size()); ++i) add(header[i], row[0], row[i]);
       else
         for (size_t i = 1; i < std::min(row.size(), header.size()); ++i) add(row[0], header[i], row[i]);
@@ -104,7 +136,7 @@ std::vector<Fact> table_facts(const Document& document) {
       header.clear();
       rows.clear();
     };
-    bool in_table = false;
+    bool in_table = false;  // inside a Markdown table
     each_line(std::string_view(document.text).substr(section.body, section.end - section.body), [&](std::string_view line) {
       const auto record = record_of(line);
       if (!record.empty()) {
@@ -113,7 +145,10 @@ std::vector<Fact> table_facts(const Document& document) {
           names.push_back(name);
           values.push_back(value);
         }
-        reader.read(std::move(names), {std::move(values)}, section.heading);
+        if (in_table || names != header) flush();
+        in_table = false;
+        header = std::move(names);
+        rows.push_back(std::move(values));
         return;
       }
       Cells cells = table_cells(line);
@@ -121,6 +156,7 @@ std::vector<Fact> table_facts(const Document& document) {
         flush();
         in_table = false;
       } else if (!in_table) {
+        flush();
         header = std::move(cells);
         in_table = true;
       } else if (!is_table_rule(line)) {

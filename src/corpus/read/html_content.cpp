@@ -173,6 +173,8 @@ class Finder {
       if (own.chars < 10) continue;
       double value = 1.0 + static_cast<double>(own.commas) + std::min(static_cast<double>(own.chars) / 40.0, 6.0);
       value *= 1.0 - own.link_density();
+      // Teasers of other articles come as list items, the article itself rarely.
+      if (nodes_[i].tag == "li" || inside(i, {"li"})) value *= 0.4;
       // A block of running text counts for itself too: pages that break lines with <br> have no <p>.
       score_[i] += value;
       double share = 1.0;

@@ -54,7 +54,8 @@ bool is_hidden(const xmlNode& node) {
   std::string style;
   for (const char c : attribute(node, "style").substr(0, 300))
     if (c != ' ') style.push_back(static_cast<char>(fold_char(static_cast<unsigned char>(c))));
-  return style.find("display:none") != style.npos || style.find("visibility:hidden") != style.npos;
+  // visibility:hidden is left alone: pages hide their whole article that way until a script has run.
+  return style.find("display:none") != style.npos;
 }
 
 HtmlNode element(const xmlNode& node, int32_t parent) {

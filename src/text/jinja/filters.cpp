@@ -141,6 +141,7 @@ Result<Value> dictsort(const Call& call) {
 
 // map('filter', ...) or map(attribute='a', default=b)
 Result<Value> map_filter(const Call& call) {
+  if (!truthy(call.value)) return call.heap.list({});  // none too
   PLINTH_TRY(const List items, iterate(call.heap, call.value));
   List out;
   const Value* attribute = call.arguments.find(SIZE_MAX, "attribute");
@@ -169,6 +170,7 @@ Result<Value> map_filter(const Call& call) {
 
 // select, reject, selectattr, rejectattr
 Result<Value> select(const Call& call) {
+  if (!truthy(call.value)) return call.heap.list({});  // none too
   PLINTH_TRY(const List items, iterate(call.heap, call.value));
   const bool by_attribute = call.name.ends_with("attr");
   const bool keep = call.name.starts_with("select");

@@ -62,7 +62,7 @@ std::string float_text(double number) {
   return text;
 }
 
-std::string quoted(std::string_view text) {
+std::string python_quoted(std::string_view text) {
   const bool twice = text.find('\'') != text.npos && text.find('"') == text.npos;
   const char quote = twice ? '"' : '\'';
   std::string out(1, quote);
@@ -87,7 +87,7 @@ Status write_repr(const Value& value, TextBuilder& out, int depth) {
   if (depth > kDepthMax) return too_deep();
   PLINTH_TRY(out.add(""));
   switch (value.kind) {
-    case Kind::kString: return out.add(quoted(*value.string));
+    case Kind::kString: return out.add(python_quoted(*value.string));
     case Kind::kUndefined: return out.add(depth == 0 ? "" : "Undefined");
     case Kind::kNone: return out.add("None");
     case Kind::kBool: return out.add(value.truth ? "True" : "False");
@@ -108,7 +108,7 @@ Status write_repr(const Value& value, TextBuilder& out, int depth) {
       std::string_view separator = "{";
       for (const auto& [key, item] : value.map->items) {
         PLINTH_TRY(out.add(separator));
-        PLINTH_TRY(out.add(quoted(key)));
+        PLINTH_TRY(out.add(python_quoted(key)));
         PLINTH_TRY(out.add(": "));
         PLINTH_TRY(write_repr(item, out, depth + 1));
         separator = ", ";

@@ -102,20 +102,23 @@ Status read_rows(const Path& path, const DatasetOptions& options, Dataset& datas
     }
     ++report.bad_rows;
     if (report.bad.size() < kBadLinesNamed)
-      report.bad.push_back({fmt::format("{}:{}", path.string(), lines.line_number()),
-                            samples.error().message});
+      report.bad.push_back(
+          {fmt::format("{}:{}", path.string(), lines.line_number()), samples.error().message});
   }
 }
 
 }  // namespace
 
-int64_t Sample::loss_tokens() const { return std::count(learned.begin(), learned.end(), true); }
+int64_t Sample::loss_tokens() const {
+  return std::count(learned.begin(), learned.end(), true);
+}
 
 std::vector<Sample> text_samples(std::string_view text, const DatasetOptions& options) {
   auto ids = options.tokenizer->encode(text, /*parse_special=*/false);
   if (const int32_t eos = options.tokenizer->eos(); eos >= 0) ids.push_back(eos);
   std::vector<Sample> samples;
-  // Pieces overlap by a token: the first of a piece is only context, it was the last of the one before.
+  // Pieces overlap by a token: the first of a piece is only context, it was the last of the one
+  // before.
   const auto step = static_cast<size_t>(options.sequence - 1);
   for (size_t first = 0; first + 1 < ids.size(); first += step) {
     const size_t n = std::min(step + 1, ids.size() - first);
@@ -141,7 +144,8 @@ Result<std::vector<Sample>> conversation_samples(const Json& messages,
     PLINTH_TRY(const auto prompt, (*options.chat)(first_messages(messages, i), true));
     PLINTH_TRY(const auto answered, (*options.chat)(first_messages(messages, i + 1), false));
     if (!answered.starts_with(prompt))
-      return invalid("message {}: the chat template does not write the answer behind its prompt", i);
+      return invalid("message {}: the chat template does not write the answer behind its prompt",
+                     i);
     if (samples.empty() || !prompt.starts_with(said)) {
       samples.emplace_back();
       said.clear();

@@ -106,7 +106,9 @@ Result<Json> sharegpt_messages(const Json& conversations) {
     PLINTH_TRY(auto value, get_string(turn, "value"));
     const bool user = from == "human" || from == "user";
     const bool assistant = from == "gpt" || from == "assistant";
-    messages.push_back({{"role", user ? "user" : assistant ? "assistant" : from},
+    messages.push_back({{"role", user        ? "user"
+                                 : assistant ? "assistant"
+                                             : from},
                         {"content", std::move(value)}});
   }
   return messages;

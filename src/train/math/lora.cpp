@@ -58,8 +58,7 @@ Status Lora::copy_from(const model::Adapter& adapter) {
       const auto& to = slots_[layer][i];
       if (from.rank != (to.a < 0 ? 0 : rank_))
         return invalid("adapter {}: rank {} in layer {}, {}, where {} is due", adapter.name,
-                       from.rank, layer, linear_name(static_cast<Linear>(i)),
-                       to.a < 0 ? 0 : rank_);
+                       from.rank, layer, linear_name(static_cast<Linear>(i)), to.a < 0 ? 0 : rank_);
       if (to.a < 0) continue;
       tensor::to_f32(from.a.data, from.a.type, from.a.rows * from.a.cols,
                      parameters_.value(to.a).data);

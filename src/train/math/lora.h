@@ -1,6 +1,6 @@
-// A LoRA adapter that learns: y += scale * (x A^T) B^T on the layers it targets, with x A^T kept from
-// the forward pass for the backward pass.
-// Source: Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", ICLR 2022.
+// A LoRA adapter that learns: y += scale * (x A^T) B^T on the layers it targets, with x A^T kept
+// from the forward pass for the backward pass. Source: Hu et al., "LoRA: Low-Rank Adaptation of
+// Large Language Models", ICLR 2022.
 #pragma once
 
 #include <array>

@@ -1,22 +1,12 @@
-// Reading and checking recipes.
-#include <algorithm>
 #include <array>
-#include <limits>
 
 #include <fmt/format.h>
 
+#include "train/recipe_reader.h"
 #include "train/train.h"
 
 namespace plinth::train {
 namespace {
-
-constexpr int64_t kMany = std::numeric_limits<int32_t>::max();
-
-template <typename T>
-struct Named {
-  std::string_view name;
-  T value;
-};
 
 constexpr std::array<Named<SourceKind>, 5> kSourceKinds = {{{"text", SourceKind::kText},
                                                             {"plain", SourceKind::kPlain},
@@ -25,63 +15,6 @@ constexpr std::array<Named<SourceKind>, 5> kSourceKinds = {{{"text", SourceKind:
                                                             {"chat", SourceKind::kChat}}};
 constexpr std::array<Named<ScheduleKind>, 2> kSchedules = {
     {{"cosine", ScheduleKind::kCosine}, {"wsd", ScheduleKind::kWsd}}};
-
-template <typename T, size_t N>
-std::string_view name_of(const std::array<Named<T>, N>& names, T value) {
-  for (const auto& named : names)
-    if (named.value == value) return named.name;
-  return "?";
-}
-
-template <typename T, size_t N>
-Result<T> named(const Config& config, std::string_view key, const std::array<Named<T>, N>& names,
-                T fallback) {
-  PLINTH_TRY(const auto text, config.text(key, name_of(names, fallback)));
-  std::string all;
-  for (const auto& candidate : names) {
-    if (candidate.name == text) return candidate.value;
-    all += fmt::format("{}{}", all.empty() ? "" : ", ", candidate.name);
-  }
-  return invalid("{} = \"{}\" is none of: {}", key, text, all);
-}
-
-// Reads straight into fields, remembering the first error.
-class Reader {
- public:
-  explicit Reader(const Config& config) : config_(&config) {}
-
-  void integer(std::string_view key, int64_t& field, int64_t low, int64_t high = kMany) {
-    take(config_->integer(key, field, low, high), field);
-  }
-
-  void number(std::string_view key, double& field, double low, double high) {
-    take(config_->number(key, field, low, high), field);
-  }
-
-  void text(std::string_view key, std::string& field) { take(config_->text(key, field), field); }
-
-  template <typename T, size_t N>
-  void one_of(std::string_view key, const std::array<Named<T>, N>& names, T& field) {
-    take(named(*config_, key, names, field), field);
-  }
-
-  template <typename T, typename U>
-  void take(Result<T> result, U& field) {
-    if (result)
-      field = static_cast<U>(*std::move(result));
-    else if (status_)
-      status_ = std::move(result).error();
-  }
-
-  Status finish() {
-    PLINTH_TRY(std::move(status_));
-    return config_->finish();
-  }
-
- private:
-  const Config* config_;  // outlives the reader: both are locals of one read()
-  Status status_;
-};
 
 Result<Source> read_source(const Config& table, const Path& folder) {
   Source source;
@@ -133,7 +66,7 @@ Result<PretrainRecipe> PretrainRecipe::read(const Path& path) {
   reader.integer("tokenizer.vocabulary", vocabulary, 257, 65536);
   recipe.vocabulary = static_cast<int32_t>(vocabulary);
   recipe.model.vocabulary = vocabulary;
-  reader.take(config.texts("tokenizer.special", recipe.special), recipe.special);
+  reader.texts("tokenizer.special", recipe.special);
   reader.integer("tokenizer.sample_chars", recipe.tokenizer_chars, 1000, int64_t{1} << 40);
 
   PLINTH_TRY(const auto sources, config.tables("data.source"));
@@ -156,9 +89,7 @@ Result<PretrainRecipe> PretrainRecipe::read(const Path& path) {
   reader.number("train.beta1", recipe.beta1, 0.0, 0.99999);
   reader.number("train.beta2", recipe.beta2, 0.0, 0.99999);
   reader.number("train.clip", recipe.clip, 0.0, 1e9);
-  int64_t seed = 1;
-  reader.integer("train.seed", seed, 0, std::numeric_limits<int64_t>::max());
-  recipe.seed = static_cast<uint64_t>(seed);
+  reader.seed("train.seed", recipe.seed);
   reader.integer("train.checkpoint_every", recipe.checkpoint_every, 1);
   reader.integer("train.eval_every", recipe.eval_every, 1);
   PLINTH_TRY(reader.finish());

@@ -1,0 +1,337 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include "core/clock.h"
+#include "core/hash.h"
+#include "core/log.h"
+#include "train/checkpoint.h"
+#include "train/data/dataset.h"
+#include "train/data/packing.h"
+#include "train/data/sample_order.h"
+#include "train/lineage.h"
+#include "train/math/lora.h"
+#include "train/math/optimizer.h"
+#include "train/math/tape.h"
+#include "train/metrics_file.h"
+#include "train/run_loop.h"
+#include "train/train.h"
+
+namespace plinth::train {
+namespace {
+
+// What an extended run may change.
+constexpr std::string_view kMayDiffer[] = {"train.steps", "train.epochs", "train.checkpoint_every",
+                                           "train.eval_every"};
+
+struct TuneData {
+  std::vector<Sample> training;  // domain samples, then replay samples
+  std::vector<Sample> heldout;
+  int64_t domain = 0;  // of `training`
+  DatasetReport report, replay_report;
+  std::string digest;  // sha-256 over the files' sha-256
+};
+
+int64_t tokens_of(std::span<const Sample> samples) {
+  int64_t tokens = 0;
+  for (const auto& sample : samples) tokens += rows_of(sample);
+  return tokens;
+}
+
+// A row is held out by its hash, so that equal rows stay on one side.
+void split_heldout(std::vector<Sample> samples, const TuneRecipe& recipe, TuneData& data) {
+  const double limit = recipe.heldout_share * 0x1.0p64;
+  for (auto& sample : samples) {
+    const uint64_t key[] = {sample.row_hash, recipe.seed};
+    const uint64_t drawn = xxh3({reinterpret_cast<const char*>(key), sizeof key});
+    auto& side = static_cast<double>(drawn) < limit ? data.heldout : data.training;
+    side.push_back(std::move(sample));
+  }
+}
+
+Result<TuneData> read_data(const model::Model& base, const TuneRecipe& recipe,
+                           const ChatRenderer& chat) {
+  TuneData data;
+  Sha256 digest;
+  for (const auto* files : {&recipe.files, &recipe.replay}) {
+    for (const auto& file : *files) {
+      PLINTH_TRY(const auto sha256, sha256_file(file));
+      digest.update(sha256);
+    }
+    digest.update("\n");
+  }
+  data.digest = digest.hex();
+
+  const DatasetOptions options{&base.tokenizer(), &chat, recipe.sequence};
+  PLINTH_TRY(auto domain, read_dataset(recipe.files, options));
+  data.report = std::move(domain.report);
+  split_heldout(std::move(domain.samples), recipe, data);
+  data.domain = static_cast<int64_t>(data.training.size());
+  if (data.domain == 0) return invalid("all {} samples are held out", data.heldout.size());
+  if (recipe.replay.empty()) return data;
+  PLINTH_TRY(auto replay, read_dataset(recipe.replay, options));
+  data.replay_report = std::move(replay.report);
+  std::move(replay.samples.begin(), replay.samples.end(), std::back_inserter(data.training));
+  return data;
+}
+
+// So many replay samples per epoch that their expected tokens are the recipe's share.
+OrderShape order_shape(const TuneData& data, const TuneRecipe& recipe) {
+  const std::span<const Sample> all = data.training;
+  const auto domain = all.first(static_cast<size_t>(data.domain));
+  const auto replay = all.subspan(static_cast<size_t>(data.domain));
+  OrderShape shape{data.domain, static_cast<int64_t>(replay.size()), 0};
+  if (replay.empty()) return shape;
+  const double mean = static_cast<double>(tokens_of(replay)) / static_cast<double>(replay.size());
+  const double wanted =
+      recipe.replay_share / (1.0 - recipe.replay_share) * static_cast<double>(tokens_of(domain));
+  shape.replay_per_epoch = std::max<int64_t>(1, std::llround(wanted / mean));
+  return shape;
+}
+
+LoraOptions lora_options(const TuneRecipe& recipe) {
+  LoraOptions options{recipe.rank, recipe.alpha, {}};
+  for (int i = 0; i < model::kLinears; ++i)
+    options.targets[static_cast<size_t>(i)] =
+        std::find(recipe.targets.begin(), recipe.targets.end(),
+                  model::linear_name(static_cast<model::Linear>(i))) != recipe.targets.end();
+  return options;
+}
+
+class Tuning : public Run {
+ public:
+  Tuning(std::shared_ptr<const model::Model> base, const TuneRecipe& recipe, const Path& run_dir,
+         TuneData data, const TrainHooks& hooks)
+      : base_(std::move(base)),
+        recipe_(&recipe),
+        run_dir_(run_dir),
+        hooks_(&hooks),
+        data_(std::move(data)),
+        fields_(recipe.fields()),
+        order_(order_shape(data_, recipe), recipe.seed),
+        lora_(tensor::default_ops(), base_->config(), lora_options(recipe)),
+        tape_(*base_, tensor::default_ops()),
+        optimizer_(tensor::default_ops(), lora_.parameters(),
+                   {recipe.beta1, recipe.beta2, 1e-8, recipe.weight_decay, recipe.clip}),
+        best_(lora_.parameters().size()) {
+    fields_["data.sha256"] = data_.digest;
+    fields_["base.sha256"] = base_->digest();
+    lora_.initialise(recipe.seed);
+    keep_as_best(0, -1);
+    steps_ = recipe.steps > 0 ? recipe.steps : steps_of_epochs();
+  }
+
+  // Begins, or goes on from the folder's checkpoint.
+  Status start() {
+    const auto all = arenas();
+    PLINTH_TRY(auto state, load_checkpoint(run_dir_, {&fields_, kMayDiffer}, all));
+    if (!state) {
+      heldout_before_ = measure();
+      return {};
+    }
+    state_ = *std::move(state);
+    optimizer_.set_steps(int_or(state_.extra, "updates", state_.step));
+    best_step_ = int_or(state_.extra, "best_step", 0);
+    best_heldout_ = number_or(state_.extra, "best_heldout", -1);
+    heldout_before_ = number_or(state_.extra, "heldout_before", -1);
+    log_info("{}: going on after step {}", run_dir_.string(), state_.step);
+    return {};
+  }
+
+  Status save() override {
+    state_.recipe = fields_;
+    state_.extra = {{"updates", optimizer_.steps()},
+                    {"best_step", best_step_},
+                    {"best_heldout", best_heldout_},
+                    {"heldout_before", heldout_before_}};
+    return save_checkpoint(run_dir_, state_, arenas());
+  }
+
+  int64_t steps_done() const override { return state_.step; }
+
+  Result<StepReport> step() override {
+    const Stopwatch watch;
+    StepReport report;
+    report.step = state_.step + 1;
+    report.steps = steps_;
+    report.learning_rate = learning_rate(schedule(), report.step);
+    const auto samples = next_samples();
+    int64_t loss_tokens = 0;
+    int64_t rows = 0;
+    for (const auto* sample : samples) {
+      loss_tokens += sample->loss_tokens();
+      rows += rows_of(*sample);
+    }
+    // The mean over the whole step's tokens with loss, however they fall into micro-batches.
+    const auto weight = 1.0f / static_cast<float>(loss_tokens);
+    for (const auto& batch : pack(samples, recipe_->micro_tokens, weight)) {
+      if (stop_wanted(*hooks_)) return make_error(Code::kCancelled, "stopped inside a step");
+      report.loss += tape_.forward_backward(batch, {.base = nullptr, .adapter = &lora_});
+    }
+    if (!std::isfinite(report.loss))
+      return internal_error("step {}: the loss is {}; lower train.lr ({})", report.step,
+                            report.loss, recipe_->lr);
+    report.gradient_norm = optimizer_.step(lora_.parameters(), report.learning_rate);
+    if (!std::isfinite(report.gradient_norm))
+      log_warn("step {}: the gradient norm is {}, the update is left out", report.step,
+               report.gradient_norm);
+    ++state_.step;
+    state_.cursor += static_cast<int64_t>(samples.size());
+    state_.tokens += rows;
+    report.tokens = state_.tokens;
+    report.seconds = watch.seconds();
+    report.tokens_per_s = static_cast<double>(rows) / report.seconds;
+    report.peak_bytes = peak_resident_bytes();
+    return report;
+  }
+
+  double heldout() override {
+    const double nats = measure();
+    if (best_step_ == 0 || data_.heldout.empty() || nats < best_heldout_)
+      keep_as_best(state_.step, nats);
+    return nats;
+  }
+
+  Result<TuneSummary> finish(const LoopResult& done) {
+    std::copy_n(best_.data(), best_.size(), lora_.parameters().values().data());
+    TuneSummary summary;
+    summary.adapter = run_dir_ / "adapter";
+    summary.steps = state_.step;
+    summary.tokens = state_.tokens;
+    summary.loss = done.loss;
+    summary.heldout_before = heldout_before_;
+    summary.heldout = best_heldout_;
+    summary.best_step = best_step_;
+    summary.tokens_per_s = done.tokens_per_s;
+    summary.data = data_.report;
+    summary.replay = data_.replay_report;
+    PLINTH_TRY(model::write_peft(summary.adapter, lora_.view(),
+                                 {base_->config().name, recipe_->rank, recipe_->alpha, false}));
+    PLINTH_TRY(write_lineage(run_dir_, fields_, facts(summary)));
+    return summary;
+  }
+
+  int64_t steps() const { return steps_; }
+
+ private:
+  std::array<Arena, 4> arenas() {
+    return {Arena{"lora", lora_.parameters().values()}, Arena{"adam_m", optimizer_.first_moments()},
+            Arena{"adam_v", optimizer_.second_moments()}, Arena{"best", best_.span()}};
+  }
+
+  Schedule schedule() const {
+    const auto warmup = static_cast<int64_t>(recipe_->warmup_share * static_cast<double>(steps_));
+    return {ScheduleKind::kCosine, recipe_->lr, warmup, steps_, 0.0, 0.0};
+  }
+
+  int64_t steps_of_epochs() {
+    int64_t tokens = 0;
+    for (int64_t i = 0; i < order_.epoch_samples(); ++i)
+      tokens += rows_of(data_.training[static_cast<size_t>(order_.at(i))]);
+    const double steps =
+        recipe_->epochs * static_cast<double>(tokens) / static_cast<double>(recipe_->batch_tokens);
+    return std::max<int64_t>(1, std::llround(steps));
+  }
+
+  // As many samples from the cursor on as fill a step.
+  std::vector<const Sample*> next_samples() {
+    std::vector<const Sample*> samples;
+    int64_t rows = 0;
+    for (int64_t cursor = state_.cursor;; ++cursor) {
+      const auto& sample = data_.training[static_cast<size_t>(order_.at(cursor))];
+      rows += rows_of(sample);
+      if (rows > recipe_->batch_tokens && !samples.empty()) return samples;
+      samples.push_back(&sample);
+    }
+  }
+
+  // Mean nats over the held-out tokens with loss.
+  double measure() {
+    if (data_.heldout.empty()) return -1;
+    std::vector<const Sample*> samples;
+    int64_t loss_tokens = 0;
+    for (const auto& sample : data_.heldout) {
+      samples.push_back(&sample);
+      loss_tokens += sample.loss_tokens();
+    }
+    double nats = 0;
+    for (const auto& batch : pack(samples, recipe_->micro_tokens, 1.0f))
+      nats += tape_.loss(batch, &lora_);
+    return nats / static_cast<double>(loss_tokens);
+  }
+
+  void keep_as_best(int64_t step, double heldout) {
+    std::copy_n(lora_.parameters().values().data(), best_.size(), best_.data());
+    best_step_ = step;
+    best_heldout_ = heldout;
+  }
+
+  Json facts(const TuneSummary& summary) const {
+    return {{"kind", "tune"},
+            {"dataset_sha256", data_.digest},
+            {"base", base_->config().name},
+            {"base_sha256", base_->digest()},
+            {"seed", recipe_->seed},
+            {"steps", summary.steps},
+            {"tokens", summary.tokens},
+            {"loss", summary.loss},
+            {"heldout_before", summary.heldout_before},
+            {"heldout", summary.heldout},
+            {"best_step", summary.best_step},
+            {"rows", data_.report.rows},
+            {"bad_rows", data_.report.bad_rows},
+            {"samples", data_.report.samples},
+            {"loss_tokens", data_.report.loss_tokens},
+            {"truncated_samples", data_.report.truncated_samples},
+            {"truncated_tokens", data_.report.truncated_tokens}};
+  }
+
+  std::shared_ptr<const model::Model> base_;  // shared with whoever serves it meanwhile
+  const TuneRecipe* recipe_;                  // outlives the run: tune()'s argument
+  Path run_dir_;
+  const TrainHooks* hooks_;  // likewise
+  TuneData data_;
+  std::map<std::string, std::string> fields_;
+  SampleOrder order_;
+  Lora lora_;
+  Tape tape_;
+  Optimizer optimizer_;
+  tensor::Buffer best_;
+  int64_t best_step_ = 0;
+  double best_heldout_ = -1;
+  double heldout_before_ = -1;
+  int64_t steps_ = 0;
+  CheckpointState state_;
+};
+
+void log_report(std::string_view what, const DatasetReport& report) {
+  log_info(
+      "{}: {} rows ({} unusable), {} samples, {} tokens, {} with loss; {} samples cut ({} tokens), "
+      "{} of them left with nothing to learn",
+      what, report.rows, report.bad_rows, report.samples, report.tokens, report.loss_tokens,
+      report.truncated_samples, report.truncated_tokens, report.lost_samples);
+  for (const auto& bad : report.bad) log_warn("{}: {}", bad.place, bad.reason);
+}
+
+}  // namespace
+
+Result<TuneSummary> tune(std::shared_ptr<const model::Model> base, const TuneRecipe& recipe,
+                         const Path& run_dir, const TuneHooks& hooks) {
+  PLINTH_TRY(recipe.check());
+  if (recipe.sequence > base->config().context)
+    return invalid("train.sequence {} is longer than the base's context {}", recipe.sequence,
+                   base->config().context);
+  PLINTH_TRY(make_directories(run_dir));
+  PLINTH_TRY(const auto lock, FileLock::take(run_dir / "lock"));
+  PLINTH_TRY(auto data, read_data(*base, recipe, hooks.chat));
+  log_report("data", data.report);
+  if (!recipe.replay.empty()) log_report("replay", data.replay_report);
+  Tuning run(std::move(base), recipe, run_dir, std::move(data), hooks.train);
+  PLINTH_TRY(run.start());
+  const LoopOptions loop{run_dir, run.steps(), recipe.checkpoint_every, recipe.eval_every};
+  PLINTH_TRY(const auto done, run_loop(run, loop, hooks.train));
+  return run.finish(done);
+}
+
+}  // namespace plinth::train

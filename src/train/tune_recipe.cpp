@@ -1,0 +1,109 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "train/recipe_reader.h"
+#include "train/train.h"
+
+namespace plinth::train {
+namespace {
+
+constexpr int64_t kRankMax = 256;
+
+void read_paths(Reader& reader, std::string_view key, const Path& folder,
+                std::vector<Path>& paths) {
+  std::vector<std::string> texts;
+  reader.texts(key, texts);
+  for (const auto& text : texts) paths.push_back(folder / text);
+}
+
+}  // namespace
+
+Result<TuneRecipe> TuneRecipe::read(const Path& path) {
+  PLINTH_TRY(const auto config, Config::read(path));
+  TuneRecipe recipe;
+  Reader reader(config);
+  read_paths(reader, "data.files", path.parent_path(), recipe.files);
+  read_paths(reader, "data.replay", path.parent_path(), recipe.replay);
+  reader.number("data.replay_share", recipe.replay_share, 0.0, 0.95);
+  reader.number("data.heldout_share", recipe.heldout_share, 0.0, 0.5);
+  reader.integer("lora.rank", recipe.rank, 1, kRankMax);
+  reader.number("lora.alpha", recipe.alpha, 1e-3, 1e6);
+  reader.texts("lora.targets", recipe.targets);
+  reader.integer("train.sequence", recipe.sequence, 2, 1 << 20);
+  reader.integer("train.batch_tokens", recipe.batch_tokens, 2);
+  reader.integer("train.micro_tokens", recipe.micro_tokens, 2);
+  reader.number("train.epochs", recipe.epochs, 0.0, 1e6);
+  reader.integer("train.steps", recipe.steps, 0);
+  reader.number("train.lr", recipe.lr, 0.0, 10.0);
+  reader.number("train.warmup_share", recipe.warmup_share, 0.0, 1.0);
+  reader.number("train.weight_decay", recipe.weight_decay, 0.0, 10.0);
+  reader.number("train.beta1", recipe.beta1, 0.0, 0.99999);
+  reader.number("train.beta2", recipe.beta2, 0.0, 0.99999);
+  reader.number("train.clip", recipe.clip, 0.0, 1e9);
+  reader.seed("train.seed", recipe.seed);
+  reader.integer("train.checkpoint_every", recipe.checkpoint_every, 1);
+  reader.integer("train.eval_every", recipe.eval_every, 1);
+  PLINTH_TRY(reader.finish());
+  PLINTH_TRY(recipe.check());
+  return recipe;
+}
+
+Status TuneRecipe::check() const {
+  if (files.empty()) return invalid("data.files: a recipe needs at least one file");
+  if (rank < 1 || rank > kRankMax) return invalid("lora.rank {} is outside 1..{}", rank, kRankMax);
+  if (!(alpha > 0)) return invalid("lora.alpha {} is not positive", alpha);
+  if (targets.empty()) return invalid("lora.targets names no layer");
+  for (const auto& target : targets) {
+    bool known = false;
+    for (int i = 0; i < model::kLinears; ++i)
+      known = known || target == model::linear_name(static_cast<model::Linear>(i));
+    if (!known) return invalid("lora.targets: {} is not a linear layer", target);
+  }
+  if (replay.empty() != (replay_share == 0.0))
+    return invalid("data.replay and data.replay_share {} go together", replay_share);
+  if (!(replay_share >= 0 && replay_share <= 0.95))
+    return invalid("data.replay_share {} is outside 0..0.95", replay_share);
+  if (!(heldout_share >= 0 && heldout_share <= 0.5))
+    return invalid("data.heldout_share {} is outside 0..0.5", heldout_share);
+  if (sequence < 2 || micro_tokens < sequence || batch_tokens < sequence)
+    return invalid(
+        "train.sequence {} must be at least 2 and at most micro_tokens {} and "
+        "batch_tokens {}",
+        sequence, micro_tokens, batch_tokens);
+  if (steps < 0 || (steps == 0 && !(epochs > 0)))
+    return invalid("train.steps {} and train.epochs {}: nothing to do", steps, epochs);
+  if (checkpoint_every < 1 || eval_every < 1)
+    return invalid("train.checkpoint_every {} and eval_every {} must be positive", checkpoint_every,
+                   eval_every);
+  return {};
+}
+
+std::map<std::string, std::string> TuneRecipe::fields() const {
+  std::map<std::string, std::string> out;
+  const auto put = [&out](std::string_view key, const auto& value) {
+    out[std::string(key)] = fmt::format("{}", value);
+  };
+  put("data.replay_share", replay_share);
+  put("data.heldout_share", heldout_share);
+  put("lora.rank", rank);
+  put("lora.alpha", alpha);
+  put("lora.targets", fmt::format("{}", fmt::join(targets, " ")));
+  put("train.sequence", sequence);
+  put("train.batch_tokens", batch_tokens);
+  put("train.micro_tokens", micro_tokens);
+  put("train.epochs", epochs);
+  put("train.steps", steps);
+  put("train.lr", lr);
+  put("train.warmup_share", warmup_share);
+  put("train.weight_decay", weight_decay);
+  put("train.beta1", beta1);
+  put("train.beta2", beta2);
+  put("train.clip", clip);
+  put("train.seed", seed);
+  put("train.checkpoint_every", checkpoint_every);
+  put("train.eval_every", eval_every);
+  return out;
+}
+
+}  // namespace plinth::train
