@@ -4,7 +4,7 @@
 
 namespace plinth::cli {
 
-Result<ChatRenderer> chat_renderer(const std::shared_ptr<const model::Model>& base) {
+Result<train::ChatRenderer> chat_renderer(const std::shared_ptr<const model::Model>& base) {
   if (base->chat_template().empty())
     return make_error(Code::kFailedPrecondition, "base {} has no chat template", base->config().name);
   PLINTH_TRY(auto parsed, text::ChatTemplate::parse(base->chat_template()));
@@ -16,7 +16,7 @@ Result<ChatRenderer> chat_renderer(const std::shared_ptr<const model::Model>& ba
   options.bos = special_text(tokenizer.bos());
   options.eos = special_text(tokenizer.eos());
   const auto shared = std::make_shared<const text::ChatTemplate>(std::move(parsed));
-  return ChatRenderer([shared, options](const Json& messages, bool add_generation_prompt) {
+  return train::ChatRenderer([shared, options](const Json& messages, bool add_generation_prompt) {
     auto with_prompt = options;
     with_prompt.add_generation_prompt = add_generation_prompt;
     return shared->render(messages, with_prompt);

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "tensor/ops.h"
+
 namespace plinth::engine {
 namespace {
 
@@ -21,7 +23,14 @@ int32_t best_token(std::span<const float> logits) {
   return best;
 }
 
-double log_sum_exp(std::span<const float> logits, float largest) {
+// log of the softmax denominator. The vectorised operation knows no NaN; rows that have one take the
+// slow way, which leaves them out.
+double log_sum_exp(std::span<const float> logits, int32_t best) {
+  const float largest = logits[static_cast<size_t>(best)];
+  float logprob = 0;
+  tensor::default_ops().log_probability(tensor::matrix(logits.data(), 1, std::ssize(logits)),
+                                        {&best, 1}, {&logprob, 1});
+  if (std::isfinite(logprob)) return static_cast<double>(largest) - logprob;
   double sum = 0;
   for (const float logit : logits)
     if (logit > kImpossible) sum += std::exp(static_cast<double>(logit - largest));
@@ -78,7 +87,7 @@ Result<Choice> Sampler::choose(std::span<const float> logits, const TokenCounts&
   const int32_t best = best_token(logits);
   if (best < 0 || !std::isfinite(logits[static_cast<size_t>(best)]))
     return internal_error("the model gave no finite logit");
-  const double log_sum = log_sum_exp(logits, logits[static_cast<size_t>(best)]);
+  const double log_sum = log_sum_exp(logits, best);
 
   Choice choice{.token = best};
   const bool adjusts = wants_counts() || !sampling_.logit_bias.empty();

@@ -62,13 +62,13 @@ struct ItemResult {
 };
 
 struct SuiteResult {
-  std::string suite;
+  std::string suite = {};
   SuiteKind kind = SuiteKind::kChoice;
-  std::string metric;
-  Interval interval;     // of the metric; text: total bits over total characters
-  double secondary = 0;  // choice: accuracy_raw; short: contains
-  double f1 = 0;         // short
-  std::vector<ItemResult> items;
+  std::string metric = {};
+  Interval interval = {};  // of the metric; text: total bits over total characters
+  double secondary = 0;    // choice: accuracy_raw; short: contains
+  double f1 = 0;           // short
+  std::vector<ItemResult> items = {};
 };
 
 Result<SuiteResult> run_suite(engine::Engine& engine,

@@ -101,13 +101,13 @@ Result<std::vector<ItemResult>> run_short(const TaskContext& context) {
       };
       const auto prompt = context.options.prompt(items[i].question);
       if (!prompt) return named(prompt.error());
-      engine::Request request{
-          .prompt = context.engine.model().tokenizer().encode(*prompt, /*parse_special=*/true),
-          .adapter = context.adapter,
-          .sampling = {.temperature = 0},
-          .tokens_max = context.options.answer_tokens_max,
-          .stop = context.options.stop,
-          .sink = sink_of(flight, i)};
+      engine::Request request;
+      request.prompt = context.engine.model().tokenizer().encode(*prompt, /*parse_special=*/true);
+      request.adapter = context.adapter;
+      request.sampling.temperature = 0;
+      request.tokens_max = context.options.answer_tokens_max;
+      request.stop = context.options.stop;
+      request.sink = sink_of(flight, i);
       {
         const std::lock_guard lock(flight->mutex);
         ++flight->flying;

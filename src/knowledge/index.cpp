@@ -16,7 +16,8 @@ namespace {
 // BM25 and Beyond", Foundations and Trends in Information Retrieval 3(4), 2009.
 constexpr double kSaturation = 1.2;
 constexpr double kLengthShare = 0.75;
-constexpr size_t kQueryTermsMax = 512;  // distinct ones; a question has dozens
+// Of a longer query the beginning is used: a question has dozens of characters.
+constexpr size_t kQueryBytesMax = 4096;
 constexpr uint64_t kOffsetMax = uint64_t{1} << 40;
 constexpr uint64_t kCountMax = uint64_t{1} << 31;
 
@@ -199,10 +200,7 @@ int64_t Index::chunks() const { return static_cast<int64_t>(impl_->passages.size
 
 std::vector<Hit> Index::search(std::string_view query, int64_t k) const {
   std::set<std::string> wanted;
-  for (std::string& term : terms_of(query)) {
-    wanted.insert(std::move(term));
-    if (wanted.size() >= kQueryTermsMax) break;
-  }
+  for (std::string& term : terms_of(query.substr(0, kQueryBytesMax))) wanted.insert(std::move(term));
   const auto n = static_cast<double>(impl_->passages.size());
   std::vector<double> scores(impl_->passages.size());
   for (const std::string& term : wanted) {

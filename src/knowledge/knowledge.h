@@ -52,7 +52,7 @@ class Index {
  public:
   // kInvalidArgument names a document without an id or with an id that came before.
   static Result<Index> build(std::span<const Document> documents);
-  // Bytes of save(). Hostile bytes are kDataLoss, whatever they are.
+  // What bytes() gave. Hostile bytes are kDataLoss, whatever they are.
   static Result<Index> parse(std::string bytes);
   static Result<Index> open(const Path& path);
 
@@ -60,7 +60,7 @@ class Index {
   Index& operator=(Index&&) noexcept;
   ~Index();
 
-  // The whole index as one file's bytes (docs/formats/knowledge.md); put them into the store.
+  // The whole index as one file's bytes (laid out in index_file.h); put them into the store.
   const std::string& bytes() const;
 
   int64_t documents() const;

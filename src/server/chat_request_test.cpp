@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "core/json.h"
+#include "core/rng.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
 namespace plinth::server {
 namespace {
@@ -124,6 +127,19 @@ TEST(ChatRequest, RefusesWhatIsNoObject) {
   std::string param;
   for (const char* body : {"", "{", "[]", "null", "\"x\"", "{\"model\":\"m\"", "\xff"})
     EXPECT_FALSE(parse_chat_request(body, param)) << body;
+}
+
+TEST(ChatRequest, AnyMutationIsRefusedOrUsable) {
+  Json body = minimal();
+  body.update(Json{{"stop", {"a"}}, {"logit_bias", {{"5", 1}}}, {"stream", true}, {"max_tokens", 5}});
+  const std::string seed = to_text(body);
+  Rng rng(3);
+  for (int round = 0; round < 3000; ++round) {
+    std::string bytes = seed;
+    for (int flips = 0; flips < 3; ++flips)
+      bytes[rng.below(bytes.size())] = static_cast<char>(32 + rng.below(96));
+    LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+  }
 }
 
 }  // namespace

@@ -2,12 +2,9 @@
 
 #include <cerrno>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
-#include <mutex>
 #include <optional>
-#include <set>
 #include <thread>
 #include <vector>
 
@@ -31,6 +28,8 @@
 #include "core/log.h"
 #include "core/metrics.h"
 #include "server/errors.h"
+#include "server/sessions.h"
+#include "server/url.h"
 
 namespace plinth::server {
 namespace {
@@ -44,109 +43,13 @@ constexpr uint32_t kHeaderMax = 16 * 1024;
 constexpr size_t kLingerMax = size_t{16} << 20;  // bytes read and dropped before closing
 constexpr auto kLingerTime = std::chrono::seconds(2);
 
-class Session;
-
-// Who is connected; knows when the last one has gone. Any thread.
-class Sessions {
- public:
-  explicit Sessions(int limit) : limit_(limit) {}
-
-  bool enter(Session* session) {
-    const std::lock_guard lock(mutex_);
-    if (closed_ || static_cast<int>(open_.size()) >= limit_) return false;
-    return open_.insert(session).second;
-  }
-
-  // From now on for_each() leaves it alone.
-  void leave(Session* session) {
-    const std::lock_guard lock(mutex_);
-    open_.erase(session);
-  }
-
-  // The first member of a session, so that it is destroyed last: until then the session's socket
-  // needs the io_context, whichever thread lets go of it.
-  class Presence {
-   public:
-    explicit Presence(std::shared_ptr<Sessions> sessions) : sessions_(std::move(sessions)) {
-      const std::lock_guard lock(sessions_->mutex_);
-      ++sessions_->alive_;
-    }
-
-    ~Presence() {
-      const std::lock_guard lock(sessions_->mutex_);
-      if (--sessions_->alive_ == 0) sessions_->empty_.notify_all();
-    }
-
-    Presence(const Presence&) = delete;
-    Presence& operator=(const Presence&) = delete;
-
-    Sessions& operator*() const { return *sessions_; }
-
-   private:
-    std::shared_ptr<Sessions> sessions_;
-  };
-
-  // Calls `what` for each under the lock: none can be destroyed meanwhile.
-  template <typename F>
-  void for_each(F what) {
-    const std::lock_guard lock(mutex_);
-    for (Session* session : open_) what(*session);
-  }
-
-  void close() {
-    const std::lock_guard lock(mutex_);
-    closed_ = true;
-  }
-
-  bool wait_until_empty(std::chrono::milliseconds time) {
-    std::unique_lock lock(mutex_);
-    return empty_.wait_for(lock, time, [this] { return alive_ == 0; });
-  }
-
-  void wait_until_empty() {
-    std::unique_lock lock(mutex_);
-    empty_.wait(lock, [this] { return alive_ == 0; });
-  }
-
- private:
-  int limit_;
-  std::mutex mutex_;
-  std::condition_variable empty_;
-  std::set<Session*> open_;
-  int alive_ = 0;
-  bool closed_ = false;
-};
-
-// %41 to A. A broken escape stays as it is: no route has such a path.
-std::string decode_path(std::string_view target) {
-  const auto digit = [](char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-  };
-  std::string path;
-  target = target.substr(0, target.find('?'));
-  for (size_t i = 0; i < target.size(); ++i) {
-    if (target[i] == '%' && i + 2 < target.size() && digit(target[i + 1]) >= 0 &&
-        digit(target[i + 2]) >= 0) {
-      path += static_cast<char>(digit(target[i + 1]) * 16 + digit(target[i + 2]));
-      i += 2;
-    } else {
-      path += target[i];
-    }
-  }
-  return path;
-}
-
-class SessionExchange;
-
 // One connection: reads a request, hands it to the handler, writes what comes back, and again.
 // Runs on its strand. Kept alive by its pending operations and by the exchange.
 class Session : public std::enable_shared_from_this<Session> {
  public:
   // The socket's executor is the session's strand.
   Session(tcp::socket socket, const HttpOptions& options, const Handler& handler,
-          std::shared_ptr<Sessions> sessions)
+          std::shared_ptr<Sessions<Session>> sessions)
       : presence_(std::move(sessions)),
         stream_(std::move(socket)),
         options_(options),
@@ -387,7 +290,7 @@ class Session : public std::enable_shared_from_this<Session> {
     stream_.socket().close(ignored);
   }
 
-  Sessions::Presence presence_;
+  Sessions<Session>::Presence presence_;
   beast::tcp_stream stream_;
   const HttpOptions& options_;  // the server's: it waits for its sessions
   const Handler& handler_;
@@ -461,7 +364,7 @@ class HttpServer::Impl {
   Impl(const HttpOptions& options, Handler handler)
       : options_(options),
         handler_(std::move(handler)),
-        sessions_(std::make_shared<Sessions>(options.connections_max)) {}
+        sessions_(std::make_shared<Sessions<Session>>(options.connections_max)) {}
 
   ~Impl() { stop(0); }
 
@@ -523,7 +426,7 @@ class HttpServer::Impl {
 
   const HttpOptions options_;
   const Handler handler_;
-  std::shared_ptr<Sessions> sessions_;
+  std::shared_ptr<Sessions<Session>> sessions_;
   net::io_context context_;
   net::executor_work_guard<net::io_context::executor_type> work_{context_.get_executor()};
   tcp::acceptor acceptor_{net::make_strand(context_)};

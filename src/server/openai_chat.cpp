@@ -1,6 +1,6 @@
 #include "server/openai_chat.h"
 
-#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "core/clock.h"
@@ -50,6 +50,7 @@ class ChatCall : public std::enable_shared_from_this<ChatCall> {
     work.sampling = request_.sampling;
     work.tokens_max = request_.tokens_max.value_or(context);
     work.stop = request_.stop;
+    work.stop_tokens = std::move(prepared->stop_tokens);
     work.cache_salt = std::to_string(key_.tenant_id);
     work.sink = [self = shared_from_this()](const engine::Event& event) {
       self->exchange_->post([self, event] { self->take(event); });
@@ -75,12 +76,8 @@ class ChatCall : public std::enable_shared_from_this<ChatCall> {
       observe_seconds("plinth_time_to_first_token_seconds", watch_.seconds());
     }
     if (event.finished && event.reason == engine::FinishReason::kError) error_ = event.error;
-    if (error_)
-      ;  // only the ledger and the error are left to tell
-    else if (request_.stream)
-      take_streamed(event);
-    else
-      take_whole(event);
+    if (!error_ && request_.stream) take_streamed(event);
+    if (!error_ && !request_.stream) take_whole(event);
     if (event.finished) bill(event);
   }
 
@@ -98,7 +95,6 @@ class ChatCall : public std::enable_shared_from_this<ChatCall> {
 
   // The head goes out with the first event, so that an error before it has a status of its own.
   void take_streamed(const engine::Event& event) {
-    std::string bytes;
     if (!streaming_) {
       streaming_ = true;
       exchange_->begin_stream({.content_type = "text/event-stream; charset=utf-8",

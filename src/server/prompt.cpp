@@ -10,6 +10,7 @@
 #include "server/prompt.h"
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 
 #include "core/json.h"
@@ -39,25 +40,32 @@ struct Special {
   int32_t id = -1;
 };
 
-// Longest first: the longest match at a place wins.
-std::vector<Special> specials_of(const text::Tokenizer& tokenizer) {
-  std::vector<Special> specials;
-  const text::BpeSpec& spec = tokenizer.spec();
-  for (const int32_t id : spec.special) {
-    const std::string& text = spec.tokens[static_cast<size_t>(id)];
-    if (!text.empty()) specials.push_back({text, id});
+// The special tokens by their first byte, longest first: the longest match at a place wins. Nearly
+// every place of a text is passed over by its byte alone.
+class Specials {
+ public:
+  explicit Specials(const text::Tokenizer& tokenizer) {
+    const text::BpeSpec& spec = tokenizer.spec();
+    for (const int32_t id : spec.special) {
+      const std::string& text = spec.tokens[static_cast<size_t>(id)];
+      if (!text.empty()) by_first_[static_cast<unsigned char>(text[0])].push_back({text, id});
+    }
+    for (auto& specials : by_first_)
+      std::stable_sort(specials.begin(), specials.end(), [](const Special& a, const Special& b) {
+        return a.text.size() > b.text.size();
+      });
   }
-  std::stable_sort(specials.begin(), specials.end(), [](const Special& a, const Special& b) {
-    return a.text.size() > b.text.size();
-  });
-  return specials;
-}
 
-const Special* special_at(const std::vector<Special>& specials, std::string_view text) {
-  for (const Special& special : specials)
-    if (text.starts_with(special.text)) return &special;
-  return nullptr;
-}
+  // The one that text, which is not empty, begins with; null when there is none.
+  const Special* at(std::string_view text) const {
+    for (const Special& special : by_first_[static_cast<unsigned char>(text[0])])
+      if (text.starts_with(special.text)) return &special;
+    return nullptr;
+  }
+
+ private:
+  std::array<std::vector<Special>, 256> by_first_;
+};
 
 size_t character_bytes(char first) {
   const auto byte = static_cast<unsigned char>(first);
@@ -65,7 +73,7 @@ size_t character_bytes(char first) {
 }
 
 std::string mark_message(std::string_view content, std::string_view mark,
-                         const std::vector<Special>& specials) {
+                         const Specials& specials) {
   constexpr std::string_view kSpace = " \t\r\n\f\v";
   const size_t begin = content.find_first_not_of(kSpace);
   if (begin == std::string_view::npos) return std::string(content);
@@ -73,7 +81,7 @@ std::string mark_message(std::string_view content, std::string_view mark,
   std::string marked(content.substr(0, begin));
   marked += mark;
   for (size_t at = begin; at < end;) {
-    const bool special = special_at(specials, content.substr(at)) != nullptr;
+    const bool special = specials.at(content.substr(at)) != nullptr;
     const size_t bytes = std::min(character_bytes(content[at]), end - at);
     marked += content.substr(at, bytes);
     if (special) marked += mark;
@@ -84,9 +92,13 @@ std::string mark_message(std::string_view content, std::string_view mark,
   return marked;
 }
 
-void remove_all_of(std::string& text, std::string_view mark) {
-  for (size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at))
-    text.erase(at, mark.size());
+std::string without_marks(std::string_view text, std::string_view mark) {
+  std::string clean;
+  for (size_t at = text.find(mark); at != std::string_view::npos; at = text.find(mark)) {
+    clean += text.substr(0, at);
+    text.remove_prefix(at + mark.size());
+  }
+  return clean += text;
 }
 
 }  // namespace
@@ -95,7 +107,7 @@ Result<std::vector<int32_t>> encode_prompt(const text::ChatTemplate& chat_templa
                                            const text::Tokenizer& tokenizer,
                                            const std::vector<Message>& messages) {
   PLINTH_TRY(const std::string mark, pick_mark(messages));
-  const std::vector<Special> specials = specials_of(tokenizer);
+  const Specials specials(tokenizer);
   text::OrderedJson marked = text::OrderedJson::array();
   for (const Message& message : messages)
     marked.push_back({{"role", message.role},
@@ -112,13 +124,12 @@ Result<std::vector<int32_t>> encode_prompt(const text::ChatTemplate& chat_templa
   std::vector<int32_t> tokens;
   std::string plain;
   const auto encode_plain = [&] {
-    remove_all_of(plain, mark);
-    const auto ids = tokenizer.encode(plain, false);
+    const auto ids = tokenizer.encode(without_marks(plain, mark), false);
     tokens.insert(tokens.end(), ids.begin(), ids.end());
     plain.clear();
   };
   for (size_t at = 0; at < rendered.size();) {
-    if (const Special* special = special_at(specials, std::string_view(rendered).substr(at))) {
+    if (const Special* special = specials.at(std::string_view(rendered).substr(at))) {
       encode_plain();
       tokens.push_back(special->id);
       at += special->text.size();

@@ -12,7 +12,8 @@ Status check_verdict(const PublishRequest& request) {
   std::string reasons;
   if (const auto it = verdict.find("reasons"); it != verdict.end() && it->is_array())
     for (const Json& reason : *it)
-      if (reason.is_string()) reasons += (reasons.empty() ? "" : "; ") + reason.get<std::string>();
+      if (reason.is_object() && !bool_or(reason, "passed", false))
+        reasons += (reasons.empty() ? "" : "; ") + string_or(reason, "text", "");
   return make_error(Code::kFailedPrecondition, "{}: the verdict did not pass: {}", request.name,
                     reasons.empty() ? "it gives no reasons" : reasons);
 }

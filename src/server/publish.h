@@ -19,7 +19,8 @@ struct PublishRequest {
   std::string system_prompt = {};
   const knowledge::Index* knowledge = nullptr;  // null: none
   bool knowledge_in_prompt = false;
-  std::string verdict = {};  // JSON object: "passed" (bool), "reasons" (texts), and the figures
+  // JSON object as proving writes it: "passed", "reasons" [{"passed", "text"}], and the figures.
+  std::string verdict = {};
 };
 
 // Stores adapter and knowledge, makes the release and points its name at it. Requests in flight end

@@ -18,7 +18,9 @@ class PublishTest : public ::testing::Test {
 TEST_F(PublishTest, AFailedVerdictIsRefusedWithItsReasonsAndStoresNothing) {
   const auto index = knowledge::Index::build(std::vector<knowledge::Document>{{.id = "a", .text = "x"}});
   PublishRequest request{.name = "law", .knowledge = &*index};
-  request.verdict = R"({"passed": false, "reasons": ["domain gain 0.01", "general loss 0.2"]})";
+  request.verdict = R"({"passed": false, "reasons": [
+      {"passed": false, "text": "domain gain 0.01"}, {"passed": true, "text": "fine"},
+      {"passed": false, "text": "general loss 0.2"}]})";
   const auto refused = publish(*store_, request);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::kFailedPrecondition);

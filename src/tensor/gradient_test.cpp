@@ -3,10 +3,13 @@
 //
 // Each test weighs the outputs with a random dy: L = sum dy * f(inputs), and the backward pass must
 // return dL/d(input) for every input.
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <span>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "core/rng.h"
 #include "tensor/ref/attention.h"
@@ -14,8 +17,6 @@
 #include "tensor/ref/linear.h"
 #include "tensor/ref/training.h"
 #include "tensor/ref/view.h"
-
-#include <gtest/gtest.h>
 
 namespace plinth::tensor::ref {
 namespace {

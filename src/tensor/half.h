@@ -26,7 +26,8 @@ inline float f16_to_f32(uint16_t bits) {
   const uint32_t exponent = (bits >> 10) & 0x1fu;
   const uint32_t mantissa = bits & 0x3ffu;
   if (exponent == 0x1f) return std::bit_cast<float>(sign | 0x7f800000u | (mantissa << 13));
-  if (exponent != 0) return std::bit_cast<float>(sign | ((exponent + 112u) << 23) | (mantissa << 13));
+  if (exponent != 0)
+    return std::bit_cast<float>(sign | ((exponent + 112u) << 23) | (mantissa << 13));
   // Subnormal: mantissa * 2^-24, exact in F32.
   const float magnitude = static_cast<float>(mantissa) * 0x1.0p-24f;
   return sign != 0 ? -magnitude : magnitude;

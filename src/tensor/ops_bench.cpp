@@ -3,15 +3,17 @@
 // so that a ratio can be taken in one run: tensor_bench --benchmark_filter='linear|blas'.
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include <benchmark/benchmark.h>
 
 #include "core/rng.h"
 #include "core/threads.h"
 #include "tensor/ops.h"
 #include "tensor/tensor.h"
-
-#include <benchmark/benchmark.h>
 
 #ifdef PLINTH_OPENBLAS
 #include <cblas.h>
@@ -29,7 +31,8 @@ Buffer random_buffer(int64_t n, uint64_t seed) {
   return buffer;
 }
 
-// x [m, k], w [n, k] of some type and as floats, y [m, n]; whichever of them is the output is written.
+// x [m, k], w [n, k] of some type and as floats, y [m, n]; whichever of them is the output is
+// written.
 struct Layer {
   Layer(int64_t rows, int64_t outputs, int64_t inputs, DType type)
       : m(rows),
@@ -159,7 +162,8 @@ void decode(benchmark::State& state) {
   const auto type = static_cast<DType>(state.range(0));
   Layer layer(1, 24 * 1024, 4096, type);
   state.SetLabel(std::string(dtype_name(type)));
-  if (!layer.right(kLinear, [&] { layer.run(kLinear); })) return state.SkipWithError("wrong answer");
+  if (!layer.right(kLinear, [&] { layer.run(kLinear); }))
+    return state.SkipWithError("wrong answer");
   for (auto _ : state) layer.run(kLinear);
   state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(layer.bytes.size()));
 }
@@ -229,8 +233,8 @@ void attention(benchmark::State& state) {
     bench->forward(*ops);
     if (backward) bench->backward(*ops);
   }
-  if (!close(got.y, want.y) || (backward && (!close(got.dq, want.dq) || !close(got.dk, want.dk) ||
-                                             !close(got.dv, want.dv))))
+  if (!close(got.y, want.y) ||
+      (backward && (!close(got.dq, want.dq) || !close(got.dk, want.dk) || !close(got.dv, want.dv))))
     return state.SkipWithError("wrong answer");
   for (auto _ : state) {
     if (backward) {
@@ -255,8 +259,7 @@ void swiglu(benchmark::State& state) {
   const Buffer gate = random_buffer(4096 * 512, 9);
   const Buffer up = random_buffer(4096 * 512, 10);
   Buffer y(4096 * 512);
-  for (auto _ : state)
-    cpu_ops().swiglu(gate.as(4096, 512), up.as(4096, 512), y.as(4096, 512));
+  for (auto _ : state) cpu_ops().swiglu(gate.as(4096, 512), up.as(4096, 512), y.as(4096, 512));
   state.SetBytesProcessed(state.iterations() * y.size() * 12);
 }
 

@@ -1,18 +1,18 @@
 // cpu_ops() against ref_ops(): every entry, on every SIMD target that this machine has.
+#include "tensor/ops.h"
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <string>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "core/rng.h"
 #include "core/threads.h"
 #include "tensor/cpu/simd.h"
-#include "tensor/ops.h"
 #include "tensor/tensor.h"
-
-#include <gtest/gtest.h>
-#include <hwy/targets.h>
 
 namespace plinth::tensor {
 namespace {
@@ -241,13 +241,13 @@ TEST_P(OpsTest, RopeMatchesTheReferenceAndTurnsBack) {
     for (const int64_t head_dim : {2, 6, 16, 34, 64, 128}) {
       std::vector<float> frequencies(head_dim / 2);
       for (size_t i = 0; i < frequencies.size(); ++i)
-        frequencies[i] = std::pow(1e6f, -2.0f * static_cast<float>(i) / static_cast<float>(head_dim));
+        frequencies[i] =
+            std::pow(1e6f, -2.0f * static_cast<float>(i) / static_cast<float>(head_dim));
       const Rope how = {head_dim, style, frequencies};
       // Short positions that repeat (a packed batch) and a few far ones (decoding).
       for (const int64_t rows : {0, 1, 5, 200}) {
         std::vector<int32_t> positions(rows);
-        for (auto& p : positions)
-          p = static_cast<int32_t>(rng.below(rows == 200 ? 50 : 130000));
+        for (auto& p : positions) p = static_cast<int32_t>(rng.below(rows == 200 ? 50 : 130000));
         const Grid x = random_grid(rng, rows, 3 * head_dim, 1);
         Grid y = x;
         Grid y_ref = x;
@@ -321,8 +321,8 @@ TEST_P(OpsTest, AttentionAndItsGradientMatchTheReference) {
     const AttentionShape shape = {c.heads, c.kv_heads, c.head_dim,
                                   1 / std::sqrt(static_cast<float>(c.head_dim))};
     const int64_t rows = c.starts.back();
-    const std::string what = fmt::format("rows {} heads {}/{} of {}", rows, c.heads, c.kv_heads,
-                                         c.head_dim);
+    const std::string what =
+        fmt::format("rows {} heads {}/{} of {}", rows, c.heads, c.kv_heads, c.head_dim);
     const int64_t q_cols = c.heads * c.head_dim;
     const int64_t kv_cols = c.kv_heads * c.head_dim;
     const Grid q = random_grid(rng, rows, q_cols, 3);

@@ -40,10 +40,14 @@ void quantise_block(const float* x, uint8_t* out) {
 
 std::string_view dtype_name(DType type) {
   switch (type) {
-    case DType::kF32: return "F32";
-    case DType::kF16: return "F16";
-    case DType::kBF16: return "BF16";
-    case DType::kQ8_0: return "Q8_0";
+    case DType::kF32:
+      return "F32";
+    case DType::kF16:
+      return "F16";
+    case DType::kBF16:
+      return "BF16";
+    case DType::kQ8_0:
+      return "Q8_0";
   }
   return "unknown";
 }
@@ -51,9 +55,11 @@ std::string_view dtype_name(DType type) {
 size_t row_bytes(DType type, int64_t cols) {
   const auto n = static_cast<size_t>(cols);
   switch (type) {
-    case DType::kF32: return n * 4;
+    case DType::kF32:
+      return n * 4;
     case DType::kF16:
-    case DType::kBF16: return n * 2;
+    case DType::kBF16:
+      return n * 2;
     case DType::kQ8_0:
       PLINTH_CHECK(cols % kQ8Block == 0, "Q8_0 row of {} elements is not in blocks of {}", cols,
                    kQ8Block);
@@ -63,20 +69,24 @@ size_t row_bytes(DType type, int64_t cols) {
   return 0;
 }
 
-void Buffer::Free::operator()(float* p) const { ::operator delete[](p, kCacheLine); }
+void Buffer::Free::operator()(float* p) const {
+  ::operator delete[](p, kCacheLine);
+}
 
 void Buffer::resize(int64_t n) {
   PLINTH_CHECK(n >= 0, "a buffer of {}", n);
   if (n > capacity_) {
     data_.reset();  // before the new memory is asked for: the old contents are not kept
-    data_.reset(static_cast<float*>(
-        ::operator new[](static_cast<size_t>(n) * sizeof(float), kCacheLine)));
+    data_.reset(
+        static_cast<float*>(::operator new[](static_cast<size_t>(n) * sizeof(float), kCacheLine)));
     capacity_ = n;
   }
   size_ = n;
 }
 
-void Buffer::fill(float value) { std::fill_n(data(), size_, value); }
+void Buffer::fill(float value) {
+  std::fill_n(data(), size_, value);
+}
 
 void to_f32(const void* data, DType type, int64_t n, float* out) {
   const auto* bytes = static_cast<const uint8_t*>(data);
@@ -110,8 +120,7 @@ void from_f32(const float* data, int64_t n, DType type, void* out) {
     case DType::kF16:
     case DType::kBF16:
       for (int64_t i = 0; i < n; ++i) {
-        const uint16_t bits =
-            type == DType::kF16 ? f32_to_f16(data[i]) : f32_to_bf16(data[i]);
+        const uint16_t bits = type == DType::kF16 ? f32_to_f16(data[i]) : f32_to_bf16(data[i]);
         std::memcpy(bytes + 2 * i, &bits, sizeof bits);
       }
       return;

@@ -5,10 +5,10 @@
 #include <limits>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "core/rng.h"
 #include "tensor/half.h"
-
-#include <gtest/gtest.h>
 
 namespace plinth::tensor {
 namespace {
@@ -47,8 +47,8 @@ TEST(Half, EveryBF16ComesBackFromF32) {
 }
 
 TEST(Half, RoundsToNearestEven) {
-  EXPECT_EQ(f16_to_f32(f32_to_f16(1.0f + 0x1p-11f)), 1.0f);           // tie, down to even
-  EXPECT_EQ(f16_to_f32(f32_to_f16(1.0f + 0x3p-11f)), 1.0f + 0x1p-9f); // tie, up to even
+  EXPECT_EQ(f16_to_f32(f32_to_f16(1.0f + 0x1p-11f)), 1.0f);            // tie, down to even
+  EXPECT_EQ(f16_to_f32(f32_to_f16(1.0f + 0x3p-11f)), 1.0f + 0x1p-9f);  // tie, up to even
   EXPECT_EQ(f16_to_f32(f32_to_f16(65519.0f)), 65504.0f);
   EXPECT_TRUE(std::isinf(f16_to_f32(f32_to_f16(65520.0f))));
   EXPECT_EQ(f16_to_f32(f32_to_f16(0x1p-24f)), 0x1p-24f);  // the smallest subnormal
@@ -77,8 +77,8 @@ TEST(Quantise, Q8StaysWithinHalfAStepOfTheBlockMaximum) {
 
 TEST(Quantise, Q8TakesZerosTinyAndBrokenValues) {
   std::vector<float> x(96, 0.0f);
-  x[32] = 1e-42f;                                     // its scale is zero in F16
-  x[64] = std::numeric_limits<float>::quiet_NaN();    // must not be undefined behaviour
+  x[32] = 1e-42f;                                   // its scale is zero in F16
+  x[64] = std::numeric_limits<float>::quiet_NaN();  // must not be undefined behaviour
   x[65] = std::numeric_limits<float>::infinity();
   std::vector<uint8_t> bytes(row_bytes(DType::kQ8_0, 96));
   std::vector<float> back(96);

@@ -153,8 +153,8 @@ class Trainer {
         if (pair.count < top.count) push(top.index);
         continue;
       }
-      std::string joined = bytes_[static_cast<size_t>(pair.left)] +
-                           bytes_[static_cast<size_t>(pair.right)];
+      std::string joined =
+          bytes_[static_cast<size_t>(pair.left)] + bytes_[static_cast<size_t>(pair.right)];
       if (forbidden_.contains(joined)) continue;
       merges_.push_back(to_byte_alphabet(bytes_[static_cast<size_t>(pair.left)]) + " " +
                         to_byte_alphabet(bytes_[static_cast<size_t>(pair.right)]));
@@ -201,8 +201,9 @@ class Trainer {
 Status check(const BpeTraining& options) {
   const auto least = static_cast<int64_t>(options.special.size()) + kBytes;
   if (options.vocabulary < least || options.vocabulary > (1 << 20)) {
-    return invalid("bpe training: vocabulary {} is outside {}..{} (256 bytes and {} special tokens)",
-                   options.vocabulary, least, 1 << 20, options.special.size());
+    return invalid(
+        "bpe training: vocabulary {} is outside {}..{} (256 bytes and {} special tokens)",
+        options.vocabulary, least, 1 << 20, options.special.size());
   }
   if (options.pieces_max < 1 || options.pieces_max > (int64_t{1} << 30))
     return invalid("bpe training: pieces_max {} is outside 1..2^30", options.pieces_max);

@@ -40,7 +40,8 @@ constexpr Alphabet kAlphabet = make_alphabet();
 std::string to_byte_alphabet(std::string_view bytes) {
   std::string out;
   out.reserve(bytes.size() * 2);
-  for (const char byte : bytes) append_utf8(kAlphabet.code_of[static_cast<unsigned char>(byte)], out);
+  for (const char byte : bytes)
+    append_utf8(kAlphabet.code_of[static_cast<unsigned char>(byte)], out);
   return out;
 }
 

@@ -1,5 +1,5 @@
-// Chat templates: messages to the text a model was trained on, by the Jinja template that comes with
-// it (tokenizer_config.json, GGUF).
+// Chat templates: messages to the text a model was trained on, by the Jinja template that comes
+// with it (tokenizer_config.json, GGUF).
 //
 // Renders what transformers' apply_chat_template renders for the same inputs. A template is foreign
 // code: it can reach nothing but its inputs, and nesting, work, memory and output are bounded.
@@ -9,11 +9,10 @@
 #include <string>
 #include <string_view>
 
-#include <nlohmann/json.hpp>
-
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/result.h"
+#include <nlohmann/json.hpp>
 
 namespace plinth::text {
 
@@ -27,7 +26,7 @@ using OrderedJson = nlohmann::ordered_json;
 
 struct ChatOptions {
   bool add_generation_prompt = true;
-  std::string bos{};    // text of the token, seen as bos_token
+  std::string bos{};  // text of the token, seen as bos_token
   std::string eos{};
   OrderedJson tools{};  // null: the template sees none
   OrderedJson extra{};  // an object of further names, such as {"enable_thinking": false}

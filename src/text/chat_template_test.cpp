@@ -101,39 +101,55 @@ TEST(ChatTemplate, ParsesEveryRealTemplate) {
 
 TEST(ChatTemplate, ErrorsNameTheLine) {
   EXPECT_EQ(error_of("a\n\n{{ raise_exception('no') }}"), "chat template line 3: no");
-  EXPECT_EQ(error_of("{% if x %}\nyes"), "chat template line 2: the template ends before {% endif %}");
+  EXPECT_EQ(error_of("{% if x %}\nyes"),
+            "chat template line 2: the template ends before {% endif %}");
   EXPECT_EQ(error_of("\n{{ nothing.at.all }}"), "chat template line 2: 'nothing' is undefined");
   EXPECT_EQ(error_of("{{ 'x' | nosuch }}"), "chat template line 1: no filter is called 'nosuch'");
   EXPECT_EQ(error_of("{{ 1 is nosuch }}"), "chat template line 1: no test is called 'nosuch'");
-  EXPECT_EQ(error_of("{{ 'x'.nosuch() }}"), "chat template line 1: strings have no method .nosuch()");
+  EXPECT_EQ(error_of("{{ 'x'.nosuch() }}"),
+            "chat template line 1: strings have no method .nosuch()");
   EXPECT_EQ(error_of("{% import 'x' %}"), "chat template line 1: unknown statement 'import'");
   EXPECT_EQ(error_of("{{ 1 / 0 }}"), "chat template line 1: division by zero");
   EXPECT_EQ(error_of("{{ f() }}"), "chat template line 1: 'f' is undefined");
 }
 
 TEST(ChatTemplate, BadSyntaxIsRefused) {
-  for (const char* source :
-       {"{{", "{{ }}", "{% %}", "{% endif %}", "{{ 1 + }}", "{{ (1 }}", "{{ 'x }}", "{# open",
-        "{% for in x %}{% endfor %}", "{% set = 1 %}", "{{ a[ }}", "{{ a[] }}", "{{ a[1:2:3:4] }}",
-        "{{ a. }}", "{{ ` }}", "{% macro %}{% endmacro %}", "{% raw %}", "{% break %}", "{{ {1} }}",
-        "{{ '\\x4' }}", "{{ 99999999999999999999 }}"})
+  for (const char* source : {"{{",
+                             "{{ }}",
+                             "{% %}",
+                             "{% endif %}",
+                             "{{ 1 + }}",
+                             "{{ (1 }}",
+                             "{{ 'x }}",
+                             "{# open",
+                             "{% for in x %}{% endfor %}",
+                             "{% set = 1 %}",
+                             "{{ a[ }}",
+                             "{{ a[] }}",
+                             "{{ a[1:2:3:4] }}",
+                             "{{ a. }}",
+                             "{{ ` }}",
+                             "{% macro %}{% endmacro %}",
+                             "{% raw %}",
+                             "{% break %}",
+                             "{{ {1} }}",
+                             "{{ '\\x4' }}",
+                             "{{ 99999999999999999999 }}"})
     EXPECT_FALSE(ChatTemplate::parse(source)) << source;
 }
 
 TEST(ChatTemplate, HostileTemplatesEnd) {
-  for (const char* source : {
-           "{% set ns = namespace(s='ab') %}{% for i in range(100) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
-           "{% for i in range(1000000000) %}x{% endfor %}",
-           "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}",
-           "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
-           "{% set ns = namespace() %}{% set ns.me = ns %}{{ ns|tojson }}",
-           "{% set ns = namespace() %}{% set ns.me = ns %}{{ ns }}{{ ns == ns }}",
-           "{{ 'x' * 1000000000000 }}",
-           "{{ ('x' * 100000).replace('', 'y' * 100000) }}",
-           "{{ 9223372036854775807 + 1 }}",
-           "{{ 9 ** 99 }}",
-           "{{ range(9223372036854775807, 0, -1) }}",
-           "{{ [[1]] | join([2]) | nosuch }}"}) {
+  for (const char* source :
+       {"{% set ns = namespace(s='ab') %}{% for i in range(100) %}{% set ns.s = ns.s ~ ns.s %}{% "
+        "endfor %}",
+        "{% for i in range(1000000000) %}x{% endfor %}",
+        "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}",
+        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+        "{% set ns = namespace() %}{% set ns.me = ns %}{{ ns|tojson }}",
+        "{% set ns = namespace() %}{% set ns.me = ns %}{{ ns }}{{ ns == ns }}",
+        "{{ 'x' * 1000000000000 }}", "{{ ('x' * 100000).replace('', 'y' * 100000) }}",
+        "{{ 9223372036854775807 + 1 }}", "{{ 9 ** 99 }}", "{{ range(9223372036854775807, 0, -1) }}",
+        "{{ [[1]] | join([2]) | nosuch }}"}) {
     EXPECT_FALSE(render(source)) << source;
   }
   for (const char* unit : {"(", "[", "-", "not ", "{{ {% if x %}"}) {
@@ -150,7 +166,8 @@ TEST(ChatTemplate, HostileTemplatesEnd) {
 }
 
 TEST(ChatTemplate, OutputIsBounded) {
-  const auto result = render("{% set x = 'x' * 1000000 %}{% for i in range(100) %}{{ x }}{% endfor %}");
+  const auto result =
+      render("{% set x = 'x' * 1000000 %}{% for i in range(100) %}{{ x }}{% endfor %}");
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code, Code::kResourceExhausted);
 }

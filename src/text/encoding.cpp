@@ -1,12 +1,12 @@
 #include "text/encoding.h"
 
+#include <unicode/ucnv.h>
+#include <unicode/ucnv_err.h>
+
 #include <algorithm>
 #include <array>
 #include <limits>
 #include <memory>
-
-#include <unicode/ucnv.h>
-#include <unicode/ucnv_err.h>
 
 #include "core/check.h"
 #include "text/plausibility.h"
@@ -24,12 +24,18 @@ constexpr int kSureUtf8Characters = 8;
 
 const char* icu_name(Charset charset) {
   switch (charset) {
-    case Charset::kUtf8: return "UTF-8";
-    case Charset::kGb18030: return "gb18030";
-    case Charset::kBig5: return "Big5-HKSCS";
-    case Charset::kUtf16Le: return "UTF-16LE";
-    case Charset::kUtf16Be: return "UTF-16BE";
-    case Charset::kLatin1: return "windows-1252";
+    case Charset::kUtf8:
+      return "UTF-8";
+    case Charset::kGb18030:
+      return "gb18030";
+    case Charset::kBig5:
+      return "Big5-HKSCS";
+    case Charset::kUtf16Le:
+      return "UTF-16LE";
+    case Charset::kUtf16Be:
+      return "UTF-16BE";
+    case Charset::kLatin1:
+      return "windows-1252";
   }
   return "UTF-8";
 }
@@ -82,7 +88,8 @@ std::string to_utf8(std::u16string_view text) {
   for (size_t at = 0; at < text.size();) {
     uint32_t code = text[at++];
     if (code >= 0xD800 && code < 0xE000) {
-      const bool pair = code < 0xDC00 && at < text.size() && text[at] >= 0xDC00 && text[at] < 0xE000;
+      const bool pair =
+          code < 0xDC00 && at < text.size() && text[at] >= 0xDC00 && text[at] < 0xE000;
       code = pair ? 0x10000 + ((code - 0xD800) << 10) + (text[at++] - 0xDC00u) : 0xFFFD;
     }
     append_utf8(static_cast<int32_t>(code), out);
@@ -132,12 +139,18 @@ double reading_bits(std::string_view sample, Charset charset) {
 
 std::string_view charset_name(Charset charset) {
   switch (charset) {
-    case Charset::kUtf8: return "UTF-8";
-    case Charset::kGb18030: return "GB18030";
-    case Charset::kBig5: return "Big5";
-    case Charset::kUtf16Le: return "UTF-16LE";
-    case Charset::kUtf16Be: return "UTF-16BE";
-    case Charset::kLatin1: return "windows-1252";
+    case Charset::kUtf8:
+      return "UTF-8";
+    case Charset::kGb18030:
+      return "GB18030";
+    case Charset::kBig5:
+      return "Big5";
+    case Charset::kUtf16Le:
+      return "UTF-16LE";
+    case Charset::kUtf16Be:
+      return "UTF-16BE";
+    case Charset::kLatin1:
+      return "windows-1252";
   }
   return {};
 }

@@ -10,7 +10,7 @@
 namespace plinth::text {
 
 enum class Charset {
-  kUtf8,  // ASCII too
+  kUtf8,     // ASCII too
   kGb18030,  // GB2312 and GBK too
   kBig5,
   kUtf16Le,

@@ -1,9 +1,10 @@
 #include "text/encoding.h"
 
-#include <string>
-
 #include <unicode/ucnv.h>
 #include <unicode/unistr.h>
+
+#include <string>
+
 #include <gtest/gtest.h>
 
 #include "core/rng.h"
@@ -28,15 +29,18 @@ std::string encode(const std::string& utf8, const char* icu_name) {
 }
 
 const char* const kSimplified[] = {
-    "当事人一方不履行合同义务或者履行合同义务不符合约定的，应当承担继续履行、采取补救措施或者赔偿损失等违约责任。",
+    "当事人一方不履行合同义务或者履行合同义务不符合约定的，应当承担继续履行、采取补救措施或者赔偿损"
+    "失等违约责任。",
     "患者出现发热、咳嗽、乏力等症状，应当及时就医；医生根据检查结果给出诊断。",
-    "2023年公司实现营业收入12,345.67万元，同比增长8.9%。\n设备运行温度不得超过85度，每500小时更换一次润滑油。",
+    "2023年公司实现营业收入12,345.67万元，同比增长8.9%"
+    "。\n设备运行温度不得超过85度，每500小时更换一次润滑油。",
     "把土豆切成丝，放入清水里浸泡十分钟，热锅凉油，大火快炒。",
     "如何使用 Python 读取文件？首先打开文件，然后读取内容。",
 };
 
 const char* const kTraditional[] = {
-    "當事人一方不履行合同義務或者履行合同義務不符合約定的，應當承擔繼續履行、採取補救措施或者賠償損失等違約責任。",
+    "當事人一方不履行合同義務或者履行合同義務不符合約定的，應當承擔繼續履行、採取補救措施或者賠償損"
+    "失等違約責任。",
     "患者出現發熱、咳嗽、乏力等症狀，應當及時就醫；醫生根據檢查結果給出診斷。",
     "臺北市政府今天宣布，將於明年開始實施新的交通管理辦法，請市民注意。",
 };
@@ -161,7 +165,8 @@ TEST(Mojibake, GoodTextIsLeftAlone) {
 }
 
 TEST(Plausibility, RightReadingsCostLess) {
-  EXPECT_LT(text_bits(std::string_view("合同的定义")), text_bits(std::string_view("鍚堝悓鐨勫畾涔")));
+  EXPECT_LT(text_bits(std::string_view("合同的定义")),
+            text_bits(std::string_view("鍚堝悓鐨勫畾涔")));
   EXPECT_LT(text_bits(std::string_view("的")), text_bits(std::string_view("犇")));
   EXPECT_EQ(text_bits(std::string_view("你好")), text_bits(std::u16string_view(u"你好")));
 }

@@ -39,11 +39,17 @@ void run_seeds(const char* name, int (*target)(const uint8_t*, size_t)) {
   EXPECT_GE(seeds, 2);
 }
 
-TEST(FuzzSeeds, TokenizerJson) { run_seeds("tokenizer_json", &tokenizer_json_fuzz); }
+TEST(FuzzSeeds, TokenizerJson) {
+  run_seeds("tokenizer_json", &tokenizer_json_fuzz);
+}
 
-TEST(FuzzSeeds, Encoding) { run_seeds("encoding", &encoding_fuzz); }
+TEST(FuzzSeeds, Encoding) {
+  run_seeds("encoding", &encoding_fuzz);
+}
 
-TEST(FuzzSeeds, Jinja) { run_seeds("jinja", &jinja_fuzz); }
+TEST(FuzzSeeds, Jinja) {
+  run_seeds("jinja", &jinja_fuzz);
+}
 
 }  // namespace
 }  // namespace plinth::text

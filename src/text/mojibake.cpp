@@ -1,10 +1,10 @@
 // repair_mojibake(): reverse the wrong reading, then ask whether what comes out is UTF-8 and text.
+#include <unicode/ucnv.h>
+#include <unicode/unistr.h>
+
 #include <array>
 #include <memory>
 #include <optional>
-
-#include <unicode/ucnv.h>
-#include <unicode/unistr.h>
 
 #include "text/encoding.h"
 #include "text/plausibility.h"
@@ -43,7 +43,8 @@ std::optional<std::string> bytes_of_latin1(std::string_view utf8) {
     const auto byte = latin1_byte(c.code);
     if (!byte) return std::nullopt;
     if (c.code > 0xFF) windows = true;
-    if (c.code >= 0x80 && c.code < 0xA0 && kWindows1252[static_cast<size_t>(c.code - 0x80)] != c.code)
+    if (c.code >= 0x80 && c.code < 0xA0 &&
+        kWindows1252[static_cast<size_t>(c.code - 0x80)] != c.code)
       controls = true;
     if (windows && controls) return std::nullopt;
     out += *byte;
@@ -59,12 +60,12 @@ std::optional<std::string> bytes_of_gb18030(std::string_view utf8) {
   ucnv_setFromUCallBack(converter.get(), UCNV_FROM_U_CALLBACK_STOP, nullptr, nullptr, nullptr,
                         &error);
   if (U_FAILURE(error) || utf8.size() > INT32_MAX / 4) return std::nullopt;
-  const auto text =
-      icu::UnicodeString::fromUTF8(icu::StringPiece(utf8.data(), static_cast<int32_t>(utf8.size())));
+  const auto text = icu::UnicodeString::fromUTF8(
+      icu::StringPiece(utf8.data(), static_cast<int32_t>(utf8.size())));
   std::string out(static_cast<size_t>(text.length()) * 4 + 8, '\0');
-  const int32_t length = ucnv_fromUChars(converter.get(), out.data(),
-                                         static_cast<int32_t>(out.size()), text.getBuffer(),
-                                         text.length(), &error);
+  const int32_t length =
+      ucnv_fromUChars(converter.get(), out.data(), static_cast<int32_t>(out.size()),
+                      text.getBuffer(), text.length(), &error);
   if (U_FAILURE(error)) return std::nullopt;
   out.resize(static_cast<size_t>(length));
   // The way back must lead to the same text.

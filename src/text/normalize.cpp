@@ -1,8 +1,8 @@
-#include <array>
-
 #include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
 #include <unicode/unistr.h>
+
+#include <array>
 
 #include "text/unicode.h"
 
@@ -17,12 +17,12 @@ struct Range {
 
 // Where NFKC is applied; all other compatibility characters stay as they are.
 constexpr std::array<Range, 9> kCompatible = {{
-    {0x2E80, 0x2EFF},    // CJK radicals
-    {0x2F00, 0x2FDF},    // Kangxi radicals
-    {0xF900, 0xFAFF},    // CJK compatibility ideographs
-    {0xFB00, 0xFB06},    // Latin ligatures
-    {0xFF10, 0xFF19},    // full-width digits
-    {0xFF21, 0xFF3A},    // full-width letters
+    {0x2E80, 0x2EFF},  // CJK radicals
+    {0x2F00, 0x2FDF},  // Kangxi radicals
+    {0xF900, 0xFAFF},  // CJK compatibility ideographs
+    {0xFB00, 0xFB06},  // Latin ligatures
+    {0xFF10, 0xFF19},  // full-width digits
+    {0xFF21, 0xFF3A},  // full-width letters
     {0xFF41, 0xFF5A},
     {0xFF66, 0xFF9F},    // half-width kana
     {0x2F800, 0x2FA1F},  // CJK compatibility ideographs supplement
@@ -41,7 +41,12 @@ bool is_removed(int32_t code) {
   if (code < 0x80) return (code < 0x20 && code != '\n' && code != '\t') || code == 0x7F;
   if (code < 0xA0) return true;
   switch (code) {
-    case 0x00AD: case 0x200B: case 0x200E: case 0x200F: case 0x2060: case 0xFEFF:
+    case 0x00AD:
+    case 0x200B:
+    case 0x200E:
+    case 0x200F:
+    case 0x2060:
+    case 0xFEFF:
       return true;
     default:
       return (code >= 0x202A && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069);
@@ -107,7 +112,8 @@ std::string normalize_text(std::string_view text) {
     const auto length = static_cast<size_t>(c.length);
     if (c.code == '\r') {
       if (at + 1 == valid.size() || valid[at + 1] != '\n') line.newline();
-    } else if (c.code == '\n' || c.code == '\f' || c.code == 0x85 || c.code == 0x2028 || c.code == 0x2029) {
+    } else if (c.code == '\n' || c.code == '\f' || c.code == 0x85 || c.code == 0x2028 ||
+               c.code == 0x2029) {
       line.newline();
     } else if (is_removed(c.code)) {
       // Nothing takes its place.

@@ -1,10 +1,10 @@
 #include "text/plausibility.h"
 
-#include <cmath>
-#include <vector>
-
 #include <unicode/uchar.h>
 #include <unicode/utf16.h>
+
+#include <cmath>
+#include <vector>
 
 #include "text/han_frequency.h"
 #include "text/unicode.h"
@@ -15,9 +15,9 @@ namespace {
 
 // The costs are rounded: -log2 of relative frequencies in mixed Chinese and Latin text. Only their
 // order of magnitude matters, since right and wrong readings differ by several bits a character.
-constexpr float kNeverBits = 30;      // U+FFFD, controls, unassigned
+constexpr float kNeverBits = 30;  // U+FFFD, controls, unassigned
 constexpr float kPrivateUseBits = 28;
-constexpr float kForeignBits = 20;    // any other script
+constexpr float kForeignBits = 20;  // any other script
 constexpr float kRareHanBits = 17;
 constexpr float kVeryRareHanBits = 23;
 constexpr float kScriptChangeBits = 2;
@@ -48,10 +48,21 @@ float latin_bits(int32_t code) {
 
 float punctuation_bits(int32_t code) {
   switch (code) {
-    case 0x3001: case 0x3002: case 0xFF0C:  // 、。，
+    case 0x3001:
+    case 0x3002:
+    case 0xFF0C:  // 、。，
       return 5.5F;
-    case 0x300A: case 0x300B: case 0xFF01: case 0xFF08: case 0xFF09: case 0xFF1A: case 0xFF1B:
-    case 0xFF1F: case 0x3000: case 0x201C: case 0x201D:  // 《》！（）：；？ and quotes
+    case 0x300A:
+    case 0x300B:
+    case 0xFF01:
+    case 0xFF08:
+    case 0xFF09:
+    case 0xFF1A:
+    case 0xFF1B:
+    case 0xFF1F:
+    case 0x3000:
+    case 0x201C:
+    case 0x201D:  // 《》！（）：；？ and quotes
       return 8;
     default:
       return 12;
@@ -64,16 +75,19 @@ float other_bits(int32_t code) {
   if (code >= 0xFF00 && code < 0xFF61) return punctuation_bits(code);
   if (code >= 0xFFF0 && code <= 0xFFFF) return kNeverBits;
   if (is_han(code)) return han_bits(code);
-  if (code >= 0x3040 && code < 0x3100) return 15;     // kana
-  if (code < 0x530) return 15;                        // extended Latin, Greek, Cyrillic
-  if (code >= 0x2100 && code < 0x2700) return 15;     // arrows, numbers in circles, boxes
-  if (code >= 0x1F300 && code < 0x1FB00) return 16;   // emoji
+  if (code >= 0x3040 && code < 0x3100) return 15;    // kana
+  if (code < 0x530) return 15;                       // extended Latin, Greek, Cyrillic
+  if (code >= 0x2100 && code < 0x2700) return 15;    // arrows, numbers in circles, boxes
+  if (code >= 0x1F300 && code < 0x1FB00) return 16;  // emoji
   switch (u_charType(code)) {
-    case U_PRIVATE_USE_CHAR: return kPrivateUseBits;
+    case U_PRIVATE_USE_CHAR:
+      return kPrivateUseBits;
     case U_UNASSIGNED:
     case U_SURROGATE:
-    case U_CONTROL_CHAR: return kNeverBits;
-    default: return kForeignBits;
+    case U_CONTROL_CHAR:
+      return kNeverBits;
+    default:
+      return kForeignBits;
   }
 }
 

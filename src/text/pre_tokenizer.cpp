@@ -1,10 +1,10 @@
 #include "text/pre_tokenizer.h"
 
+#include <unicode/uchar.h>
+
 #include <array>
 #include <cstdint>
 #include <vector>
-
-#include <unicode/uchar.h>
 
 #include "text/unicode.h"
 
@@ -62,9 +62,7 @@ class Walker {
 
   char byte(size_t position) const { return position < text_.size() ? text_[position] : '\0'; }
 
-  bool newline(size_t position) const {
-    return byte(position) == '\n' || byte(position) == '\r';
-  }
+  bool newline(size_t position) const { return byte(position) == '\n' || byte(position) == '\r'; }
 
   // The end of the run of `kind` that starts at `position`, at most `characters_max` long.
   size_t run(Kind kind, size_t position, int characters_max = INT32_MAX) const {
@@ -162,9 +160,12 @@ std::optional<PreTokenizer> pre_tokenizer_named(std::string_view name) {
 
 std::string_view pre_tokenizer_name(PreTokenizer pre) {
   switch (pre) {
-    case PreTokenizer::kGpt2: return "gpt-2";
-    case PreTokenizer::kQwen2: return "qwen2";
-    case PreTokenizer::kLlamaBpe: return "llama-bpe";
+    case PreTokenizer::kGpt2:
+      return "gpt-2";
+    case PreTokenizer::kQwen2:
+      return "qwen2";
+    case PreTokenizer::kLlamaBpe:
+      return "llama-bpe";
   }
   return {};
 }
@@ -177,9 +178,12 @@ std::optional<PreTokenizer> pre_tokenizer_of_regex(std::string_view regex) {
 
 std::string_view pre_tokenizer_regex(PreTokenizer pre) {
   switch (pre) {
-    case PreTokenizer::kGpt2: return kGpt2Regex;
-    case PreTokenizer::kQwen2: return kQwen2Regex;
-    case PreTokenizer::kLlamaBpe: return kLlamaBpeRegex;
+    case PreTokenizer::kGpt2:
+      return kGpt2Regex;
+    case PreTokenizer::kQwen2:
+      return kQwen2Regex;
+    case PreTokenizer::kLlamaBpe:
+      return kLlamaBpeRegex;
   }
   return {};
 }
@@ -187,9 +191,12 @@ std::string_view pre_tokenizer_regex(PreTokenizer pre) {
 size_t piece_end(PreTokenizer pre, std::string_view text, size_t at) {
   const Walker walker(text);
   switch (pre) {
-    case PreTokenizer::kGpt2: return gpt2_end(walker, at);
-    case PreTokenizer::kQwen2: return qwen2_end(walker, at, 1);
-    case PreTokenizer::kLlamaBpe: return qwen2_end(walker, at, 3);
+    case PreTokenizer::kGpt2:
+      return gpt2_end(walker, at);
+    case PreTokenizer::kQwen2:
+      return qwen2_end(walker, at, 1);
+    case PreTokenizer::kLlamaBpe:
+      return qwen2_end(walker, at, 3);
   }
   return text.size();
 }

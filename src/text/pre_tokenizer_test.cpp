@@ -1,10 +1,11 @@
 #include "text/pre_tokenizer.h"
 
+#include <unicode/regex.h>
+
 #include <memory>
 #include <string>
 #include <vector>
 
-#include <unicode/regex.h>
 #include <gtest/gtest.h>
 
 #include "core/rng.h"
@@ -39,13 +40,13 @@ TEST_P(PreTokenizers, EqualTheirRegexOnRandomText) {
   UErrorCode error = U_ZERO_ERROR;
   UParseError where{};
   const auto regex = icu::UnicodeString::fromUTF8(std::string(pre_tokenizer_regex(GetParam())));
-  const std::unique_ptr<icu::RegexPattern> pattern(
-      icu::RegexPattern::compile(regex, where, error));
+  const std::unique_ptr<icu::RegexPattern> pattern(icu::RegexPattern::compile(regex, where, error));
   ASSERT_TRUE(U_SUCCESS(error));
   const std::vector<std::string> alphabet = {
-      " ", "  ", "\n", "\r", "\r\n", "\t", "\u3000", "\u00a0", "\u2028", "\u0085", "'", "s", "S",
-      "t", "re", "VE", "Ll", "d", "m", "ſ", "a", "é", "e\u0301", "中", "国文", "，", "。", "!", "_",
-      "-", "0", "12", "３", "½", "Ⅷ", "🦙", "𠀀", "\u200d", "\u0e33"};
+      " ", "  ", "\n",      "\r", "\r\n", "\t",   "\u3000", "\u00a0", "\u2028", "\u0085",
+      "'", "s",  "S",       "t",  "re",   "VE",   "Ll",     "d",      "m",      "ſ",
+      "a", "é",  "e\u0301", "中", "国文", "，",   "。",     "!",      "_",      "-",
+      "0", "12", "３",      "½",  "Ⅷ",    "🦙", "𠀀",     "\u200d", "\u0e33"};
   Rng rng(11);
   for (int round = 0; round < 4000; ++round) {
     std::string text;

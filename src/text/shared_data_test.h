@@ -2,10 +2,10 @@
 // PLINTH_SHARED_DATA, else ../shared/data beside the checkout. Tests skip when it is not there.
 #pragma once
 
+#include <zstd.h>
+
 #include <cstdlib>
 #include <string>
-
-#include <zstd.h>
 
 #include "core/file.h"
 
@@ -36,6 +36,6 @@ inline std::string shared_text(std::string_view name) {
 
 }  // namespace plinth::text
 
-#define PLINTH_SKIP_WITHOUT(text, name)                                                  \
-  if ((text).empty())                                                                    \
+#define PLINTH_SKIP_WITHOUT(text, name) \
+  if ((text).empty())                   \
   GTEST_SKIP() << (name) << " is not in the shared data (set PLINTH_SHARED_DATA)"

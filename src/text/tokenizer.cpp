@@ -194,8 +194,9 @@ Result<std::vector<Merge>> resolve_merges(const BpeSpec& spec, const TokenIds& i
     joined.assign(text.substr(0, space)).append(text.substr(space + 1));
     const auto result = ids.find(joined);
     if (left == ids.end() || right == ids.end() || result == ids.end())
-      return invalid("tokenizer: merge {} '{}' names or makes a token that is not in the vocabulary",
-                     rank, text);
+      return invalid(
+          "tokenizer: merge {} '{}' names or makes a token that is not in the vocabulary", rank,
+          text);
     merges.push_back({left->second, right->second, result->second});
   }
   return merges;
@@ -236,13 +237,12 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_bpe(BpeSpec spec) {
     }
     if (token.empty()) continue;  // an unused id
     if (const auto [other, fresh] = ids.emplace(token, id32); !fresh)
-      return invalid("tokenizer: token '{}' is there twice, as {} and {}", token, other->second, id);
+      return invalid("tokenizer: token '{}' is there twice, as {} and {}", token, other->second,
+                     id);
     auto bytes = from_byte_alphabet(token);
-    if (!bytes)
-      return invalid("tokenizer: token {} '{}' is not in the byte alphabet", id, token);
+    if (!bytes) return invalid("tokenizer: token {} '{}' is not in the byte alphabet", id, token);
     t.bytes[id] = std::move(*bytes);
-    if (t.bytes[id].size() == 1)
-      t.byte_token[static_cast<unsigned char>(t.bytes[id][0])] = id32;
+    if (t.bytes[id].size() == 1) t.byte_token[static_cast<unsigned char>(t.bytes[id][0])] = id32;
   }
   for (size_t byte = 0; byte < 256; ++byte)
     if (t.byte_token[byte] < 0) return invalid("tokenizer: byte 0x{:02X} has no token", byte);

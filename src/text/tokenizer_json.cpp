@@ -34,7 +34,9 @@ Status refuse_option(const Json& object, const char* key) {
   return {};
 }
 
-std::string type_of(const Json& object) { return string_or(object, "type", ""); }
+std::string type_of(const Json& object) {
+  return string_or(object, "type", "");
+}
 
 Result<bool> read_nfc(const Json& normalizer) {
   if (normalizer.is_null()) return false;
@@ -43,7 +45,8 @@ Result<bool> read_nfc(const Json& normalizer) {
 }
 
 Status check_byte_level(const Json& step) {
-  if (type_of(step) != "ByteLevel") return refused("pre_tokenizer '{}' is not supported", type_of(step));
+  if (type_of(step) != "ByteLevel")
+    return refused("pre_tokenizer '{}' is not supported", type_of(step));
   if (bool_or(step, "add_prefix_space", true))
     return refused("ByteLevel with add_prefix_space is not supported");
   return {};

@@ -222,8 +222,10 @@ struct Vectors {
 };
 
 Vectors read_vectors(const std::string& name) {
-  const std::string in = shared_text("tokenizers/llama.cpp-vocab-tests/ggml-vocab-" + name + ".gguf.inp");
-  const std::string out = shared_text("tokenizers/llama.cpp-vocab-tests/ggml-vocab-" + name + ".gguf.out");
+  const std::string in =
+      shared_text("tokenizers/llama.cpp-vocab-tests/ggml-vocab-" + name + ".gguf.inp");
+  const std::string out =
+      shared_text("tokenizers/llama.cpp-vocab-tests/ggml-vocab-" + name + ".gguf.out");
   Vectors vectors;
   constexpr std::string_view kMark = "\n__ggml_vocab_test__\n";
   for (size_t at = 0; at < in.size();) {
@@ -276,7 +278,6 @@ TEST(TokenizerVectors, Qwen2) {
   EXPECT_EQ(tokenizer->special_id("<|im_end|>"), 151645);
 }
 
-
 TEST(TokenizerVectors, MiniMindRoundTrips) {
   const std::string json = shared_text("tokenizers/minimind/tokenizer.json");
   PLINTH_SKIP_WITHOUT(json, "tokenizers/minimind/tokenizer.json");
@@ -297,7 +298,9 @@ TEST(StreamDecoder, HoldsBackUnfinishedCharacters) {
   EXPECT_EQ(stream.push(0xA0), "你");
   EXPECT_EQ(stream.push('a'), "a");
   EXPECT_EQ(stream.push(0xF0), "");
-  EXPECT_EQ(stream.push('b'), "\xEF\xBF\xBD" "b");
+  EXPECT_EQ(stream.push('b'),
+            "\xEF\xBF\xBD"
+            "b");
   EXPECT_EQ(stream.push(0xE4), "");
   EXPECT_EQ(stream.finish(), "\xEF\xBF\xBD");
   EXPECT_EQ(stream.finish(), "");

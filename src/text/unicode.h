@@ -36,8 +36,8 @@ inline Utf8Char utf8_at(std::string_view text, size_t at) {
     return {static_cast<int32_t>(code), 3};
   }
   if (lead > 0xF4 || left < 4 || !follows(1) || !follows(2) || !follows(3)) return {};
-  const unsigned code = (lead & 0x07) << 18 | (byte(1) & 0x3Fu) << 12 | (byte(2) & 0x3Fu) << 6 |
-                        (byte(3) & 0x3Fu);
+  const unsigned code =
+      (lead & 0x07) << 18 | (byte(1) & 0x3Fu) << 12 | (byte(2) & 0x3Fu) << 6 | (byte(3) & 0x3Fu);
   if (code < 0x10000 || code > 0x10FFFF) return {};
   return {static_cast<int32_t>(code), 4};
 }

@@ -13,10 +13,17 @@ std::string random_text(Rng& rng) {
   std::string text;
   for (uint64_t n = rng.below(30); n > 0; --n) {
     switch (rng.below(4)) {
-      case 0: text += static_cast<char>(rng.below(256)); break;
-      case 1: append_utf8(static_cast<int32_t>(rng.below(0xD800)), text); break;
-      case 2: append_utf8(static_cast<int32_t>(0xE000 + rng.below(0x30000)), text); break;
-      default: text += " \n\t\r"[rng.below(4)];
+      case 0:
+        text += static_cast<char>(rng.below(256));
+        break;
+      case 1:
+        append_utf8(static_cast<int32_t>(rng.below(0xD800)), text);
+        break;
+      case 2:
+        append_utf8(static_cast<int32_t>(0xE000 + rng.below(0x30000)), text);
+        break;
+      default:
+        text += " \n\t\r"[rng.below(4)];
     }
   }
   return text;
@@ -34,14 +41,17 @@ TEST(Utf8, EveryScalarValueRoundTrips) {
 }
 
 TEST(Utf8, RefusesIllFormedBytes) {
-  for (const char* bad : {"\x80", "\xC0\x80", "\xC1\xBF", "\xE0\x80\x80", "\xED\xA0\x80", "\xF0\x80\x80\x80",
-                          "\xF4\x90\x80\x80", "\xF8\x88\x80\x80\x80", "\xE4\xBD", "\xFF"})
+  for (const char* bad :
+       {"\x80", "\xC0\x80", "\xC1\xBF", "\xE0\x80\x80", "\xED\xA0\x80", "\xF0\x80\x80\x80",
+        "\xF4\x90\x80\x80", "\xF8\x88\x80\x80\x80", "\xE4\xBD", "\xFF"})
     EXPECT_FALSE(is_valid_utf8(bad)) << bad;
 }
 
 TEST(Utf8, ReplacesMaximalSubparts) {
   // The example of the Unicode standard, table 3-11.
-  EXPECT_EQ(to_valid_utf8("\xE1\x80\xE2\xF0\x91\x92\xF1\xBF\x41"), "\uFFFD\uFFFD\uFFFD\uFFFD" "A");
+  EXPECT_EQ(to_valid_utf8("\xE1\x80\xE2\xF0\x91\x92\xF1\xBF\x41"),
+            "\uFFFD\uFFFD\uFFFD\uFFFD"
+            "A");
   EXPECT_EQ(to_valid_utf8("\xC0\xAF"), "\uFFFD\uFFFD");
   EXPECT_EQ(to_valid_utf8("你好"), "你好");
 }
@@ -52,7 +62,8 @@ TEST(Utf8, RepairedTextIsValid) {
 }
 
 TEST(Normalize, KeepsChinesePunctuationAndNumbers) {
-  for (const char* kept : {"，。：；！？（）“”‘’《》、…—～", "①②³½㎡℃Ⅷ㈠№™", "第（一）条：甲方。", "あいう", "👩‍👧"})
+  for (const char* kept : {"，。：；！？（）“”‘’《》、…—～", "①②³½㎡℃Ⅷ㈠№™", "第（一）条：甲方。",
+                           "あいう", "👩‍👧"})
     EXPECT_EQ(normalize_text(kept), kept);
 }
 
@@ -64,8 +75,9 @@ TEST(Normalize, BringsCompatibilityFormsHome) {
 }
 
 TEST(Normalize, FoldsSpacesAndRemovesControls) {
-  EXPECT_EQ(normalize_text("\u3000\u3000段落  开头 \u00a0 x \r\n\tcode(  a )\r行\u0007\u200b尾  \n"),
-            "段落 开头 x\n\tcode( a )\n行尾\n");
+  EXPECT_EQ(
+      normalize_text("\u3000\u3000段落  开头 \u00a0 x \r\n\tcode(  a )\r行\u0007\u200b尾  \n"),
+      "段落 开头 x\n\tcode( a )\n行尾\n");
   EXPECT_EQ(normalize_text("\uFEFF标题\u202E"), "标题");
   EXPECT_EQ(normalize_text(std::string_view("a\0b\xFF", 4)), "ab\uFFFD");
   EXPECT_EQ(normalize_text(""), "");

@@ -26,12 +26,16 @@ struct Fact {
 struct Lexicon {
   std::set<std::string, std::less<>> subjects;
   std::set<std::string, std::less<>> attributes;
+  std::set<std::string, std::less<>> units;  // what stands behind the digits of their values
 };
 
 // Facts of Markdown tables and of "列：值；列：值" lines.
 std::vector<Fact> table_facts(const Document& document);
 
-// Adds the names that these facts use.
+// "1580公斤" -> "公斤", "" where no digit is.
+std::string unit_of(std::string_view value);
+
+// Adds the names and units that these facts use.
 void learn_names(const std::vector<Fact>& facts, Lexicon& lexicon);
 
 // Facts of sentences "X的Y是Z", "XY不得超过Z", "Z是X的Y", with the subject carried over from heading or

@@ -31,7 +31,7 @@ constexpr std::array kRelations = {
     Relation{"不低于", "不低于", true},     Relation{"不少于", "不少于", true},     Relation{"不超过", "不超过", true},
     Relation{"不大于", "不大于", true},     Relation{"统一调到", "是", true},       Relation{"标准值为", "是", true},
     Relation{"整定为", "是", true},         Relation{"设置为", "是", true},         Relation{"调整为", "是", true},
-    Relation{"限定为", "是", true},         Relation{"核定为", "是", true},         Relation{"约定为", "是", true},
+    Relation{"核定为", "是", true},         Relation{"约定为", "是", true},
     Relation{"规定为", "是", false},        Relation{"设定为", "是", false},        Relation{"统一为", "是", false},
     Relation{"登记为", "是", false},        Relation{"合计", "是", true},           Relation{"定为", "是", false},
     Relation{"记为", "是", false},          Relation{"定在", "是", false},          Relation{"仍按", "是", true},
@@ -61,6 +61,12 @@ bool is_adverb(std::string_view text) {
   static constexpr std::array<std::string_view, 16> kAdverbs = {"主要", "大多", "多数", "全部", "一般", "通常", "目前", "现在", "这里", "地方",
                                                                 "时候", "东西", "人", "事", "话", "往往"};
   return std::find(kAdverbs.begin(), kAdverbs.end(), text) != kAdverbs.end();
+}
+
+// Signs that a clause tells what happens instead of naming a thing.
+bool has_verb(std::string_view text) {
+  static constexpr std::array<std::string_view, 15> kSigns = {"也", "能", "会", "了", "着", "把", "被", "让", "哪", "要", "不", "可以", "应当", "必须", "就"};
+  return std::any_of(kSigns.begin(), kSigns.end(), [&](auto sign) { return text.find(sign) != text.npos; });
 }
 
 // "云桅V3乘客电梯维护手册" -> "云桅V3乘客电梯": what a title is about.
@@ -140,10 +146,23 @@ class StatementReader {
     // Passive and comparing uses of 为 and 是: 以…为主, 为了, 认为, 因为, 是否, 是因为.
     if (starts_with_any(value, {"了", "主", "准", "否", "因为", "不是", "由", "什么", "多少", "谁", "哪", "指", "在", "从", "把", "被", "对"}) || value.ends_with("的")) return false;
     if (ends_with_any(left, {"因", "认", "以", "成", "作", "不", "还", "但", "都", "就", "也", "只", "若", "可", "视", "分", "变", "改", "最", "多", "极", "较", "尤", "即", "正", "总", "称", "仅", "应该", "凡"})) return false;
+    value = amount_of(value);
     std::string_view subject, attribute;
     if (!split_name(left, has_digit(value), subject, attribute)) return false;
     add(subject, attribute, value, relation.says);
     return true;
+  }
+
+  // "825公斤配砝码" -> "825公斤", where a table knows the unit.
+  std::string_view amount_of(std::string_view value) const {
+    const size_t last = value.find_last_of("0123456789");
+    if (last == value.npos) return value;
+    const std::string_view tail = value.substr(last + 1);
+    for (size_t chars = std::min<size_t>(count_chars(tail), 6); chars > 0; --chars) {
+      const std::string_view unit = prefix_chars(tail, chars);
+      if (lexicon_.units.contains(unit)) return value.substr(0, last + 1 + unit.size());
+    }
+    return value;
   }
 
   // "江月白是人事部的负责人"
@@ -170,6 +189,7 @@ class StatementReader {
         const bool amount = !value.empty() && (is_digit(static_cast<unsigned char>(value[0])) || starts_with_any(value, {"每", "约"}));
         if (!amount || !has_digit(value)) continue;
       }
+      value = amount_of(value);
       std::string_view subject, unused;
       const std::string_view name = clause.substr(0, at + attribute.size());
       if (value.empty() || count_chars(value) > 12 || !split_name(name, true, subject, unused) || unused != attribute) continue;
@@ -199,11 +219,12 @@ class StatementReader {
       }
     }
     if (attribute.empty() || count_chars(attribute) > kAttributeCharsMax || (!known && points_elsewhere(attribute))) return false;
-    if (!known && is_adverb(attribute)) return false;
+    if (!known && (is_adverb(attribute) || has_verb(attribute) || has_verb(subject))) return false;
     const std::string_view named = known_subject_in(subject);
-    if (!named.empty()) subject = named;  // "今年制动闸瓦" -> "制动闸瓦"
-    if (subject.empty() || points_elsewhere(subject)) {
-      if (!subject.empty() && named.empty() && carried_.empty()) return false;
+    // "今年制动闸瓦" -> "制动闸瓦", but "白鹭酒店误停事件" stays whole: it is not the hotel.
+    if (!named.empty()) subject = subject.substr(static_cast<size_t>(named.data() - subject.data()));
+    if (subject.empty() || (named.empty() && points_elsewhere(subject))) {
+      if (!subject.empty() && carried_.empty()) return false;
       // An attribute that already names its thing needs no subject.
       if (known_subject_in(attribute).empty()) subject = carried_;
     }

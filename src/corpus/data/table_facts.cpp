@@ -32,12 +32,6 @@ bool usable(const std::string& text, size_t chars_max) {
   return !text.empty() && count_chars(text) <= chars_max && !one_of(text, {"-", "—", "/", "无", "——", "N/A", "n/a"});
 }
 
-// "1580公斤" -> "公斤": what values of one attribute have in common.
-std::string unit_of(std::string_view value) {
-  const size_t last = value.find_last_of("0123456789");
-  return last == value.npos ? std::string() : std::string(value.substr(last + 1));
-}
-
 // The share of neighbours with the same unit.
 double likeness(const std::vector<std::string>& values) {
   size_t same = 0;
@@ -125,6 +119,11 @@ std::vector<std::pair<std::string, std::string>> record_of(std::string_view line
 
 }  // namespace
 
+std::string unit_of(std::string_view value) {
+  const size_t last = value.find_last_of("0123456789");
+  return last == value.npos ? std::string() : std::string(value.substr(last + 1));
+}
+
 std::vector<Fact> table_facts(const Document& document) {
   std::vector<Fact> facts;
   TableReader reader(document, facts);
@@ -174,6 +173,7 @@ void learn_names(const std::vector<Fact>& facts, Lexicon& lexicon) {
     const auto name = [](const std::string& text) { return count_chars(text) >= 2 && text.find_first_not_of("0123456789.-") != text.npos; };
     if (name(fact.subject)) lexicon.subjects.insert(fact.subject);
     if (name(fact.attribute)) lexicon.attributes.insert(fact.attribute);
+    if (std::string unit = unit_of(fact.value); !unit.empty() && count_chars(unit) <= 6) lexicon.units.insert(std::move(unit));
   }
 }
 

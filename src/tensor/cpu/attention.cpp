@@ -6,12 +6,14 @@
 // plain one. Bound: multiply-adds (about 4 d per score, against one exp).
 //
 // kQueryBlock: a multiple of the tile's 6 or 12 rows. Larger blocks load packed keys less often,
-// smaller ones compute fewer scores above the diagonal (half a block per row).
+// smaller ones compute fewer scores above the diagonal (half a block per row). 24 and 48 could not
+// be told apart on a busy machine (segments 128 to 1024); 24 needs half the scratch.
 #include "tensor/cpu/attention.h"
+
+#include "tensor/cpu/simd.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/cpu/attention.cpp"
-#include "tensor/cpu/simd.h"
 
 #include <algorithm>
 #include <cmath>
@@ -26,11 +28,14 @@
 
 #ifndef PLINTH_TENSOR_CPU_ATTENTION_ONCE_
 #define PLINTH_TENSOR_CPU_ATTENTION_ONCE_
+
 namespace plinth::tensor::cpu {
 
 constexpr int64_t kQueryBlock = 24;
 
-constexpr int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
+constexpr int64_t round_up(int64_t n, int64_t unit) {
+  return (n + unit - 1) / unit * unit;
+}
 
 // Everything an attention call reads and writes; the last six only backward.
 struct AttentionCall {
@@ -63,6 +68,7 @@ class Carver {
 #endif
 
 HWY_BEFORE_NAMESPACE();
+
 namespace plinth::tensor::cpu::HWY_NAMESPACE {
 
 // The scratch of one task.
@@ -116,8 +122,8 @@ HWY_INLINE void pack_width_d(const float* rows, int64_t stride, int64_t n, int64
     pack_straight<kNr>(rows + i, stride, std::min<int64_t>(kNr, d - i), n, out);
 }
 
-// Scores of one query, scaled, to exp(score - max); zeros up to `padded`. Returns log-sum-exp and the
-// inverse of the sum.
+// Scores of one query, scaled, to exp(score - max); zeros up to `padded`. Returns log-sum-exp and
+// the inverse of the sum.
 HWY_INLINE float softmax_row(float* s, int64_t n, int64_t padded, float scale, float& inverse_sum) {
   Vector peak = hn::Set(kTag, s[0]);
   int64_t i = 0;
@@ -155,18 +161,16 @@ void attend_segment(const AttentionCall& call, int64_t begin, int64_t end, int64
                      false, s.edge);
       float inverse_sums[kQueryBlock];
       for (int64_t r = 0; r < rows; ++r)
-        call.lse.row(begin + first + r)[head] =
-            softmax_row(s.scores + r * s.score_stride, first + r + 1, keys, call.shape.scale,
-                        inverse_sums[r]);
+        call.lse.row(begin + first + r)[head] = softmax_row(
+            s.scores + r * s.score_stride, first + r + 1, keys, call.shape.scale, inverse_sums[r]);
       float* y = call.y.row(begin + first) + head * d;
       multiply_block({s.scores, s.score_stride, 1}, false, rows, keys, s.values, kNr * segment, d,
                      y, call.y.stride, false, s.edge);
       for (int64_t r = 0; r < rows; ++r) {
         float* row = y + r * call.y.stride;
         const Vector by = hn::Set(kTag, inverse_sums[r]);
-        for_lanes(d, [&](int64_t i, auto part) HWY_ATTR {
-          store(hn::Mul(load(row + i, part), by), row + i, part);
-        });
+        for_lanes(d, [&](int64_t i, auto part)
+                         HWY_ATTR { store(hn::Mul(load(row + i, part), by), row + i, part); });
       }
     }
   }
@@ -188,8 +192,8 @@ HWY_INLINE void softmax_backward_row(float* scores, float* slopes, int64_t n, in
   std::fill(slopes + n, slopes + padded, 0.0f);
 }
 
-void attend_segment_backward(const AttentionCall& call, int64_t begin, int64_t end,
-                             int64_t kv_head, float* memory) {
+void attend_segment_backward(const AttentionCall& call, int64_t begin, int64_t end, int64_t kv_head,
+                             float* memory) {
   const int64_t d = call.shape.head_dim;
   const int64_t group = call.shape.heads / call.shape.kv_heads;
   const int64_t segment = end - begin;
@@ -236,6 +240,7 @@ void attend_segment_backward(const AttentionCall& call, int64_t begin, int64_t e
 }
 
 }  // namespace plinth::tensor::cpu::HWY_NAMESPACE
+
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
@@ -251,8 +256,8 @@ template <typename Task>
 void for_each_segment(std::span<const int32_t> starts, const AttentionShape& shape, bool backward,
                       const Task& task) {
   if (starts.size() < 2) return;
-  PLINTH_CHECK(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0,
-               "{} heads over {} kv heads", shape.heads, shape.kv_heads);
+  PLINTH_CHECK(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0, "{} heads over {} kv heads",
+               shape.heads, shape.kv_heads);
   const auto segments = static_cast<int64_t>(starts.size()) - 1;
   parallel(segments * shape.kv_heads, 1, [&](int64_t first, int64_t last) {
     thread_local Buffer scratch;
@@ -282,8 +287,8 @@ void attention(ConstMatrix q, ConstMatrix k, ConstMatrix v, std::span<const int3
                    });
 }
 
-void attention_backward(ConstMatrix q, ConstMatrix k, ConstMatrix v, ConstMatrix y,
-                        ConstMatrix lse, ConstMatrix dy, std::span<const int32_t> segment_starts,
+void attention_backward(ConstMatrix q, ConstMatrix k, ConstMatrix v, ConstMatrix y, ConstMatrix lse,
+                        ConstMatrix dy, std::span<const int32_t> segment_starts,
                         const AttentionShape& shape, Matrix dq, Matrix dk, Matrix dv) {
   const AttentionCall call = {shape, q, k, v, writable(y), writable(lse), dy, dq, dk, dv};
   for_each_segment(segment_starts, shape, true,

@@ -8,8 +8,6 @@
 #include "tensor/cpu/training.h"
 #include "tensor/ops.h"
 
-#include <hwy/targets.h>
-
 namespace plinth::tensor {
 
 const Ops& cpu_ops() {

@@ -16,6 +16,7 @@
 #include "tensor/tensor.h"
 
 HWY_BEFORE_NAMESPACE();
+
 namespace plinth::tensor::cpu::HWY_NAMESPACE {
 
 // Loads elements of any alignment: stored weights begin where their file puts them.
@@ -67,7 +68,8 @@ HWY_INLINE void decode_simple(const uint8_t* bytes, int64_t n, float* HWY_RESTRI
   const Tag d;
   const int64_t width = kType == DType::kF32 ? 4 : 2;
   int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) hn::StoreU(load_stored<kType>(bytes + i * width), d, out + i);
+  for (; i + kLanes <= n; i += kLanes)
+    hn::StoreU(load_stored<kType>(bytes + i * width), d, out + i);
   if (i < n) to_f32(bytes + i * width, kType, n - i, out + i);
 }
 
@@ -75,10 +77,14 @@ HWY_INLINE void decode_simple(const uint8_t* bytes, int64_t n, float* HWY_RESTRI
 HWY_INLINE void decode(const uint8_t* row, DType type, int64_t first, int64_t n,
                        float* HWY_RESTRICT out) {
   switch (type) {
-    case DType::kF32: return decode_simple<DType::kF32>(row + first * 4, n, out);
-    case DType::kF16: return decode_simple<DType::kF16>(row + first * 2, n, out);
-    case DType::kBF16: return decode_simple<DType::kBF16>(row + first * 2, n, out);
-    case DType::kQ8_0: break;
+    case DType::kF32:
+      return decode_simple<DType::kF32>(row + first * 4, n, out);
+    case DType::kF16:
+      return decode_simple<DType::kF16>(row + first * 2, n, out);
+    case DType::kBF16:
+      return decode_simple<DType::kBF16>(row + first * 2, n, out);
+    case DType::kQ8_0:
+      break;
   }
   const Tag d;
   const uint8_t* block = row + first / kQ8Block * kQ8Bytes;
@@ -92,6 +98,7 @@ HWY_INLINE void decode(const uint8_t* row, DType type, int64_t first, int64_t n,
 }
 
 }  // namespace plinth::tensor::cpu::HWY_NAMESPACE
+
 HWY_AFTER_NAMESPACE();
 
 #endif

@@ -1,8 +1,9 @@
 #include "tensor/cpu/dot.h"
 
+#include "tensor/cpu/simd.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/cpu/dot.cpp"
-#include "tensor/cpu/simd.h"
 
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
@@ -11,6 +12,7 @@
 #include "tensor/cpu/parallel.h"
 
 HWY_BEFORE_NAMESPACE();
+
 namespace plinth::tensor::cpu::HWY_NAMESPACE {
 
 // Rows of w at once: four streams keep the memory prefetchers busy, and each load of x serves four.
@@ -56,11 +58,13 @@ HWY_INLINE void dots(const float* x, int64_t x_stride, const uint8_t* const w[kW
     }
   }
   for (int r = 0; r < w_rows; ++r) {
-    float tail[kLanes];
-    if (!kBlocks && p < k) to_f32(w[r] + p * kWidth, kType, k - p, tail);
+    float tail[kLanes] = {};
+    if constexpr (!kBlocks) to_f32(w[r] + p * kWidth, kType, k - p, tail);
     for (int i = 0; i < kX; ++i) {
-      float total = hn::GetLane(hn::SumOfLanes(d, sum[r][i]));
-      for (int64_t t = p; t < k; ++t) total += tail[t - p] * x[i * x_stride + t];
+      float total = sum_of_lanes(sum[r][i]);
+      if constexpr (!kBlocks) {
+        for (int64_t t = p; t < k; ++t) total += tail[t - p] * x[i * x_stride + t];
+      }
       float& y = out[i * out_stride + r];
       y = add ? y + total : total;
     }
@@ -68,11 +72,12 @@ HWY_INLINE void dots(const float* x, int64_t x_stride, const uint8_t* const w[kW
 }
 
 template <DType kType>
-HWY_INLINE void dots_by_x(ConstMatrix x, const uint8_t* const w[kW], float* out,
-                          int64_t out_stride, int64_t w_rows, bool add) {
+HWY_INLINE void dots_by_x(ConstMatrix x, const uint8_t* const w[kW], float* out, int64_t out_stride,
+                          int64_t w_rows, bool add) {
   int64_t i = 0;
   for (; i + kXMax <= x.rows; i += kXMax)
-    dots<kType, kXMax>(x.row(i), x.stride, w, x.cols, out + i * out_stride, out_stride, w_rows, add);
+    dots<kType, kXMax>(x.row(i), x.stride, w, x.cols, out + i * out_stride, out_stride, w_rows,
+                       add);
   float* rest = out + i * out_stride;
   if (x.rows - i == 2) dots<kType, 2>(x.row(i), x.stride, w, x.cols, rest, out_stride, w_rows, add);
   if (x.rows - i == 1) dots<kType, 1>(x.row(i), x.stride, w, x.cols, rest, out_stride, w_rows, add);
@@ -97,15 +102,24 @@ void dot_rows(ConstMatrix x, const Weight& w, Matrix y, bool add, int64_t begin,
     }
     float* out = y.data + n;
     switch (type) {
-      case DType::kF32: dots_by_x<DType::kF32>(x, row, out, y.stride, rows, add); break;
-      case DType::kF16: dots_by_x<DType::kF16>(x, row, out, y.stride, rows, add); break;
-      case DType::kBF16: dots_by_x<DType::kBF16>(x, row, out, y.stride, rows, add); break;
-      case DType::kQ8_0: dots_by_x<DType::kQ8_0>(x, row, out, y.stride, rows, add); break;
+      case DType::kF32:
+        dots_by_x<DType::kF32>(x, row, out, y.stride, rows, add);
+        break;
+      case DType::kF16:
+        dots_by_x<DType::kF16>(x, row, out, y.stride, rows, add);
+        break;
+      case DType::kBF16:
+        dots_by_x<DType::kBF16>(x, row, out, y.stride, rows, add);
+        break;
+      case DType::kQ8_0:
+        dots_by_x<DType::kQ8_0>(x, row, out, y.stride, rows, add);
+        break;
     }
   }
 }
 
 }  // namespace plinth::tensor::cpu::HWY_NAMESPACE
+
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE

@@ -1,8 +1,8 @@
 #include "tensor/cpu/gemm_types.h"
+#include "tensor/cpu/simd.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/cpu/gemm.cpp"
-#include "tensor/cpu/simd.h"
 
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
@@ -13,13 +13,14 @@
 
 #ifndef PLINTH_TENSOR_CPU_GEMM_ONCE_
 #define PLINTH_TENSOR_CPU_GEMM_ONCE_
+
 namespace plinth::tensor::cpu {
 
-// One packed panel of B is kDepthBlock x kNr floats: 16 KiB with AVX2, 32 KiB with AVX-512. It stays
-// in L1 (32 and 48 KiB) while the tiles of a row block pass over it.
+// One packed panel of B is kDepthBlock x kNr floats: 16 KiB with AVX2, 32 KiB with AVX-512. It
+// stays in L1 (32 and 48 KiB) while the tiles of a row block pass over it.
 constexpr int64_t kDepthBlock = 256;
-// Rows of A per task: kRowBlock x kDepthBlock floats are 144 KiB, which stay in the smallest L2 (256
-// KiB) while all panels of B pass over them. A multiple of 6 and 12.
+// Rows of A per task: kRowBlock x kDepthBlock floats are 144 KiB, which stay in the smallest L2
+// (256 KiB) while all panels of B pass over them. A multiple of 6 and 12.
 constexpr int64_t kRowBlock = 144;
 
 struct TileShape {
@@ -41,9 +42,12 @@ struct Task {
 #endif
 
 HWY_BEFORE_NAMESPACE();
+
 namespace plinth::tensor::cpu::HWY_NAMESPACE {
 
-TileShape tile_shape() { return {kMr, kNr}; }
+TileShape tile_shape() {
+  return {kMr, kNr};
+}
 
 // Packs columns [col, col + cols) of b, depth [depth0, depth0 + depth), into panels of kNr.
 // scratch: kNr * kDepthBlock floats.
@@ -101,6 +105,7 @@ void run_task(const Product& p, const Task& task, float* scratch) {
 }
 
 }  // namespace plinth::tensor::cpu::HWY_NAMESPACE
+
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
@@ -116,7 +121,9 @@ HWY_EXPORT(run_task);
 constexpr int64_t kPackedMax = int64_t{4} << 20;
 constexpr int64_t kPassDepth = 16 * 1024;
 
-constexpr int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
+constexpr int64_t round_up(int64_t n, int64_t unit) {
+  return (n + unit - 1) / unit * unit;
+}
 
 // Scratch lives as long as its thread: a call never allocates once the largest size has been seen.
 float* packed_b(int64_t n) {
@@ -136,17 +143,18 @@ void pack_all(const Product& p, const TileShape& tile, int64_t col, int64_t cols
   const int64_t panels_cols = round_up(cols, tile.cols);
   const int64_t col_pieces = panels_cols / tile.cols;
   const int64_t depth_pieces = (depth + kDepthBlock - 1) / kDepthBlock;
-  parallel(col_pieces * depth_pieces, std::max<int64_t>(1, 64 / tile.cols), [&](int64_t begin, int64_t end) {
-    float* scratch = task_scratch(tile.cols * kDepthBlock);
-    for (int64_t piece = begin; piece < end; ++piece) {
-      const int64_t k = piece / col_pieces * kDepthBlock;
-      const int64_t j = piece % col_pieces * tile.cols;
-      const int64_t block = std::min(kDepthBlock, depth - k);
-      HWY_DYNAMIC_DISPATCH(pack_b)
-      (p.b, col + j, std::min<int64_t>(tile.cols, cols - j), depth0 + k, block,
-       panels + k * panels_cols + j * block, scratch);
-    }
-  });
+  parallel(col_pieces * depth_pieces, std::max<int64_t>(1, 64 / tile.cols),
+           [&](int64_t begin, int64_t end) {
+             float* scratch = task_scratch(tile.cols * kDepthBlock);
+             for (int64_t piece = begin; piece < end; ++piece) {
+               const int64_t k = piece / col_pieces * kDepthBlock;
+               const int64_t j = piece % col_pieces * tile.cols;
+               const int64_t block = std::min(kDepthBlock, depth - k);
+               HWY_DYNAMIC_DISPATCH(pack_b)
+               (p.b, col + j, std::min<int64_t>(tile.cols, cols - j), depth0 + k, block,
+                panels + k * panels_cols + j * block, scratch);
+             }
+           });
 }
 
 void multiply_packed(const Product& p, const TileShape& tile, int64_t col, int64_t cols,

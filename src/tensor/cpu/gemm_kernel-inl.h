@@ -6,8 +6,8 @@
 //   32 registers: 12 x 2 = 24 accumulators + 2 + 1.
 // Each step of depth loads 2 vectors and kMr broadcasts for 2 kMr multiply-adds, so the two load
 // ports keep up with the two multipliers, and 12 independent sums cover latency 4 x throughput 2.
-// Source: Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", ACM TOMS 2008;
-// Van Zee and van de Geijn, "BLIS", ACM TOMS 2015.
+// Source: Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", ACM TOMS
+// 2008; Van Zee and van de Geijn, "BLIS", ACM TOMS 2015.
 #if defined(PLINTH_TENSOR_CPU_GEMM_KERNEL_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef PLINTH_TENSOR_CPU_GEMM_KERNEL_INL_H_
 #undef PLINTH_TENSOR_CPU_GEMM_KERNEL_INL_H_
@@ -25,6 +25,7 @@
 #include "tensor/cpu/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
+
 namespace plinth::tensor::cpu::HWY_NAMESPACE {
 
 #if HWY_TARGET <= HWY_AVX3 || HWY_TARGET == HWY_NEON
@@ -89,8 +90,8 @@ HWY_INLINE void multiply_edge(const Strided& a, const float* b, int64_t depth, f
 using Quad = hn::Vec<hn::FixedTag<float, 4>>;
 
 // Four rows of four floats, turned: out[k] holds element k of rows 0 to 3.
-HWY_INLINE void turn_4x4(const float* row0, const float* row1, const float* row2,
-                         const float* row3, Quad out[4]) {
+HWY_INLINE void turn_4x4(const float* row0, const float* row1, const float* row2, const float* row3,
+                         Quad out[4]) {
   const hn::FixedTag<float, 4> d;
   const hn::Repartition<double, decltype(d)> d64;
   const Quad r0 = hn::LoadU(d, row0);
@@ -140,9 +141,9 @@ HWY_INLINE int64_t pack_turned_by_four(const float* src, int64_t stride, int64_t
   return k;
 }
 
-// One panel from rows that are contiguous along the depth: out[k * kWidth + r] = row r [k]. Rows from
-// `rows` to kWidth become zeros. When kWidth is not a multiple of 4, up to 3 floats past the panel
-// are written too: pack panels in ascending order.
+// One panel from rows that are contiguous along the depth: out[k * kWidth + r] = row r [k]. Rows
+// from `rows` to kWidth become zeros. When kWidth is not a multiple of 4, up to 3 floats past the
+// panel are written too: pack panels in ascending order.
 template <int kWidth>
 HWY_INLINE void pack_turned(const float* src, int64_t stride, int64_t rows, int64_t depth,
                             float* HWY_RESTRICT out) {
@@ -185,7 +186,8 @@ HWY_INLINE void pack_a(const Strided& a, int64_t rows, int64_t depth, float* HWY
 }
 
 // c [rows, cols] (+)= a . panels, which lie panel_step floats apart. `a_packed`: a is the output of
-// pack_a, otherwise it is read in place and scratch [kMr * depth] takes the rows that don't fill a tile.
+// pack_a, otherwise it is read in place and scratch [kMr * depth] takes the rows that don't fill a
+// tile.
 HWY_INLINE void multiply_block(const Strided& a, bool a_packed, int64_t rows, int64_t depth,
                                const float* panels, int64_t panel_step, int64_t cols, float* c,
                                int64_t c_stride, bool add, float* scratch) {
@@ -217,6 +219,7 @@ HWY_INLINE void multiply_block(const Strided& a, bool a_packed, int64_t rows, in
 }
 
 }  // namespace plinth::tensor::cpu::HWY_NAMESPACE
+
 HWY_AFTER_NAMESPACE();
 
 #endif

@@ -20,8 +20,8 @@ struct Stored {
   const uint8_t* data = nullptr;
   DType type = DType::kF32;
   size_t row_bytes = 0;
-  // true: stored rows run along the depth (a weight in the forward pass: its rows are columns here).
-  // false: stored rows are rows of the factor.
+  // true: stored rows run along the depth (a weight in the forward pass: its rows are columns
+  // here). false: stored rows are rows of the factor.
   bool turned = false;
 };
 

@@ -1,10 +1,11 @@
-// All of these read and write each value once or twice: memory is their bound, so plain vector loops
-// over rows that stay in L1 do.
+// All of these read and write each value once or twice: memory is their bound, so plain vector
+// loops over rows that stay in L1 do.
 #include "tensor/cpu/layers.h"
+
+#include "tensor/cpu/simd.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/cpu/layers.cpp"
-#include "tensor/cpu/simd.h"
 
 #include <algorithm>
 #include <cmath>
@@ -17,6 +18,7 @@
 #include "tensor/cpu/parallel.h"
 
 HWY_BEFORE_NAMESPACE();
+
 namespace plinth::tensor::cpu::HWY_NAMESPACE {
 
 void rms_norm_rows(ConstMatrix x, const float* gain, float eps, Matrix y, float* inverse_rms) {
@@ -165,6 +167,7 @@ void decode_row(const uint8_t* row, DType type, int64_t n, float* out) {
 }
 
 }  // namespace plinth::tensor::cpu::HWY_NAMESPACE
+
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
@@ -219,8 +222,8 @@ void rope(Matrix x, std::span<const int32_t> positions, const Rope& how, bool in
   const int64_t heads = x.cols / how.head_dim;
   const float* frequencies = how.inverse_frequencies.data();
   const float sign = inverse ? -1.0f : 1.0f;
-  // A packed batch meets each position many times: its angles are computed once per call. A few rows
-  // far into a sequence compute their own.
+  // A packed batch meets each position many times: its angles are computed once per call. A few
+  // rows far into a sequence compute their own.
   const int64_t longest = *std::max_element(positions.begin(), positions.end()) + int64_t{1};
   const bool tabled = longest <= x.rows;
   thread_local Buffer angles;
@@ -261,9 +264,8 @@ void embed(std::span<const int32_t> tokens, Weight table, Matrix y) {
   const size_t bytes = row_bytes(table.type, table.cols);
   const auto* rows = static_cast<const uint8_t*>(table.data);
   parallel(static_cast<int64_t>(tokens.size()), row_grain(y.cols), [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r)
-      HWY_DYNAMIC_DISPATCH(decode_row)
-      (rows + bytes * tokens[r], table.type, table.cols, y.row(r));
+    for (int64_t r = begin; r < end; ++r) HWY_DYNAMIC_DISPATCH(decode_row)
+    (rows + bytes * tokens[r], table.type, table.cols, y.row(r));
   });
 }
 

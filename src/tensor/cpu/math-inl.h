@@ -13,6 +13,7 @@
 #include "tensor/cpu/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
+
 namespace plinth::tensor::cpu::HWY_NAMESPACE {
 
 // e^x to 2e-7 relative. Below -87.3 the result is 0, above 88.3 it stays at e^88.3; NaN stays NaN.
@@ -81,6 +82,7 @@ HWY_INLINE void cos_sin_of(WideVector angle, WideVector& c, WideVector& s) {
 }
 
 }  // namespace plinth::tensor::cpu::HWY_NAMESPACE
+
 HWY_AFTER_NAMESPACE();
 
 #endif

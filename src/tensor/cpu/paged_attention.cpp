@@ -1,10 +1,10 @@
-// Attention over paged keys and values, one task per (row, kv head): the query heads of a group share
-// each key and value they read. Bound: bytes of the cache for one row, multiply-adds beyond.
+// Attention over paged keys and values, one task per (row, kv head): the query heads of a group
+// share each key and value they read. Bound: bytes of the cache for one row, multiply-adds beyond.
 #include "tensor/cpu/attention.h"
+#include "tensor/cpu/simd.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/cpu/paged_attention.cpp"
-#include "tensor/cpu/simd.h"
 
 #include <algorithm>
 
@@ -16,6 +16,7 @@
 #include "tensor/cpu/parallel.h"
 
 HWY_BEFORE_NAMESPACE();
+
 namespace plinth::tensor::cpu::HWY_NAMESPACE {
 
 // scores[t] = q . key t, for the n keys of one block.
@@ -44,8 +45,8 @@ HWY_INLINE void score_block(const float* q, const float* keys, int64_t n, int64_
   }
 }
 
-// y += sum over t of weights[t] * value t, for the n values of one block. Four vectors of y at a time
-// stay in registers.
+// y += sum over t of weights[t] * value t, for the n values of one block. Four vectors of y at a
+// time stay in registers.
 HWY_INLINE void mix_block(const float* weights, const float* values, int64_t n, int64_t d,
                           float* y) {
   int64_t i = 0;
@@ -82,16 +83,16 @@ HWY_INLINE float soften(float* s, int64_t n, float scale) {
   const Vector by = hn::Set(kTag, scale);
   const Vector shift = hn::Set(kTag, -top * scale);
   return 1 / sum_over(n, [&](int64_t i, auto part, Vector total) HWY_ATTR {
-    Vector e = exp_of(hn::MulAdd(load(s + i, part), by, shift));
-    store(e, s + i, part);
-    if constexpr (std::is_same_v<decltype(part), Part>)
-      e = hn::IfThenElseZero(hn::FirstN(kTag, static_cast<size_t>(part.n)), e);
-    return hn::Add(total, e);
-  });
+           Vector e = exp_of(hn::MulAdd(load(s + i, part), by, shift));
+           store(e, s + i, part);
+           if constexpr (std::is_same_v<decltype(part), Part>)
+             e = hn::IfThenElseZero(hn::FirstN(kTag, static_cast<size_t>(part.n)), e);
+           return hn::Add(total, e);
+         });
 }
 
-// The query heads of one kv head for one row at `position`. q and y point at the group's first head;
-// scores: group * (position + 1) floats.
+// The query heads of one kv head for one row at `position`. q and y point at the group's first
+// head; scores: group * (position + 1) floats.
 void attend_paged(const float* q, const int32_t* table, int64_t position, int64_t kv_head,
                   const AttentionShape& shape, const PagedKv& kv, float* y, float* scores) {
   const int64_t d = shape.head_dim;
@@ -121,6 +122,7 @@ void attend_paged(const float* q, const int32_t* table, int64_t position, int64_
 }
 
 }  // namespace plinth::tensor::cpu::HWY_NAMESPACE
+
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
@@ -150,8 +152,8 @@ void store_kv(ConstMatrix k, ConstMatrix v, std::span<const int32_t* const> tabl
 void paged_attention(ConstMatrix q, std::span<const int32_t* const> tables,
                      std::span<const int32_t> positions, const AttentionShape& shape, PagedKv kv,
                      Matrix y) {
-  PLINTH_CHECK(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0,
-               "{} heads over {} kv heads", shape.heads, shape.kv_heads);
+  PLINTH_CHECK(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0, "{} heads over {} kv heads",
+               shape.heads, shape.kv_heads);
   const int64_t group = shape.heads / shape.kv_heads;
   parallel(q.rows * shape.kv_heads, 1, [&](int64_t begin, int64_t end) {
     thread_local Buffer scores;

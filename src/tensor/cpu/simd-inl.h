@@ -12,6 +12,7 @@
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
+
 namespace plinth::tensor::cpu::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
@@ -29,7 +30,9 @@ struct Part {
   int64_t n;  // 0 < n < kLanes
 };
 
-HWY_INLINE Vector load(const float* p, Whole) { return hn::LoadU(kTag, p); }
+HWY_INLINE Vector load(const float* p, Whole) {
+  return hn::LoadU(kTag, p);
+}
 
 // Lanes past the part are zero.
 HWY_INLINE Vector load(const float* p, Part part) {
@@ -38,7 +41,9 @@ HWY_INLINE Vector load(const float* p, Part part) {
   return hn::Load(kTag, lanes);
 }
 
-HWY_INLINE void store(Vector v, float* p, Whole) { hn::StoreU(v, kTag, p); }
+HWY_INLINE void store(Vector v, float* p, Whole) {
+  hn::StoreU(v, kTag, p);
+}
 
 HWY_INLINE void store(Vector v, float* p, Part part) {
   HWY_ALIGN float lanes[kLanes];
@@ -54,7 +59,9 @@ HWY_INLINE void for_lanes(int64_t n, const Body& body) {
   if (i < n) body(i, Part{n - i});
 }
 
-HWY_INLINE float sum_of_lanes(Vector v) { return hn::GetLane(hn::SumOfLanes(kTag, v)); }
+HWY_INLINE float sum_of_lanes(Vector v) {
+  return hn::GetLane(hn::SumOfLanes(kTag, v));
+}
 
 // Two sums of a row at once hide the latency of one.
 template <class Term>
@@ -75,6 +82,7 @@ HWY_INLINE float sum_over(int64_t n, const Term& term) {
 }
 
 }  // namespace plinth::tensor::cpu::HWY_NAMESPACE
+
 HWY_AFTER_NAMESPACE();
 
 #endif

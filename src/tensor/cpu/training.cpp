@@ -1,8 +1,9 @@
 #include "tensor/cpu/training.h"
 
+#include "tensor/cpu/simd.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/cpu/training.cpp"
-#include "tensor/cpu/simd.h"
 
 #include <algorithm>
 #include <cmath>
@@ -16,22 +17,24 @@
 
 #ifndef PLINTH_TENSOR_CPU_TRAINING_ONCE_
 #define PLINTH_TENSOR_CPU_TRAINING_ONCE_
+
 namespace plinth::tensor::cpu {
 
 // AdamW with everything that does not depend on the element worked out.
 struct AdamStep {
-  float scale;           // of gradients
+  float scale;  // of gradients
   float beta1, beta2;
   float rate;            // lr / (1 - beta1^step)
   float inverse_square;  // 1 / (1 - beta2^step)
   float eps;
-  float keep;            // 1 - lr * weight_decay
+  float keep;  // 1 - lr * weight_decay
 };
 
 }  // namespace plinth::tensor::cpu
 #endif
 
 HWY_BEFORE_NAMESPACE();
+
 namespace plinth::tensor::cpu::HWY_NAMESPACE {
 
 float peak_of(const float* x, int64_t n) {
@@ -57,9 +60,8 @@ float sum_of_exp(const float* x, int64_t n, float peak, float* out) {
 
 void scale_row(float* x, int64_t n, float by) {
   const Vector factor = hn::Set(kTag, by);
-  for_lanes(n, [&](int64_t i, auto part) HWY_ATTR {
-    store(hn::Mul(load(x + i, part), factor), x + i, part);
-  });
+  for_lanes(n, [&](int64_t i, auto part)
+                   HWY_ATTR { store(hn::Mul(load(x + i, part), factor), x + i, part); });
 }
 
 void axpy_range(float a, const float* x, int64_t n, float* y) {
@@ -96,6 +98,7 @@ void adamw_range(float* w, const float* g, float* m, float* v, int64_t n, const 
 }
 
 }  // namespace plinth::tensor::cpu::HWY_NAMESPACE
+
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
@@ -159,7 +162,8 @@ double sum_of_squares(std::span<const float> x) {
   sums.resize(static_cast<size_t>((n + kFlat - 1) / kFlat));
   double* partial = sums.data();
   parallel(n, kFlat, [&](int64_t begin, int64_t end) {
-    partial[begin / kFlat] = double{HWY_DYNAMIC_DISPATCH(squares_of)(x.data() + begin, end - begin)};
+    partial[begin / kFlat] =
+        double{HWY_DYNAMIC_DISPATCH(squares_of)(x.data() + begin, end - begin)};
   });
   double total = 0;
   for (const double sum : sums) total += sum;

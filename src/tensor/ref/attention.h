@@ -124,8 +124,7 @@ inline void paged_attention(View<const float> q, std::span<const int32_t* const>
       std::vector<double> p(tokens);
       std::vector<double> out(d);
       for (int64_t t = 0; t < tokens; ++t) {
-        const float* key =
-            kv.k_pool + paged_offset(tables[r], t, kv_head, shape, kv.block_tokens);
+        const float* key = kv.k_pool + paged_offset(tables[r], t, kv_head, shape, kv.block_tokens);
         p[t] = dot(q.row(r) + head * d, key, d) * double(shape.scale);
       }
       softmax(p);

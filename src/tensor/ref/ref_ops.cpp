@@ -70,8 +70,8 @@ void attention(ConstMatrix q, ConstMatrix k, ConstMatrix v, std::span<const int3
   ref::attention(view(q), view(k), view(v), starts, shape, view(y), view(lse));
 }
 
-void attention_backward(ConstMatrix q, ConstMatrix k, ConstMatrix v, ConstMatrix y,
-                        ConstMatrix lse, ConstMatrix dy, std::span<const int32_t> starts,
+void attention_backward(ConstMatrix q, ConstMatrix k, ConstMatrix v, ConstMatrix y, ConstMatrix lse,
+                        ConstMatrix dy, std::span<const int32_t> starts,
                         const AttentionShape& shape, Matrix dq, Matrix dk, Matrix dv) {
   ref::attention_backward(view(q), view(k), view(v), view(y), view(lse), view(dy), starts, shape,
                           view(dq), view(dk), view(dv));

@@ -20,9 +20,13 @@ struct View {
   T& at(int64_t i, int64_t j) const { return data[i * stride + j]; }
 };
 
-inline View<const float> view(ConstMatrix m) { return {m.data, m.rows, m.cols, m.stride}; }
+inline View<const float> view(ConstMatrix m) {
+  return {m.data, m.rows, m.cols, m.stride};
+}
 
-inline View<float> view(Matrix m) { return {m.data, m.rows, m.cols, m.stride}; }
+inline View<float> view(Matrix m) {
+  return {m.data, m.rows, m.cols, m.stride};
+}
 
 // *out = value, or += when accumulating; the sum is rounded once.
 template <typename T>

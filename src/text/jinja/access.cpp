@@ -45,7 +45,8 @@ Result<Value> subscript(Heap& heap, const Value& object, const Value& key,
     }
     case Kind::kUndefined:
       return invalid("'{}' is undefined", object.string != nullptr ? *object.string : "value");
-    default: return Value::undefined(name);
+    default:
+      return Value::undefined(name);
   }
 }
 
@@ -72,7 +73,8 @@ Result<Range> resolve(const SliceBounds& bounds, int64_t size) {
   const bool back = range.step < 0;
   const auto place = [&](const Value& bound, int64_t fallback) {
     if (!given(bound)) return fallback;
-    const int64_t at = bound.integer < 0 ? std::max(bound.integer, -size - 1) + size : bound.integer;
+    const int64_t at =
+        bound.integer < 0 ? std::max(bound.integer, -size - 1) + size : bound.integer;
     return std::clamp(at, back ? int64_t{-1} : int64_t{0}, back ? size - 1 : size);
   };
   range.start = place(bounds.start, back ? size - 1 : 0);
@@ -121,8 +123,10 @@ Result<bool> contains(Heap& heap, const Value& haystack, const Value& needle) {
         if (same) return true;
       }
       return false;
-    case Kind::kUndefined: return false;
-    default: return invalid("'in' {} is not possible", kind_name(haystack));
+    case Kind::kUndefined:
+      return false;
+    default:
+      return invalid("'in' {} is not possible", kind_name(haystack));
   }
 }
 
@@ -146,8 +150,10 @@ Result<List> iterate(Heap& heap, const Value& value) {
       }
       return out;
     }
-    case Kind::kUndefined: return List{};
-    default: return invalid("cannot iterate over {}", kind_name(value));
+    case Kind::kUndefined:
+      return List{};
+    default:
+      return invalid("cannot iterate over {}", kind_name(value));
   }
 }
 

@@ -75,11 +75,11 @@ struct Stmt {
   std::string attribute{};           // kSet
   std::vector<std::string> names{};  // targets or parameters
   std::vector<ExprId> defaults{};    // kMacro: one per parameter
-  ExprId expr = kAbsent;           // kOutput, kSet; kFor: what is iterated
-  ExprId condition = kAbsent;      // kFor ... if
+  ExprId expr = kAbsent;             // kOutput, kSet; kFor: what is iterated
+  ExprId condition = kAbsent;        // kFor ... if
   std::vector<Branch> branches{};    // kIf
   Block body{};
-  Block otherwise{};                 // else of kIf and kFor
+  Block otherwise{};  // else of kIf and kFor
 };
 
 struct Program {

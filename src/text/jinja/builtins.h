@@ -39,6 +39,7 @@ struct SliceBounds {
   Value stop;
   Value step;
 };
+
 // object[start:stop:step] with Python's rules; undefined or none bounds are left out.
 Result<Value> slice(Heap& heap, const Value& object, const SliceBounds& bounds);
 

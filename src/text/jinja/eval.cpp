@@ -62,8 +62,7 @@ class Evaluator {
   Status enter(int line) {
     if (depth_ > kDepthMax)
       return at_line(line, invalid("nested more than {} levels deep", kDepthMax));
-    if (Status paid = heap_.charge(kNodeCost); !paid)
-      return at_line(line, std::move(paid).error());
+    if (Status paid = heap_.charge(kNodeCost); !paid) return at_line(line, std::move(paid).error());
     return {};
   }
 
@@ -131,7 +130,8 @@ class Evaluator {
           if (truthy(condition)) return execute(branch.body);
         }
         return execute(stmt.otherwise);
-      case StmtKind::kFor: return for_loop(stmt);
+      case StmtKind::kFor:
+        return for_loop(stmt);
       case StmtKind::kSet: {
         PLINTH_TRY(const Value value, evaluate(stmt.expr));
         if (stmt.attribute.empty()) {
@@ -169,9 +169,12 @@ class Evaluator {
         assign(stmt.text, macro);
         return Flow::kOn;
       }
-      case StmtKind::kBreak: return Flow::kBreak;
-      case StmtKind::kContinue: return Flow::kContinue;
-      case StmtKind::kGroup: return execute(stmt.body);
+      case StmtKind::kBreak:
+        return Flow::kBreak;
+      case StmtKind::kContinue:
+        return Flow::kContinue;
+      case StmtKind::kGroup:
+        return execute(stmt.body);
     }
     return Flow::kOn;
   }
@@ -260,12 +263,18 @@ class Evaluator {
   Result<Value> evaluate(const Expr& expr) {
     const auto child = [&](size_t i) { return evaluate(expr.children[i]); };
     switch (expr.kind) {
-      case ExprKind::kNone: return Value::none();
-      case ExprKind::kCaptured: return filtered_.back();
-      case ExprKind::kBool: return Value::of(expr.integer != 0);
-      case ExprKind::kInt: return Value::of(expr.integer);
-      case ExprKind::kFloat: return Value::of(expr.number);
-      case ExprKind::kString: return constant(expr.text);
+      case ExprKind::kNone:
+        return Value::none();
+      case ExprKind::kCaptured:
+        return filtered_.back();
+      case ExprKind::kBool:
+        return Value::of(expr.integer != 0);
+      case ExprKind::kInt:
+        return Value::of(expr.integer);
+      case ExprKind::kFloat:
+        return Value::of(expr.number);
+      case ExprKind::kString:
+        return constant(expr.text);
       case ExprKind::kName: {
         const Value* value = find(expr.text);
         return value != nullptr ? *value : Value::undefined(&expr.text);
@@ -277,7 +286,8 @@ class Evaluator {
         }
         return heap_.list(std::move(items));
       }
-      case ExprKind::kDict: return dict(expr);
+      case ExprKind::kDict:
+        return dict(expr);
       case ExprKind::kAttribute: {
         PLINTH_TRY(const Value object, child(0));
         return subscript(heap_, object, constant(expr.text), &expr.text);
@@ -287,8 +297,10 @@ class Evaluator {
         PLINTH_TRY(const Value key, child(1));
         return subscript(heap_, object, key, key.is(Kind::kString) ? key.string : nullptr);
       }
-      case ExprKind::kSlice: return sliced(expr);
-      case ExprKind::kCall: return call(expr);
+      case ExprKind::kSlice:
+        return sliced(expr);
+      case ExprKind::kCall:
+        return call(expr);
       case ExprKind::kFilter: {
         PLINTH_TRY(const Value value, child(0));
         PLINTH_TRY(const Arguments arguments, evaluate_arguments(expr));
@@ -381,7 +393,8 @@ class Evaluator {
       PLINTH_TRY(const Value object, evaluate(callee.children[0]));
       PLINTH_TRY(const Arguments arguments, evaluate_arguments(expr));
       const Value* member = object.is(Kind::kMap) ? object.map->find(callee.text) : nullptr;
-      if (member != nullptr && member->is(Kind::kMacro)) return call_macro(*member->macro, arguments);
+      if (member != nullptr && member->is(Kind::kMacro))
+        return call_macro(*member->macro, arguments);
       return call_method(heap_, object, callee.text, arguments);
     }
     PLINTH_TRY(const Value function, evaluate(expr.children[0]));
@@ -496,16 +509,24 @@ class Evaluator {
       both.insert(both.end(), right.list->begin(), right.list->end());
       return heap_.list(std::move(both));
     }
-    if (op == "*" && left.is(Kind::kString) && right.is(Kind::kInt)) {
-      TextBuilder out(heap_);
-      for (int64_t i = 0; i < right.integer; ++i) PLINTH_TRY(out.add(*left.string));
-      return heap_.string(out.take());
-    }
+    if (op == "*" && left.is(Kind::kString) && right.is(Kind::kInt))
+      return repeated(*left.string, right.integer);
     if (left.is_number() && right.is_number()) return arithmetic(op, left, right);
     for (const Value* side : {&left, &right})
       if (side->is(Kind::kUndefined))
         return invalid("'{}' is undefined", side->string != nullptr ? *side->string : "value");
     return invalid("{} {} {} is not possible", kind_name(left), op, kind_name(right));
+  }
+
+  Result<Value> repeated(const std::string& text, int64_t times) {
+    size_t bytes = 0;
+    if (times > 0 && __builtin_mul_overflow(text.size(), static_cast<size_t>(times), &bytes))
+      bytes = SIZE_MAX / 2;  // more than any budget
+    PLINTH_TRY(heap_.charge(bytes));
+    std::string out;
+    out.reserve(bytes);
+    while (out.size() < bytes) out += text;
+    return heap_.string(std::move(out));
   }
 
   // Python's numbers, with integers of 64 bits: an overflow is an error.
@@ -555,8 +576,8 @@ class Evaluator {
   Heap& heap_;
   const Clock& clock_;
   const Limits& limits_;
-  std::vector<Map> frames_;   // [0] the template's own, then loops and macros
-  size_t scope_ = 0;          // the first frame that the running macro sees, besides frames_[0]
+  std::vector<Map> frames_;  // [0] the template's own, then loops and macros
+  size_t scope_ = 0;         // the first frame that the running macro sees, besides frames_[0]
   std::vector<Value> filtered_;
   std::string output_;
   int depth_ = 0;

@@ -35,16 +35,21 @@ Result<Value> length(const Call& call) {
     case Kind::kString:
       PLINTH_TRY(call.heap.charge(call.value.string->size() / 2));
       return Value::of(character_count(*call.value.string));
-    case Kind::kList: return Value::of(static_cast<int64_t>(call.value.list->size()));
-    case Kind::kMap: return Value::of(static_cast<int64_t>(call.value.map->items.size()));
-    case Kind::kUndefined: return Value::of(int64_t{0});
-    default: return misfit(call);
+    case Kind::kList:
+      return Value::of(static_cast<int64_t>(call.value.list->size()));
+    case Kind::kMap:
+      return Value::of(static_cast<int64_t>(call.value.map->items.size()));
+    case Kind::kUndefined:
+      return Value::of(int64_t{0});
+    default:
+      return misfit(call);
   }
 }
 
 Result<Value> tojson(const Call& call) {
   JsonStyle style;
-  if (const Value* indent = call.arguments.find(0, "indent"); indent != nullptr && indent->is(Kind::kInt))
+  if (const Value* indent = call.arguments.find(0, "indent");
+      indent != nullptr && indent->is(Kind::kInt))
     style.indent = static_cast<int>(std::clamp<int64_t>(indent->integer, 0, 16));
   style.ascii = call.arguments.flag(9, "ensure_ascii", false);
   style.sort_keys = call.arguments.flag(9, "sort_keys", false);
@@ -96,7 +101,8 @@ Result<Value> end_of_list(const Call& call) {
 Result<Value> to_number(const Call& call) {
   double number = 0;
   if (call.value.is_number()) {
-    if (call.name == "int" && !call.value.is(Kind::kFloat)) return Value::of(call.value.as_integer());
+    if (call.name == "int" && !call.value.is(Kind::kFloat))
+      return Value::of(call.value.as_integer());
     number = call.value.as_number();
   } else if (call.value.is(Kind::kString)) {
     const std::string text(strip(*call.value.string, std::nullopt, {}));
@@ -294,12 +300,23 @@ Result<Value> escape(const Call& call) {
   TextBuilder out(call.heap);
   for (const char c : text) {
     switch (c) {
-      case '&': PLINTH_TRY(out.add("&amp;")); break;
-      case '<': PLINTH_TRY(out.add("&lt;")); break;
-      case '>': PLINTH_TRY(out.add("&gt;")); break;
-      case '"': PLINTH_TRY(out.add("&#34;")); break;
-      case '\'': PLINTH_TRY(out.add("&#39;")); break;
-      default: PLINTH_TRY(out.add(std::string_view(&c, 1)));
+      case '&':
+        PLINTH_TRY(out.add("&amp;"));
+        break;
+      case '<':
+        PLINTH_TRY(out.add("&lt;"));
+        break;
+      case '>':
+        PLINTH_TRY(out.add("&gt;"));
+        break;
+      case '"':
+        PLINTH_TRY(out.add("&#34;"));
+        break;
+      case '\'':
+        PLINTH_TRY(out.add("&#39;"));
+        break;
+      default:
+        PLINTH_TRY(out.add(std::string_view(&c, 1)));
     }
   }
   return call.heap.string(out.take());
@@ -363,18 +380,42 @@ Result<Value> to_list(const Call& call) {
 using Filter = Result<Value> (*)(const Call&);
 
 constexpr std::array<std::pair<std::string_view, Filter>, 37> kFilters = {{
-    {"trim", as_method},       {"length", length},      {"count", length},
-    {"tojson", tojson},        {"default", default_value}, {"d", default_value},
-    {"join", join},            {"first", end_of_list},  {"last", end_of_list},
-    {"string", text_filter},   {"int", to_number},      {"float", to_number},
-    {"list", to_list},         {"items", items_of},     {"dictsort", dictsort},
-    {"map", map_filter},       {"select", select},      {"reject", select},
-    {"selectattr", select},    {"rejectattr", select},  {"upper", text_filter},
-    {"lower", text_filter},    {"title", text_filter},  {"capitalize", text_filter},
-    {"safe", text_filter},     {"replace", as_method},  {"escape", escape},
-    {"e", escape},             {"abs", absolute},       {"round", round_number},
-    {"reverse", reverse},      {"sort", ordered},       {"unique", ordered},
-    {"min", ordered},          {"max", ordered},        {"indent", indent},
+    {"trim", as_method},
+    {"length", length},
+    {"count", length},
+    {"tojson", tojson},
+    {"default", default_value},
+    {"d", default_value},
+    {"join", join},
+    {"first", end_of_list},
+    {"last", end_of_list},
+    {"string", text_filter},
+    {"int", to_number},
+    {"float", to_number},
+    {"list", to_list},
+    {"items", items_of},
+    {"dictsort", dictsort},
+    {"map", map_filter},
+    {"select", select},
+    {"reject", select},
+    {"selectattr", select},
+    {"rejectattr", select},
+    {"upper", text_filter},
+    {"lower", text_filter},
+    {"title", text_filter},
+    {"capitalize", text_filter},
+    {"safe", text_filter},
+    {"replace", as_method},
+    {"escape", escape},
+    {"e", escape},
+    {"abs", absolute},
+    {"round", round_number},
+    {"reverse", reverse},
+    {"sort", ordered},
+    {"unique", ordered},
+    {"min", ordered},
+    {"max", ordered},
+    {"indent", indent},
     {"sum", sum},
 }};
 

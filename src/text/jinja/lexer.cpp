@@ -13,7 +13,9 @@ bool is_space(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' || c == '\f';
 }
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 bool is_name_start(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
@@ -73,7 +75,8 @@ class Lexer {
 
   size_t find_open() const {
     for (size_t i = at_; i + 1 < source_.size(); ++i)
-      if (source_[i] == '{' && (source_[i + 1] == '{' || source_[i + 1] == '%' || source_[i + 1] == '#'))
+      if (source_[i] == '{' &&
+          (source_[i + 1] == '{' || source_[i + 1] == '%' || source_[i + 1] == '#'))
         return i;
     return source_.size();
   }
@@ -270,19 +273,43 @@ class Lexer {
   // The escape whose letter is source_[i]; leaves i on its last character. Python's rules.
   Status escape(size_t& i, std::string& value) const {
     switch (source_[i]) {
-      case 'n': value += '\n'; return {};
-      case 't': value += '\t'; return {};
-      case 'r': value += '\r'; return {};
-      case 'b': value += '\b'; return {};
-      case 'f': value += '\f'; return {};
-      case 'v': value += '\v'; return {};
-      case 'a': value += '\a'; return {};
-      case '0': value += '\0'; return {};
-      case '\\': case '\'': case '"': value += source_[i]; return {};
-      case '\n': return {};
-      case 'x': return code_point(i, 2, value);
-      case 'u': return code_point(i, 4, value);
-      case 'U': return code_point(i, 8, value);
+      case 'n':
+        value += '\n';
+        return {};
+      case 't':
+        value += '\t';
+        return {};
+      case 'r':
+        value += '\r';
+        return {};
+      case 'b':
+        value += '\b';
+        return {};
+      case 'f':
+        value += '\f';
+        return {};
+      case 'v':
+        value += '\v';
+        return {};
+      case 'a':
+        value += '\a';
+        return {};
+      case '0':
+        value += '\0';
+        return {};
+      case '\\':
+      case '\'':
+      case '"':
+        value += source_[i];
+        return {};
+      case '\n':
+        return {};
+      case 'x':
+        return code_point(i, 2, value);
+      case 'u':
+        return code_point(i, 4, value);
+      case 'U':
+        return code_point(i, 8, value);
       default:
         value += '\\';
         value += source_[i];

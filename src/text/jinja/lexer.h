@@ -15,13 +15,13 @@ enum class TokenKind : uint8_t {
   kText,
   kOutputBegin,  // {{
   kOutputEnd,
-  kBlockBegin,   // {%
+  kBlockBegin,  // {%
   kBlockEnd,
   kName,
-  kString,       // text: the value, escapes resolved
+  kString,  // text: the value, escapes resolved
   kInt,
   kFloat,
-  kOperator,     // text: the operator
+  kOperator,  // text: the operator
   kEnd,
 };
 

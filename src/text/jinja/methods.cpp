@@ -10,7 +10,9 @@ namespace plinth::text::jinja {
 
 namespace {
 
-Error bad_arguments(std::string_view name) { return invalid("wrong arguments for .{}()", name); }
+Error bad_arguments(std::string_view name) {
+  return invalid("wrong arguments for .{}()", name);
+}
 
 // An argument that is a string, none, or left out.
 Result<std::optional<std::string_view>> optional_text(const Arguments& arguments, size_t position,
@@ -189,12 +191,16 @@ Result<Value> list_method(Heap& heap, const List& list, std::string_view name,
 Result<Value> call_method(Heap& heap, const Value& value, std::string_view name,
                           const Arguments& arguments) {
   switch (value.kind) {
-    case Kind::kString: return string_method(heap, *value.string, name, arguments);
-    case Kind::kMap: return map_method(heap, *value.map, name, arguments);
-    case Kind::kList: return list_method(heap, *value.list, name, arguments);
+    case Kind::kString:
+      return string_method(heap, *value.string, name, arguments);
+    case Kind::kMap:
+      return map_method(heap, *value.map, name, arguments);
+    case Kind::kList:
+      return list_method(heap, *value.list, name, arguments);
     case Kind::kUndefined:
       return invalid("'{}' is undefined", value.string != nullptr ? *value.string : "value");
-    default: return invalid("{} has no method .{}()", kind_name(value), name);
+    default:
+      return invalid("{} has no method .{}()", kind_name(value), name);
   }
 }
 

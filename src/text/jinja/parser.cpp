@@ -72,10 +72,14 @@ class Parser {
 
   std::string shown() const {
     switch (now().kind) {
-      case TokenKind::kEnd: return "the end of the template";
-      case TokenKind::kBlockEnd: return "'%}'";
-      case TokenKind::kOutputEnd: return "'}}'";
-      default: return fmt::format("'{}'", now().text.substr(0, 40));
+      case TokenKind::kEnd:
+        return "the end of the template";
+      case TokenKind::kBlockEnd:
+        return "'%}'";
+      case TokenKind::kOutputEnd:
+        return "'}}'";
+      default:
+        return fmt::format("'{}'", now().text.substr(0, 40));
     }
   }
 
@@ -124,7 +128,8 @@ class Parser {
     while (true) {
       switch (now().kind) {
         case TokenKind::kEnd:
-          if (ends.size() > 0) return fail("the template ends before {{% {} %}}", *(ends.end() - 1));
+          if (ends.size() > 0)
+            return fail("the template ends before {{% {} %}}", *(ends.end() - 1));
           return out;
         case TokenKind::kText:
           out.push_back(add(Stmt{.kind = StmtKind::kText, .line = now().line, .text = now().text}));
@@ -356,9 +361,9 @@ class Parser {
     while (auto op = comparison_operator()) {
       PLINTH_TRY(const ExprId right, sum());
       const bool negated = *op == "not in";
-      ExprId one = add(Expr{.kind = ExprKind::kBinary, .text = negated ? "in" : *op,
-                            .children = {left, right}},
-                       line);
+      ExprId one = add(
+          Expr{.kind = ExprKind::kBinary, .text = negated ? "in" : *op, .children = {left, right}},
+          line);
       if (negated) one = add(Expr{.kind = ExprKind::kNot, .children = {one}}, line);
       all = all == kAbsent ? one : add(Expr{.kind = ExprKind::kAnd, .children = {all, one}}, line);
       left = right;
@@ -377,9 +382,9 @@ class Parser {
       if (found.empty()) return left;
       next();
       PLINTH_TRY(const ExprId right, operand());
-      left = add(Expr{.kind = ExprKind::kBinary, .text = std::string(found),
-                      .children = {left, right}},
-                 line);
+      left = add(
+          Expr{.kind = ExprKind::kBinary, .text = std::string(found), .children = {left, right}},
+          line);
     }
   }
 
@@ -440,13 +445,15 @@ class Parser {
           return fail("the number {} is too large", token.text);
         return add(std::move(expr), token.line);
       }
-      case TokenKind::kName: return add(word(token.text), token.line);
+      case TokenKind::kName:
+        return add(word(token.text), token.line);
       case TokenKind::kOperator:
         if (token.text == "(") return parenthesis(token.line);
         if (token.text == "[") return list(token.line);
         if (token.text == "{") return dict(token.line);
         break;
-      default: break;
+      default:
+        break;
     }
     --at_;
     return fail("expected an expression, found {}", shown());
@@ -498,9 +505,9 @@ class Parser {
           continue;
         }
         PLINTH_TRY(std::string attribute, name());
-        value = add(Expr{.kind = ExprKind::kAttribute, .text = std::move(attribute),
-                         .children = {value}},
-                    line);
+        value = add(
+            Expr{.kind = ExprKind::kAttribute, .text = std::move(attribute), .children = {value}},
+            line);
       } else if (accept_op("[")) {
         PLINTH_TRY(value, subscript(value, line));
       } else if (is_op("(")) {
@@ -597,13 +604,16 @@ class Parser {
     switch (now().kind) {
       case TokenKind::kString:
       case TokenKind::kInt:
-      case TokenKind::kFloat: return true;
-      case TokenKind::kOperator: return is_op("[") || is_op("{");
+      case TokenKind::kFloat:
+        return true;
+      case TokenKind::kOperator:
+        return is_op("[") || is_op("{");
       case TokenKind::kName:
         for (const std::string_view word : {"and", "or", "not", "if", "else", "in", "is"})
           if (now().text == word) return false;
         return true;
-      default: return false;
+      default:
+        return false;
     }
   }
 

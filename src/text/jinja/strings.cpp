@@ -1,10 +1,10 @@
 #include "text/jinja/strings.h"
 
-#include <algorithm>
-
 #include <unicode/locid.h>
 #include <unicode/uchar.h>
 #include <unicode/unistr.h>
+
+#include <algorithm>
 
 #include "text/unicode.h"
 
@@ -17,7 +17,9 @@ bool is_space(int32_t code) {
   return code >= 0 && (u_isUWhiteSpace(code) != 0 || (code >= 0x1C && code <= 0x1F));
 }
 
-bool is_space(std::string_view character) { return is_space(utf8_at(character, 0).code); }
+bool is_space(std::string_view character) {
+  return is_space(utf8_at(character, 0).code);
+}
 
 icu::UnicodeString to_icu(std::string_view text) {
   return icu::UnicodeString::fromUTF8(
@@ -44,7 +46,8 @@ std::vector<std::string_view> characters(std::string_view text) {
 
 int64_t character_count(std::string_view text) {
   int64_t count = 0;
-  for (size_t at = 0; at < text.size(); ++count) at += static_cast<size_t>(utf8_at(text, at).length);
+  for (size_t at = 0; at < text.size(); ++count)
+    at += static_cast<size_t>(utf8_at(text, at).length);
   return count;
 }
 

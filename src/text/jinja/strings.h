@@ -18,6 +18,7 @@ struct StripSides {
   bool left = true;
   bool right = true;
 };
+
 std::string_view strip(std::string_view text, std::optional<std::string_view> characters,
                        StripSides sides);
 

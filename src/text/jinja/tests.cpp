@@ -30,9 +30,21 @@ std::optional<bool> kind_test(std::string_view name, const Value& value) {
 }
 
 constexpr std::array<std::pair<std::string_view, std::string_view>, 15> kComparisons = {{
-    {"eq", "=="}, {"equalto", "=="}, {"==", "=="}, {"ne", "!="}, {"!=", "!="},
-    {"gt", ">"}, {"greaterthan", ">"}, {">", ">"}, {"ge", ">="}, {">=", ">="},
-    {"lt", "<"}, {"lessthan", "<"}, {"<", "<"}, {"le", "<="}, {"<=", "<="},
+    {"eq", "=="},
+    {"equalto", "=="},
+    {"==", "=="},
+    {"ne", "!="},
+    {"!=", "!="},
+    {"gt", ">"},
+    {"greaterthan", ">"},
+    {">", ">"},
+    {"ge", ">="},
+    {">=", ">="},
+    {"lt", "<"},
+    {"lessthan", "<"},
+    {"<", "<"},
+    {"le", "<="},
+    {"<=", "<="},
 }};
 
 Result<bool> compare(Heap& heap, std::string_view op, const Value& a, const Value& b) {

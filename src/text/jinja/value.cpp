@@ -11,7 +11,9 @@ namespace {
 // Of values, for functions that walk them.
 constexpr int kDepthMax = 100;
 
-Error too_deep() { return invalid("a value is nested more than {} levels deep", kDepthMax); }
+Error too_deep() {
+  return invalid("a value is nested more than {} levels deep", kDepthMax);
+}
 
 Result<bool> equal_at(Heap& heap, const Value& a, const Value& b, int depth) {
   PLINTH_TRY(heap.charge(1));
@@ -42,9 +44,12 @@ Result<bool> equal_at(Heap& heap, const Value& a, const Value& b, int depth) {
         if (!same) return false;
       }
       return true;
-    case Kind::kMacro: return a.macro == b.macro;
-    case Kind::kFunction: return *a.function == *b.function;
-    default: return true;  // none and undefined
+    case Kind::kMacro:
+      return a.macro == b.macro;
+    case Kind::kFunction:
+      return *a.function == *b.function;
+    default:
+      return true;  // none and undefined
   }
 }
 
@@ -68,10 +73,18 @@ std::string python_quoted(std::string_view text) {
   std::string out(1, quote);
   for (const char c : text) {
     switch (c) {
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      case '\\': out += "\\\\"; break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
       default:
         if (c == quote) out += '\\';
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F)
@@ -87,14 +100,22 @@ Status write_repr(const Value& value, TextBuilder& out, int depth) {
   if (depth > kDepthMax) return too_deep();
   PLINTH_TRY(out.add(""));
   switch (value.kind) {
-    case Kind::kString: return out.add(python_quoted(*value.string));
-    case Kind::kUndefined: return out.add(depth == 0 ? "" : "Undefined");
-    case Kind::kNone: return out.add("None");
-    case Kind::kBool: return out.add(value.truth ? "True" : "False");
-    case Kind::kInt: return out.add(std::to_string(value.integer));
-    case Kind::kFloat: return out.add(float_text(value.number));
-    case Kind::kMacro: return out.add(fmt::format("<Macro '{}'>", value.macro->text));
-    case Kind::kFunction: return out.add(fmt::format("<function {}>", *value.function));
+    case Kind::kString:
+      return out.add(python_quoted(*value.string));
+    case Kind::kUndefined:
+      return out.add(depth == 0 ? "" : "Undefined");
+    case Kind::kNone:
+      return out.add("None");
+    case Kind::kBool:
+      return out.add(value.truth ? "True" : "False");
+    case Kind::kInt:
+      return out.add(std::to_string(value.integer));
+    case Kind::kFloat:
+      return out.add(float_text(value.number));
+    case Kind::kMacro:
+      return out.add(fmt::format("<Macro '{}'>", value.macro->text));
+    case Kind::kFunction:
+      return out.add(fmt::format("<function {}>", *value.function));
     case Kind::kList: {
       std::string_view separator = "[";
       for (const Value& item : *value.list) {
@@ -126,14 +147,22 @@ class JsonWriter {
   Status write(const Value& value, int depth) {
     if (depth > kDepthMax) return too_deep();
     switch (value.kind) {
-      case Kind::kNone: return out_.add("null");
-      case Kind::kBool: return out_.add(value.truth ? "true" : "false");
-      case Kind::kInt: return out_.add(std::to_string(value.integer));
-      case Kind::kFloat: return out_.add(number(value.number));
-      case Kind::kString: return string(*value.string);
-      case Kind::kList: return list(*value.list, depth);
-      case Kind::kMap: return map(*value.map, depth);
-      default: return invalid("tojson of a value that is {}", kind_name(value));
+      case Kind::kNone:
+        return out_.add("null");
+      case Kind::kBool:
+        return out_.add(value.truth ? "true" : "false");
+      case Kind::kInt:
+        return out_.add(std::to_string(value.integer));
+      case Kind::kFloat:
+        return out_.add(number(value.number));
+      case Kind::kString:
+        return string(*value.string);
+      case Kind::kList:
+        return list(*value.list, depth);
+      case Kind::kMap:
+        return map(*value.map, depth);
+      default:
+        return invalid("tojson of a value that is {}", kind_name(value));
     }
   }
 
@@ -147,8 +176,8 @@ class JsonWriter {
   }
 
   Status string(const std::string& text) {
-    return out_.add(nlohmann::json(text).dump(-1, ' ', style_.ascii,
-                                              nlohmann::json::error_handler_t::replace));
+    return out_.add(
+        nlohmann::json(text).dump(-1, ' ', style_.ascii, nlohmann::json::error_handler_t::replace));
   }
 
   Status line(int depth) {
@@ -235,7 +264,9 @@ double Value::as_number() const {
   return kind == Kind::kFloat ? number : static_cast<double>(as_integer());
 }
 
-int64_t Value::as_integer() const { return kind == Kind::kBool ? int64_t{truth} : integer; }
+int64_t Value::as_integer() const {
+  return kind == Kind::kBool ? int64_t{truth} : integer;
+}
 
 const Value* Map::find(std::string_view key) const {
   for (const auto& [name, value] : items)
@@ -289,11 +320,15 @@ Result<Value> Heap::map(Map map) {
 Result<Value> Heap::from_json(const nlohmann::ordered_json& json) {
   // The caller's JSON was parsed with a depth limit (core/json.h), so recursion is bounded.
   switch (json.type()) {
-    case nlohmann::json::value_t::boolean: return Value::of(json.get<bool>());
+    case nlohmann::json::value_t::boolean:
+      return Value::of(json.get<bool>());
     case nlohmann::json::value_t::number_integer:
-    case nlohmann::json::value_t::number_unsigned: return Value::of(json.get<int64_t>());
-    case nlohmann::json::value_t::number_float: return Value::of(json.get<double>());
-    case nlohmann::json::value_t::string: return string(json.get_ref<const std::string&>());
+    case nlohmann::json::value_t::number_unsigned:
+      return Value::of(json.get<int64_t>());
+    case nlohmann::json::value_t::number_float:
+      return Value::of(json.get<double>());
+    case nlohmann::json::value_t::string:
+      return string(json.get_ref<const std::string&>());
     case nlohmann::json::value_t::array: {
       List items;
       items.reserve(json.size());
@@ -311,22 +346,33 @@ Result<Value> Heap::from_json(const nlohmann::ordered_json& json) {
       }
       return map(std::move(out));
     }
-    default: return Value::none();
+    default:
+      return Value::none();
   }
 }
 
 std::string_view kind_name(const Value& value) {
   switch (value.kind) {
-    case Kind::kUndefined: return "undefined";
-    case Kind::kNone: return "none";
-    case Kind::kBool: return "a boolean";
-    case Kind::kInt: return "an integer";
-    case Kind::kFloat: return "a float";
-    case Kind::kString: return "a string";
-    case Kind::kList: return "a list";
-    case Kind::kMap: return "a mapping";
-    case Kind::kMacro: return "a macro";
-    case Kind::kFunction: return "a function";
+    case Kind::kUndefined:
+      return "undefined";
+    case Kind::kNone:
+      return "none";
+    case Kind::kBool:
+      return "a boolean";
+    case Kind::kInt:
+      return "an integer";
+    case Kind::kFloat:
+      return "a float";
+    case Kind::kString:
+      return "a string";
+    case Kind::kList:
+      return "a list";
+    case Kind::kMap:
+      return "a mapping";
+    case Kind::kMacro:
+      return "a macro";
+    case Kind::kFunction:
+      return "a function";
   }
   return {};
 }
@@ -334,20 +380,30 @@ std::string_view kind_name(const Value& value) {
 bool truthy(const Value& value) {
   switch (value.kind) {
     case Kind::kUndefined:
-    case Kind::kNone: return false;
-    case Kind::kBool: return value.truth;
-    case Kind::kInt: return value.integer != 0;
-    case Kind::kFloat: return value.number != 0;
-    case Kind::kString: return !value.string->empty();
-    case Kind::kList: return !value.list->empty();
-    case Kind::kMap: return value.map->is_namespace || !value.map->items.empty();
+    case Kind::kNone:
+      return false;
+    case Kind::kBool:
+      return value.truth;
+    case Kind::kInt:
+      return value.integer != 0;
+    case Kind::kFloat:
+      return value.number != 0;
+    case Kind::kString:
+      return !value.string->empty();
+    case Kind::kList:
+      return !value.list->empty();
+    case Kind::kMap:
+      return value.map->is_namespace || !value.map->items.empty();
     case Kind::kMacro:
-    case Kind::kFunction: return true;
+    case Kind::kFunction:
+      return true;
   }
   return false;
 }
 
-Result<bool> equal(Heap& heap, const Value& a, const Value& b) { return equal_at(heap, a, b, 0); }
+Result<bool> equal(Heap& heap, const Value& a, const Value& b) {
+  return equal_at(heap, a, b, 0);
+}
 
 Result<bool> less(Heap& heap, const Value& a, const Value& b) {
   PLINTH_TRY(heap.charge(1));

@@ -9,10 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include "core/result.h"
 #include "text/jinja/ast.h"
+#include <nlohmann/json.hpp>
 
 namespace plinth::text::jinja {
 

@@ -18,10 +18,6 @@ using tensor::Matrix;
 
 constexpr double kInitialDeviation = 0.02;
 
-std::string_view parent(Linear which) {
-  return which <= Linear::kO ? "self_attn" : "mlp";
-}
-
 void fill_normal(Matrix values, double deviation, Rng& rng) {
   for (int64_t i = 0; i < values.rows * values.cols; ++i)
     values.data[i] = static_cast<float>(rng.normal() * deviation);
@@ -38,14 +34,19 @@ void copy_values(const tensor::Weight& from, Matrix to) {
 
 }  // namespace
 
+std::string linear_parameter_name(int64_t layer, Linear which) {
+  return fmt::format("model.layers.{}.{}.{}", layer, which <= Linear::kO ? "self_attn" : "mlp",
+                     linear_name(which));
+}
+
 BaseParameters::BaseParameters(const model::ModelConfig& config)
     : config_(config), layers_(static_cast<size_t>(config.layers)) {
   for (size_t l = 0; l < layers_.size(); ++l) {
     for (int i = 0; i < model::kLinears; ++i) {
       const auto which = static_cast<Linear>(i);
-      layers_[l].linear[static_cast<size_t>(i)] = parameters_.add(
-          fmt::format("model.layers.{}.{}.{}.weight", l, parent(which), linear_name(which)),
-          config.outputs(which), config.inputs(which), /*decay=*/true);
+      layers_[l].linear[static_cast<size_t>(i)] =
+          parameters_.add(linear_parameter_name(static_cast<int64_t>(l), which) + ".weight",
+                          config.outputs(which), config.inputs(which), /*decay=*/true);
     }
   }
   const auto plain = [&](std::string name, int64_t rows, int64_t cols) {
@@ -68,9 +69,8 @@ BaseParameters::BaseParameters(const model::ModelConfig& config)
     if (!config.qkv_bias) continue;
     for (size_t i = 0; i < layer.qkv_bias.size(); ++i) {
       const auto which = static_cast<Linear>(i);
-      layer.qkv_bias[i] =
-          plain(fmt::format("model.layers.{}.self_attn.{}.bias", l, linear_name(which)), 1,
-                config.outputs(which));
+      layer.qkv_bias[i] = plain(linear_parameter_name(static_cast<int64_t>(l), which) + ".bias", 1,
+                                config.outputs(which));
     }
   }
   parameters_.allocate();

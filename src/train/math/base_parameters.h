@@ -2,13 +2,19 @@
 // the forward pass reads from it, the gradients that the backward pass adds to it.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "model/model.h"
 #include "train/math/backward.h"
 #include "train/math/parameters.h"
 
 namespace plinth::train {
+
+// "model.layers.0.self_attn.q_proj": a linear layer as Hugging Face names it.
+std::string linear_parameter_name(int64_t layer, model::Linear which);
 
 class BaseParameters {
  public:

@@ -2,9 +2,8 @@
 
 #include <cmath>
 
-#include <fmt/format.h>
-
 #include "core/rng.h"
+#include "train/math/base_parameters.h"
 
 namespace plinth::train {
 namespace {
@@ -28,7 +27,7 @@ Lora::Lora(const tensor::Ops& ops, const model::ModelConfig& base, const LoraOpt
     for (int i = 0; i < model::kLinears; ++i) {
       if (!options.targets[static_cast<size_t>(i)]) continue;
       const auto which = static_cast<Linear>(i);
-      const auto name = fmt::format("layers.{}.{}", layer, linear_name(which));
+      const auto name = linear_parameter_name(layer, which);
       slot(layer, which).a =
           parameters_.add(name + ".lora_A", rank_, base.inputs(which), /*decay=*/true);
       slot(layer, which).b =

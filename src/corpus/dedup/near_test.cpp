@@ -1,0 +1,110 @@
+#include "corpus/dedup/near.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "core/rng.h"
+#include "corpus/utf8.h"
+#include "text/unicode.h"
+
+namespace plinth::corpus {
+namespace {
+
+// A text of n random common characters: no two share runs by chance.
+std::string random_text(uint64_t seed, int n) {
+  Rng rng(seed);
+  std::string out;
+  for (int i = 0; i < n; ++i) text::append_utf8(static_cast<int32_t>(0x4E00 + rng.below(3000)), out);
+  return out;
+}
+
+std::vector<NearMatch> find(const std::vector<std::string>& texts, NearOptions options = {}) {
+  std::vector<BandKeys> keys;
+  for (const auto& t : texts) keys.push_back(band_keys(t));
+  std::vector<int32_t> order(texts.size());
+  std::iota(order.begin(), order.end(), 0);
+  return near_duplicates(keys, order, [&](int32_t i) { return texts[static_cast<size_t>(i)]; }, options);
+}
+
+TEST(MinHash, KernelEqualsThePlainLoop) {
+  std::vector<uint32_t> grams(37);
+  std::iota(grams.begin(), grams.end(), 99u);
+  alignas(64) std::array<uint32_t, kHashes> all, one;
+  min_hashes(grams, all);
+  std::array<uint32_t, kHashes> least;
+  least.fill(UINT32_MAX);
+  for (const uint32_t gram : grams) {
+    min_hashes(std::span(&gram, 1), one);
+    for (size_t i = 0; i < kHashes; ++i) least[i] = std::min(least[i], one[i]);
+  }
+  EXPECT_EQ(all, least);
+}
+
+TEST(MinHash, AgreementEstimatesJaccard) {
+  const std::string a = random_text(1, 2000);
+  const std::string b = a.substr(0, a.size() * 9 / 10 / 3 * 3) + random_text(2, 200);
+  alignas(64) std::array<uint32_t, kHashes> left, right;
+  min_hashes(gram_hashes(a), left);
+  min_hashes(gram_hashes(b), right);
+  int same = 0;
+  for (size_t i = 0; i < kHashes; ++i) same += left[i] == right[i] ? 1 : 0;
+  EXPECT_NEAR(same / static_cast<double>(kHashes), exact_jaccard(a, b), 0.12);
+}
+
+TEST(Near, EditedCopyIsFoundAndOthersStay) {
+  const std::string original = random_text(3, 600);
+  const auto matches = find({original, random_text(4, 600), original + "（修订）"});
+  EXPECT_EQ(matches[0].kept, -1);
+  EXPECT_EQ(matches[1].kept, -1);
+  EXPECT_EQ(matches[2].kept, 0);
+  EXPECT_GT(matches[2].similarity, 0.95);
+}
+
+TEST(Near, ReportsThatDifferInTheirValuesBothStay) {
+  const std::string form = random_text(5, 400);
+  const std::string one = form + "额定载重825公斤，间隙0.35毫米", other = form + "额定载重650公斤，间隙0.28毫米";
+  ASSERT_GT(exact_jaccard(one, other), 0.9);
+  EXPECT_EQ(find({one, other})[1].kept, -1);
+  EXPECT_EQ(find({one, one + "。"})[1].kept, 0);
+}
+
+TEST(Near, NothingIsDroppedForADroppedOne) {
+  // Each is similar to its neighbour, the ends are not similar to each other.
+  const std::string base = random_text(6, 1000);
+  std::vector<std::string> chain;
+  for (size_t i = 0; i < 6; ++i) chain.push_back(base.substr(i * 3 * 70, 3 * 700));
+  const auto matches = find(chain);
+  for (size_t i = 0; i < chain.size(); ++i) {
+    if (matches[i].kept < 0) continue;
+    const auto kept = static_cast<size_t>(matches[i].kept);
+    EXPECT_EQ(matches[kept].kept, -1);
+    EXPECT_GE(exact_jaccard(chain[i], chain[kept]), 0.8);
+  }
+}
+
+TEST(Near, RecallAtTheThreshold) {
+  std::vector<std::string> texts;
+  int pairs = 0;
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    const std::string a = random_text(100 + seed, 500);
+    const std::string b = a.substr(0, 3 * 455) + random_text(500 + seed, 45);
+    pairs += exact_jaccard(a, b) >= 0.8 ? 1 : 0;
+    texts.push_back(a);
+    texts.push_back(b);
+  }
+  const auto matches = find(texts);
+  const auto found = std::count_if(matches.begin(), matches.end(), [](const NearMatch& m) { return m.kept >= 0; });
+  ASSERT_GT(pairs, 40);
+  EXPECT_GE(found, pairs * 99 / 100);
+}
+
+TEST(Near, ValueSimilarityCountsNumbers) {
+  EXPECT_DOUBLE_EQ(value_similarity("无数字", "也没有"), 1.0);
+  EXPECT_DOUBLE_EQ(value_similarity("0.35和8", "0.35和9"), 1.0 / 3.0);
+  EXPECT_DOUBLE_EQ(value_similarity("3.5", "35"), 0.0);
+}
+
+}  // namespace
+}  // namespace plinth::corpus

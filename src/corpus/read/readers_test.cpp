@@ -1,0 +1,192 @@
+#include "corpus/read/readers.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "corpus/read/csv_parse.h"
+#include "corpus/read/fuzz_entries.h"
+#include "corpus/read/table.h"
+
+namespace plinth::corpus {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+std::string text_of(const Result<Drafts>& drafts) {
+  if (!drafts) return "error: " + drafts.error().message;
+  std::string out;
+  for (const Draft& draft : drafts->drafts) out += draft.text + "\n";
+  return out;
+}
+
+// A ZIP file in memory with these entries.
+std::string zip_of(const std::vector<std::pair<std::string, std::string>>& files) {
+  std::string out(1 << 20, '\0');
+  size_t used = 0;
+  archive* zip = archive_write_new();
+  archive_write_set_format_zip(zip);
+  archive_write_open_memory(zip, out.data(), out.size(), &used);
+  for (const auto& [name, content] : files) {
+    archive_entry* entry = archive_entry_new();
+    archive_entry_set_pathname(entry, name.c_str());
+    archive_entry_set_size(entry, static_cast<la_int64_t>(content.size()));
+    archive_entry_set_filetype(entry, AE_IFREG);
+    archive_entry_set_perm(entry, 0644);
+    archive_write_header(zip, entry);
+    archive_write_data(zip, content.data(), content.size());
+    archive_entry_free(entry);
+  }
+  archive_write_close(zip);
+  archive_write_free(zip);
+  out.resize(used);
+  return out;
+}
+
+constexpr std::string_view kStyles =
+    R"(<w:styles xmlns:w="x"><w:style w:styleId="a1"><w:name w:val="heading 2"/></w:style></w:styles>)";
+
+TEST(Kind, ByContentThenByName) {
+  EXPECT_EQ(kind_of("a.txt", "%PDF-1.7"), Kind::kPdf);
+  EXPECT_EQ(kind_of("a.txt", "<!DOCTYPE html><html>"), Kind::kHtml);
+  EXPECT_EQ(kind_of("a.bin", std::string_view("\x7F"
+                                              "ELF\0\1\0\0\0\2",
+                                              10)),
+            Kind::kBinary);
+  EXPECT_EQ(kind_of("a.csv", "x,y"), Kind::kCsv);
+  EXPECT_EQ(kind_of("README", "plain"), Kind::kText);
+  EXPECT_EQ(kind_of("a.zip", "PK\x03\x04rest"), Kind::kBinary);
+}
+
+TEST(Markdown, FrontMatterAndCommentsGo) {
+  const auto drafts = read_markdown({"a.md", "---\ntitle: \"规程\"\nauthor: x\n---\n# 一\n<!-- 编者注 -->正文\n"});
+  EXPECT_EQ(drafts->drafts[0].title, "规程");
+  EXPECT_THAT(text_of(drafts), Not(HasSubstr("编者注")));
+  EXPECT_THAT(text_of(drafts), HasSubstr("正文"));
+}
+
+constexpr std::string_view kPage = R"(<html><head><meta charset="utf-8"><title>维保须知 - 恒远公司</title><script>var x="脚本";</script></head>
+<body><nav><a href=1>首页</a><a href=2>产品</a></nav><div class="sidebar">猜你喜欢的内容列表</div>
+<div class="article"><h1>维保须知</h1><p>保养人员进入机房前，应当先确认断电，再挂牌上锁，并由两人同行。</p>
+<p>保养结束后，应当清点工具，恢复护栏，并在保养单上签字确认。</p>
+<table><tr><th>项目</th><th>周期</th></tr><tr><td>导轨</td><td>半月</td></tr><tr><td>门锁</td><td>一月</td></tr></table></div>
+<footer>版权所有 备案号</footer></body></html>)";
+
+TEST(Html, KeepsTheArticleAndDropsTheRest) {
+  const auto drafts = read_html({"a.html", kPage});
+  const std::string text = text_of(drafts);
+  EXPECT_EQ(drafts->drafts[0].title, "维保须知");
+  EXPECT_THAT(text, HasSubstr("# 维保须知\n"));
+  EXPECT_THAT(text, HasSubstr("应当先确认断电，再挂牌上锁"));
+  EXPECT_THAT(text, HasSubstr("| 导轨 | 半月 |"));
+  for (const char* gone : {"首页", "猜你喜欢", "版权所有", "脚本"}) EXPECT_THAT(text, Not(HasSubstr(gone)));
+  EXPECT_EQ(drafts->drafts[0].blocks_removed, 3);
+}
+
+TEST(Html, MenuWithoutATellingNameGoes) {
+  const std::string text = text_of(read_html({"a.html", "<body><div><ul><li><a href=1>新闻中心首页</a><li><a href=2>公司产品展示</a><li><a href=3>联系我们页面</a></ul></div>"
+                                                        "<div><p>这是一篇正文，讲的是电梯的日常保养，内容并不长，但确实是正文。</p><p>第二段继续讲，门锁要看，导轨要擦，钢绳要量。</p></div></body>"}));
+  EXPECT_THAT(text, HasSubstr("这是一篇正文"));
+  EXPECT_THAT(text, Not(HasSubstr("新闻中心")));
+}
+
+TEST(Html, DeepNestingIsNoProblem) {
+  std::string deep;
+  for (int i = 0; i < 50'000; ++i) deep += "<div>";
+  EXPECT_THAT(text_of(read_html({"a.html", deep + "底部的文字在这里，很深很深。"})), HasSubstr("底部的文字"));
+}
+
+TEST(Docx, HeadingsListsTablesAndDeletions) {
+  const std::string document =
+      R"(<w:document xmlns:w="x"><w:body><w:p><w:pPr><w:pStyle w:val="a1"/></w:pPr><w:r><w:t>一、目的</w:t></w:r></w:p>)"
+      R"(<w:p><w:r><w:t>正文 &lt;甲&gt;</w:t></w:r><w:del><w:r><w:delText>删去</w:delText></w:r></w:del></w:p>)"
+      R"(<w:tbl><w:tr><w:tc><w:p><w:r><w:t>项</w:t></w:r></w:p></w:tc><w:tc><w:p><w:r><w:t>值</w:t></w:r></w:p></w:tc></w:tr>)"
+      R"(<w:tr><w:tc><w:p><w:r><w:t>间隙</w:t></w:r></w:p></w:tc><w:tc><w:p><w:r><w:t>0.35毫米</w:t></w:r></w:p></w:tc></w:tr></w:tbl></w:body></w:document>)";
+  const std::string text = text_of(read_docx({"a.docx", zip_of({{"word/document.xml", document}, {"word/styles.xml", std::string(kStyles)}})}));
+  EXPECT_EQ(text, "## 一、目的\n\n正文 <甲>\n\n| 项 | 值 |\n| --- | --- |\n| 间隙 | 0.35毫米 |\n");
+}
+
+TEST(Docx, DamageIsAnErrorThatSaysWhat) {
+  EXPECT_THAT(text_of(read_docx({"a.docx", "PK\x03\x04 nothing"})), HasSubstr("error: "));
+  EXPECT_THAT(text_of(read_docx({"a.docx", zip_of({{"other.xml", "x"}})})), HasSubstr("no word/document.xml"));
+  EXPECT_THAT(text_of(read_docx({"a.docx", zip_of({{"word/document.xml", "<w:document><w:body>"}})})), HasSubstr("word/document.xml"));
+}
+
+TEST(Docx, AZipBombStopsAtTheBound) {
+  const std::string zeros(130 << 20, ' ');
+  std::string bomb = zip_of({{"word/document.xml", zeros}});
+  EXPECT_LT(bomb.size(), size_t{1} << 20);
+  EXPECT_THAT(text_of(read_docx({"a.docx", bomb})), HasSubstr("unpacks to more than"));
+}
+
+TEST(Pdf, GarbageIsAnError) {
+  EXPECT_THAT(text_of(read_pdf({"a.pdf", "%PDF-1.7 this is none"})), HasSubstr("error: "));
+}
+
+TEST(Csv, QuotesSeparatorsAndLineBreaks) {
+  EXPECT_EQ(csv_separator("a;b;c\n1;2;3\n"), ';');
+  EXPECT_EQ(csv_separator("a\tb\n1\t2\n"), '\t');
+  const auto rows = parse_csv("名称,说明\r\n\"甲,乙\",\"两\n行 \"\"引\"\"\"\r\n", ',');
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_THAT(rows[1].cells, ElementsAre("甲,乙", "两\n行 \"引\""));
+}
+
+TEST(Csv, RowsBecomeLinesThatStandAlone) {
+  EXPECT_EQ(text_of(read_csv({"价目/备件.csv", "备件,单价\n闸瓦,368元\n皮带,142元\n"}, {})), "# 备件\n\n备件：闸瓦；单价：368元。\n备件：皮带；单价：142元。\n\n");
+}
+
+TEST(Csv, LongTablesBecomeSeveralDocumentsWithTheirRanges) {
+  RefineRecipe recipe;
+  recipe.csv_rows_per_document = 2;
+  const std::string csv = "a,b\nx1,y1\nx2,y2\nx3,y3\n";
+  const auto drafts = read_csv({"t.csv", csv}, recipe);
+  ASSERT_EQ(drafts->drafts.size(), 2u);
+  EXPECT_EQ(csv.substr(drafts->drafts[1].begin, drafts->drafts[1].end - drafts->drafts[1].begin), "x3,y3\n");
+}
+
+TEST(Csv, QuestionColumnsBecomePairs) {
+  EXPECT_THAT(text_of(read_csv({"t.csv", "department,title,ask,answer\n心内科,标题,能吃吗？,可以。\n"}, {})), HasSubstr("问：能吃吗？\n答：可以。"));
+}
+
+TEST(Jsonl, ABadRowDoesNotStopItsNeighbours) {
+  const std::string rows = "{\"text\":\"甲\",\"title\":\"题\"}\n{broken\n{\"other\":1}\n{\"question\":\"问\",\"answer\":\"答\"}\n";
+  const auto drafts = read_jsonl({"a.jsonl", rows}, {});
+  ASSERT_EQ(drafts->drafts.size(), 2u);
+  EXPECT_EQ(drafts->drafts[0].title, "题");
+  EXPECT_EQ(drafts->drafts[1].text, "问：问\n答：答\n");
+  ASSERT_EQ(drafts->bad.size(), 2u);
+  EXPECT_EQ(rows.substr(drafts->bad[0].begin, drafts->bad[0].end - drafts->bad[0].begin), "{broken");
+}
+
+TEST(Table, SpansAreFilledInAndCellsReadBack) {
+  TableBuilder builder;
+  builder.begin_row();
+  builder.cell("a|b");
+  builder.cell("c", 2);
+  builder.begin_row();
+  builder.cell("d", 1, 2);
+  builder.cell("e");
+  builder.cell("f");
+  builder.begin_row();
+  builder.cell("g");
+  builder.cell("h");
+  EXPECT_EQ(builder.markdown(), "| a\\|b | c | c |\n| --- | --- | --- |\n| d | e | f |\n| d | g | h |\n");
+  EXPECT_THAT(table_cells("| a\\|b | c |"), ElementsAre("a|b", "c"));
+  EXPECT_TRUE(is_table_rule("| --- | :-: |"));
+}
+
+TEST(FuzzSeeds, AllRun) {
+  for (const std::string& seed : {std::string(kPage), std::string("<table><tr><td rowspan=9999 colspan=-1>x<table>"), std::string("<a"), std::string("\xFF\xFE<\0h\0", 6),
+                                  std::string("a,\"b\n"), std::string("\"\"\"\"\n;;;"), std::string("PK\x03\x04\xFF\xFF\xFF"), zip_of({{"word/document.xml", "<w:p/>"}})}) {
+    fuzz_html(seed);
+    fuzz_csv(seed);
+    fuzz_docx(seed);
+  }
+}
+
+}  // namespace
+}  // namespace plinth::corpus

@@ -1,0 +1,170 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/hash.h"
+#include "core/json.h"
+#include "corpus/corpus.h"
+#include "corpus/shard.h"
+
+namespace plinth::corpus {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class Refine : public testing::Test {
+ protected:
+  Refine() : temp_(*TempDirectory::create()) {
+    put("a/规程.txt", "第一章 总则\n为了规范电梯维护保养工作，保障乘客安全，制定本规程。联系电话13800138000，请勿外传。\n");
+    put("a/规程 - 副本.txt", "第一章 总则\n为了规范电梯维护保养工作，保障乘客安全，制定本规程。联系电话13800138000，请勿外传。\n");
+    put("b/坏.docx", "PK\x03\x04 no zip");
+    put("b/空.txt", "");
+    put("b/行.jsonl", "{\"text\":\"门锁啮合深度不得小于七毫米，检查时应当逐层测量并记录在保养单上。\"}\n{bad\n");
+    put("c/html.html", "<html><body><nav>首页 导航</nav><article><h1>须知<script>x</script></h1><p>乘坐电梯时，请勿倚靠轿门，请勿超载，遇到困人不要扒门。</p></article></body></html>");
+  }
+
+  void put(const std::string& name, std::string_view bytes) {
+    const Path path = in() / name;
+    ASSERT_TRUE(make_directories(path.parent_path()));
+    ASSERT_TRUE(write_file_atomic(path, bytes));
+  }
+
+  Path in() const { return temp_.path() / "in"; }
+
+  Path out() const { return temp_.path() / "out"; }
+
+  Result<RefineReport> run(const std::vector<Path>& suites = {}) {
+    RefineOptions options;
+    options.inputs = {in()};
+    options.out = out();
+    options.suites = suites;
+    return refine(options);
+  }
+
+  TempDirectory temp_;
+};
+
+TEST_F(Refine, EveryDocumentIsKeptOrRejectedWithAReason) {
+  const auto report = run();
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(report->documents_in, report->documents_out + report->rejects);
+  EXPECT_EQ(report->documents_out, 3);
+  EXPECT_EQ(report->found.at("exact_duplicate"), 1);
+  EXPECT_EQ(report->found.at("unreadable"), 3);  // the DOCX, the empty file, the bad row
+  EXPECT_EQ(report->found.at("phone"), 2);
+  EXPECT_EQ(report->found.at("boilerplate"), 1);
+  int rejects = 0;
+  ASSERT_TRUE(read_shards(out(), "rejects", [&](std::string_view line) -> Status {
+    PLINTH_TRY(const Json json, parse_json(line, "reject"));
+    EXPECT_FALSE(string_or(json, "stage", "").empty());
+    EXPECT_FALSE(string_or(json, "reason", "").empty());
+    ++rejects;
+    return {};
+  }));
+  EXPECT_EQ(rejects, report->rejects);
+}
+
+TEST_F(Refine, DocumentsReadBackWithSourceAndMaskedText) {
+  ASSERT_TRUE(run());
+  const auto documents = read_documents(out());
+  ASSERT_TRUE(documents) << documents.error().message;
+  const Document& first = documents->front();
+  EXPECT_EQ(first.source.path, "a/规程.txt");  // not the copy
+  EXPECT_THAT(first.text, HasSubstr("138****8000"));
+  EXPECT_EQ(first.source.sha256, *sha256_file(in() / "a/规程.txt"));
+  EXPECT_EQ(first.lang, "zh");
+  const auto traced = trace(out(), first.id);
+  ASSERT_TRUE(traced);
+  EXPECT_THAT(*traced, HasSubstr("规程.txt"));
+  EXPECT_FALSE(trace(out(), "0000000000000000"));
+}
+
+TEST_F(Refine, TheSameInputGivesTheSameBytes) {
+  const auto hashes = [&] {
+    std::vector<std::string> list;
+    for (const char* name : {"documents-00000.jsonl.zst", "rejects-00000.jsonl.zst", "report.html", "manifest.json"}) list.push_back(*sha256_file(out() / name));
+    return list;
+  };
+  ASSERT_TRUE(run());
+  const auto first = hashes();
+  ASSERT_TRUE(run());  // replaces the earlier corpus
+  EXPECT_EQ(hashes(), first);
+}
+
+TEST_F(Refine, LeavesForeignFoldersAlone) {
+  ASSERT_TRUE(make_directories(out()));
+  ASSERT_TRUE(write_file_atomic(out() / "precious.txt", "x"));
+  const auto report = run();
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, Code::kAlreadyExists);
+  EXPECT_TRUE(std::filesystem::exists(out() / "precious.txt"));
+}
+
+TEST_F(Refine, AFailureLeavesNothingBehind) {
+  const auto report = run({in() / "no-such-suite.jsonl"});
+  ASSERT_FALSE(report);
+  EXPECT_FALSE(std::filesystem::exists(out()));
+  EXPECT_FALSE(std::filesystem::exists(out().string() + ".tmp"));
+}
+
+TEST_F(Refine, ExamTextIsCutFromDocuments) {
+  const Path suite = temp_.path() / "exam.jsonl";
+  ASSERT_TRUE(write_file_atomic(suite, "{\"question\":\"门锁啮合深度不得小于七毫米是对的吗\",\"answer\":\"对\"}\n"));
+  put("d/混.md", "# 说明\n\n这一段是普通的说明文字，和考试没有关系，应当留下来继续使用，直到最后。\n\n门锁啮合深度不得小于七毫米是对的。\n");
+  ASSERT_TRUE(run({suite}));
+  const auto documents = read_documents(out());
+  for (const Document& document : *documents) EXPECT_THAT(document.text, Not(HasSubstr("不得小于七毫米是对的")));
+}
+
+TEST_F(Refine, ReportEscapesWhatItShows) {
+  put("e/<img src=x onerror=alert(1)>.txt", "短");
+  ASSERT_TRUE(run());
+  const auto page = read_file(out() / "report.html");
+  EXPECT_THAT(*page, Not(HasSubstr("<img")));
+  EXPECT_THAT(*page, HasSubstr("&lt;img src=x onerror=alert(1)&gt;"));
+}
+
+TEST(Recipe, ReadsThresholdsAndRefusesUnknownKeys) {
+  const auto temp = TempDirectory::create();
+  const Path path = temp->path() / "r.toml";
+  ASSERT_TRUE(write_file_atomic(path, "[refine]\nchars_min = 50\nnear_jaccard = 0.9\n[refine.pii]\nemail = \"keep\"\n"));
+  const auto recipe = read_recipe(path);
+  ASSERT_TRUE(recipe) << recipe.error().message;
+  EXPECT_EQ(recipe->chars_min, 50);
+  EXPECT_EQ(recipe->pii.at("email"), PiiAction::kKeep);
+  ASSERT_TRUE(write_file_atomic(path, "[refine]\nchar_min = 50\n"));
+  EXPECT_FALSE(read_recipe(path));
+  ASSERT_TRUE(write_file_atomic(path, "[refine.pii]\nemail = \"hide\"\n"));
+  EXPECT_FALSE(read_recipe(path));
+}
+
+TEST(Shards, RotateAndReadBack) {
+  const auto temp = TempDirectory::create();
+  auto writer = ShardWriter::create(temp->path(), "documents", 100);
+  ASSERT_TRUE(writer);
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(writer->write_line(std::string(40, static_cast<char>('a' + i))));
+  const auto names = writer->close();
+  ASSERT_TRUE(names);
+  EXPECT_EQ(names->size(), 5u);
+  std::string heads;
+  ASSERT_TRUE(read_shards(temp->path(), "documents", [&](std::string_view line) -> Status {
+    heads.push_back(line.front());
+    return {};
+  }));
+  EXPECT_EQ(heads, "abcdefghij");
+}
+
+TEST(Shards, ATornFileIsAnError) {
+  const auto temp = TempDirectory::create();
+  auto writer = ShardWriter::create(temp->path(), "documents");
+  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(writer->write_line(fmt::format("{}", i * 7919)));
+  ASSERT_TRUE(writer->close());
+  const Path path = temp->path() / "documents-00000.jsonl.zst";
+  std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
+  const auto status = read_shards(temp->path(), "documents", [](std::string_view) -> Status { return {}; });
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, Code::kDataLoss);
+}
+
+}  // namespace
+}  // namespace plinth::corpus

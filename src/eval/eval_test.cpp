@@ -1,0 +1,228 @@
+#include "eval/eval.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numbers>
+#include <numeric>
+
+#include "core/json.h"
+#include "engine/test_model.h"
+#include "eval/characters.h"
+#include "eval/tasks.h"
+
+namespace plinth::eval {
+namespace {
+
+constexpr double kLogit = 10;  // of the byte 'y', whatever stands before it; all others have 0
+
+// A model that wants to say y: its blocks add nothing, every token's embedding is the same.
+std::shared_ptr<const model::Model> y_sayer() {
+  model::ModelConfig config = engine::tiny_config();
+  config.tied = false;
+  auto store = std::make_shared<engine::FloatStore>();
+  const auto zeros = [&](int64_t rows, int64_t cols) {
+    return tensor::weight(tensor::matrix(
+        std::as_const(store->add(static_cast<size_t>(rows * cols))).data(), rows, cols));
+  };
+  const auto ones = [&](int64_t n) {
+    auto& floats = store->add(static_cast<size_t>(n));
+    std::ranges::fill(floats, 1.0f);
+    return floats.data();
+  };
+  model::Weights weights;
+  weights.embedding = {ones(config.vocabulary * config.width), tensor::DType::kF32,
+                       config.vocabulary, config.width};
+  weights.head = zeros(config.vocabulary, config.width);
+  const auto width = static_cast<size_t>(config.width);
+  auto& head = *store->parts.back();
+  for (size_t i = 0; i < width; ++i)
+    head['y' * width + i] = static_cast<float>(kLogit / static_cast<double>(width));
+  weights.final_norm = ones(config.width);
+  for (int64_t layer = 0; layer < config.layers; ++layer) {
+    model::LayerWeights block;
+    for (int i = 0; i < model::kLinears; ++i) {
+      const auto which = static_cast<model::Linear>(i);
+      block.linear[static_cast<size_t>(i)] = zeros(config.outputs(which), config.inputs(which));
+    }
+    block.attention_norm = ones(config.width);
+    block.ffn_norm = ones(config.width);
+    block.q_norm = ones(config.head_dim);
+    block.k_norm = ones(config.head_dim);
+    weights.layers.push_back(block);
+  }
+  return model::Model::assemble(config, weights, std::make_shared<engine::ByteTokenizer>(), "",
+                                store);
+}
+
+const double kLogTotal = std::log(std::exp(kLogit) + 256);
+const double kBitsOfY = (kLogTotal - kLogit) * std::numbers::log2e;
+const double kBitsOfOther = kLogTotal * std::numbers::log2e;
+
+std::unique_ptr<engine::Engine> start(const std::shared_ptr<const model::Model>& model) {
+  auto engine = engine::Engine::start(
+      model, {.kv_bytes = 1 << 20, .block_tokens = 4, .rows_max = 64});
+  PLINTH_CHECK(engine.has_value(), "{}", engine.error().message);
+  return *std::move(engine);
+}
+
+EvalOptions options() {
+  return {.prompt = [](std::string_view question) -> Result<std::string> {
+            return "Q: " + std::string(question) + "\nA: ";
+          },
+          .answer_tokens_max = 3};
+}
+
+Suite suite_of(std::string_view jsonl) {
+  auto suite = parse_jsonl_suite(jsonl, "suite");
+  PLINTH_CHECK(suite.has_value(), "{}", suite.error().message);
+  return *std::move(suite);
+}
+
+TEST(Eval, ChoicePrefersWhatTheModelPrefers) {
+  const auto engine = start(y_sayer());
+  const auto result = run_suite(*engine, nullptr, suite_of(R"(
+    {"id": "right", "question": "?", "choices": ["no", "yy"], "answer": 1}
+    {"id": "wrong", "question": "?", "choices": ["no", "yy", "my"], "answer": 0}
+    {"id": "normalised", "question": "?", "choices": ["x", "xxy"], "answer": 1})"),
+                                options());
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_EQ(result->metric, "accuracy");
+  EXPECT_NEAR(result->interval.mean, 2.0 / 3, 1e-12);
+  EXPECT_NEAR(result->secondary, 1.0 / 3, 1e-12) << "undivided, the shorter x wins";
+  EXPECT_EQ(result->items[0].prediction, "yy");
+  EXPECT_EQ(result->items[2].chosen, 1);
+  ASSERT_EQ(result->items[2].log_likelihoods.size(), 2u);
+  EXPECT_NEAR(result->items[2].log_likelihoods[1], kLogit - 3 * kLogTotal, 1e-3);
+}
+
+TEST(Eval, ShortAnswersAreComparedWithoutCaseSpaceAndPunctuation) {
+  const auto engine = start(y_sayer());
+  const auto result = run_suite(*engine, nullptr, suite_of(R"(
+    {"id": "1", "question": "?", "answer": ["no", "Ｙ, y y。"]}
+    {"id": "2", "question": "?", "answer": "yy"}
+    {"id": "3", "question": "?", "answer": "n"})"),
+                                options());
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_NEAR(result->interval.mean, 1.0 / 3, 1e-12);
+  EXPECT_NEAR(result->secondary, 2.0 / 3, 1e-12);
+  EXPECT_EQ(result->items[0].prediction, "yyy");
+  EXPECT_NEAR(result->items[1].f1, 0.8, 1e-12);
+  EXPECT_EQ(result->items[2].f1, 0);
+}
+
+TEST(Eval, BitsPerCharacterAreTheSumByHand) {
+  const auto engine = start(y_sayer());
+  const auto result = run_suite(
+      *engine, nullptr, suite_of("{\"text\": \"yxyy\"}\n{\"text\": \"\xE4\xB8\xADy\"}"), options());
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_NEAR(result->items[0].score, (3 * kBitsOfY + kBitsOfOther) / 4, 1e-4);
+  EXPECT_NEAR(result->items[1].score, (kBitsOfY + 3 * kBitsOfOther) / 2, 1e-4)
+      << "one character of three bytes";
+  EXPECT_NEAR(result->interval.mean, (4 * kBitsOfY + 4 * kBitsOfOther) / 6, 1e-4);
+}
+
+TEST(Eval, WindowsScoreEveryTokenOnceWithHalfAWindowOfContext) {
+  EXPECT_TRUE(windows_of(1, 8).empty());
+  EXPECT_EQ(windows_of(8, 8), (std::vector<Window>{{0, 8, 1}}));
+  EXPECT_EQ(windows_of(14, 8), (std::vector<Window>{{0, 8, 1}, {4, 12, 8}, {8, 14, 12}}));
+  for (int64_t size = 2; size < 60; ++size)
+    for (const int64_t window : {4, 5, 8, 13}) {
+      int64_t next = 1;
+      for (const Window& w : windows_of(size, window)) {
+        EXPECT_EQ(w.first_scored, next);
+        EXPECT_LE(w.end - w.begin, window);
+        EXPECT_GE(w.first_scored - w.begin, w.begin > 0 ? window / 2 : 1);
+        next = w.end;
+      }
+      EXPECT_EQ(next, size);
+    }
+}
+
+TEST(Eval, LongDocumentsCountEveryToken) {
+  const auto engine = start(y_sayer());
+  EvalOptions narrow = options();
+  narrow.window_tokens = 16;
+  const std::string text = std::string(100, 'y') + std::string(50, 'n');
+  const auto suite = parse_text_suite(text, "suite");
+  const auto result = run_suite(*engine, nullptr, *suite, narrow);
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_NEAR(result->items[0].bits, 100 * kBitsOfY + 50 * kBitsOfOther, 0.01);
+}
+
+TEST(Eval, BitsOfADocumentInOneWindowAreThoseOfScoring) {
+  const auto engine = start(engine::random_model(engine::tiny_config(), 3, 0.5));
+  const std::string text = "any old text, short enough";
+  const auto result = run_suite(*engine, nullptr, *parse_text_suite(text, "suite"), options());
+  std::vector<int32_t> tokens{256};
+  for (const char c : text) tokens.push_back(static_cast<unsigned char>(c));
+  const auto scores = engine->score({{.tokens = tokens, .first_scored = 1}});
+  const double sum = std::accumulate((*scores)[0].begin(), (*scores)[0].end(), 0.0);
+  EXPECT_NEAR(result->interval.mean,
+              -sum * std::numbers::log2e / static_cast<double>(text.size()), 1e-5);
+}
+
+TEST(Eval, RunsAreRepeatableAndAdaptersMatter) {
+  const auto engine = start(engine::random_model(engine::tiny_config(), 3, 0.5));
+  const auto adapter = engine::random_adapter(engine::tiny_config(), 4, 1, "one");
+  const auto suite = parse_text_suite("some text\n\nand more of it", "suite");
+  const auto a = run_suite(*engine, nullptr, *suite, options());
+  const auto b = run_suite(*engine, nullptr, *suite, options());
+  const auto tuned = run_suite(*engine, adapter, *suite, options());
+  EXPECT_EQ(a->interval.mean, b->interval.mean);
+  EXPECT_EQ(a->interval.lo, b->interval.lo);
+  EXPECT_GT(std::abs(a->interval.mean - tuned->interval.mean), 1e-3);
+}
+
+TEST(Eval, ErrorsNameTheItem) {
+  const auto engine = start(y_sayer());
+  const std::string question(200, 'q');
+  const auto suite = suite_of(R"({"id": "long", "question": ")" + question +
+                              R"(", "choices": ["a", "b"], "answer": 0})");
+  const auto choice = run_suite(*engine, nullptr, suite, options());
+  EXPECT_EQ(choice.error().message,
+            "suite item long: prompt and choice 0 are 208 tokens, the context holds 128");
+  const auto answer = run_suite(
+      *engine, nullptr,
+      suite_of(R"({"id": "long", "question": ")" + question + R"(", "answer": "a"})"), options());
+  EXPECT_EQ(answer.error().message,
+            "suite item long: 207 tokens do not fit: the context holds 128, the KV cache 4096");
+  EXPECT_FALSE(run_suite(*engine, nullptr, suite, {}));
+}
+
+TEST(Eval, WritesResultAndItems) {
+  const auto engine = start(y_sayer());
+  const auto suite = suite_of(R"(
+    {"id": "a", "question": "?", "answer": "yyy"}
+    {"id": "b", "question": "?", "answer": "n"})");
+  const auto result = run_suite(*engine, nullptr, suite, options());
+  const auto folder = TempDirectory::create();
+  ASSERT_TRUE(write_result(folder->path() / "out", *result));
+  const auto summary =
+      parse_json(*read_file(folder->path() / "out" / "result.json"), "result.json");
+  EXPECT_EQ((*summary)["suite"], "suite");
+  EXPECT_EQ((*summary)["metric"], "exact_match");
+  EXPECT_EQ((*summary)["mean"], 0.5);
+  EXPECT_EQ((*summary)["items"], 2);
+  const auto rows = *read_file(folder->path() / "out" / "items.jsonl");
+  const auto first = parse_json(std::string_view(rows).substr(0, rows.find('\n')), "row");
+  EXPECT_EQ((*first)["id"], "a");
+  EXPECT_EQ((*first)["prediction"], "yyy");
+}
+
+TEST(Characters, NormalisationDropsWhatDoesNotMatter) {
+  EXPECT_EQ(normalised("《民法典》 第１２条。"), U"民法典第12条");
+  EXPECT_EQ(normalised("ABC, d-e!"), U"abcde");
+  EXPECT_EQ(normalised("\xFF"), U"\uFFFD");
+  EXPECT_EQ(count_characters("a中\xF0\x9F\x98\x80"), 3);
+}
+
+TEST(Characters, F1CountsSharedCharacters) {
+  EXPECT_EQ(character_f1(U"", U""), 1);
+  EXPECT_EQ(character_f1(U"ab", U""), 0);
+  EXPECT_NEAR(character_f1(U"abc", U"cbd"), 2.0 * 2 / 6, 1e-12);
+  EXPECT_NEAR(character_f1(U"aab", U"ab"), 2.0 * 2 / 5, 1e-12);
+}
+
+}  // namespace
+}  // namespace plinth::eval

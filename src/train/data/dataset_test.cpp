@@ -1,0 +1,167 @@
+#include "train/data/dataset.h"
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "model/model.h"
+#include "train/data/documents.h"
+#include "train/data/packing.h"
+#include "train/run_files.h"
+
+namespace plinth::train {
+namespace {
+
+Result<std::string> chatml(const Json& messages, bool add_generation_prompt) {
+  PLINTH_TRY(auto text, render_chatml(messages));
+  return add_generation_prompt ? text + "<|im_start|>assistant\n" : text;
+}
+
+// A template that drops what earlier assistant turns said, as thinking models' templates do.
+Result<std::string> forgetful(const Json& messages, bool add_generation_prompt) {
+  Json shown = messages;
+  for (size_t i = 0; i + 1 < shown.size(); ++i)
+    if (shown[i]["role"] == "assistant") shown[i]["content"] = "...";
+  return chatml(shown, add_generation_prompt);
+}
+
+class DatasetTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto base = model::Model::open(Path(PLINTH_SOURCE_DIR) / "tests/golden/train/base");
+    ASSERT_TRUE(base) << base.error().message;
+    base_ = *base;
+    options_ = {&base_->tokenizer(), &chat_, 64};
+  }
+
+  Result<Dataset> read(const std::string& rows) {
+    write_text(temp_.path() / "rows.jsonl", rows);
+    const std::vector<Path> files = {temp_.path() / "rows.jsonl"};
+    return read_dataset(files, options_);
+  }
+
+  std::string learned_text(const Sample& sample) {
+    std::vector<int32_t> ids;
+    for (size_t i = 0; i < sample.tokens.size(); ++i)
+      if (sample.learned[i]) ids.push_back(sample.tokens[i]);
+    return base_->tokenizer().decode(ids, /*with_special=*/true);
+  }
+
+  std::string text_of(const Sample& sample) {
+    return base_->tokenizer().decode(sample.tokens, /*with_special=*/true);
+  }
+
+  TempDirectory temp_ = *TempDirectory::create();
+  std::shared_ptr<const model::Model> base_;
+  ChatRenderer chat_ = chatml;
+  DatasetOptions options_;
+};
+
+constexpr const char* kTwoTurns =
+    R"({"messages": [{"role": "system", "content": "S"}, {"role": "user", "content": "a"},)"
+    R"( {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"},)"
+    R"( {"role": "assistant", "content": "d"}]})";
+
+TEST_F(DatasetTest, LearnsWhatTheAssistantSaysAndItsEndOfTurn) {
+  options_.sequence = 256;
+  const auto data = read(std::string(kTwoTurns) + "\n");
+  ASSERT_TRUE(data) << data.error().message;
+  ASSERT_EQ(data->samples.size(), 1u);
+  EXPECT_EQ(learned_text(data->samples[0]), "b<|im_end|>d<|im_end|>");
+  EXPECT_EQ(text_of(data->samples[0]),
+            "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\na<|im_end|>\n"
+            "<|im_start|>assistant\nb<|im_end|>\n<|im_start|>user\nc<|im_end|>\n"
+            "<|im_start|>assistant\nd<|im_end|>\n");
+}
+
+TEST_F(DatasetTest, SplitsWhereTheTemplateRewritesEarlierTurns) {
+  options_.sequence = 256;
+  chat_ = forgetful;
+  const auto data = read(std::string(kTwoTurns) + "\n");
+  ASSERT_TRUE(data) << data.error().message;
+  ASSERT_EQ(data->samples.size(), 2u);
+  EXPECT_EQ(learned_text(data->samples[0]), "b<|im_end|>");
+  EXPECT_EQ(learned_text(data->samples[1]), "d<|im_end|>");
+  EXPECT_NE(text_of(data->samples[1]).find("assistant\n...<|im_end|>"), std::string::npos);
+}
+
+TEST_F(DatasetTest, ReadsEveryShapeOfRow) {
+  const auto data = read(
+      R"({"instruction": "add", "input": "1 2", "output": "3"})"
+      "\n\n"
+      R"({"conversations": [{"from": "human", "value": "hi"}, {"from": "gpt", "value": "yo"}]})"
+      "\n"
+      R"({"text": "plain"})"
+      "\n");
+  ASSERT_TRUE(data) << data.error().message;
+  ASSERT_EQ(data->samples.size(), 3u);
+  EXPECT_EQ(learned_text(data->samples[0]), "3<|im_end|>");
+  EXPECT_NE(text_of(data->samples[0]).find("add\n1 2<|im_end|>"), std::string::npos);
+  EXPECT_EQ(learned_text(data->samples[1]), "yo<|im_end|>");
+  EXPECT_EQ(text_of(data->samples[2]), "plain<|endoftext|>");
+  EXPECT_EQ(learned_text(data->samples[2]), "lain<|endoftext|>");
+}
+
+TEST_F(DatasetTest, CutsLongTextIntoPiecesThatLearnEveryTokenOnce) {
+  options_.sequence = 8;
+  const auto samples = text_samples("0123456789abcdefghij", options_);
+  std::string learned;
+  for (const auto& sample : samples) {
+    EXPECT_LE(sample.tokens.size(), 8u);
+    learned += learned_text(sample);
+  }
+  EXPECT_EQ(learned, "123456789abcdefghij<|endoftext|>");
+}
+
+TEST_F(DatasetTest, CountsWhatTruncationTakes) {
+  options_.sequence = 40;
+  const std::string long_answer(100, 'x');
+  const auto row = [](const std::string& question, const std::string& answer) {
+    return to_text(Json{{"instruction", question}, {"output", answer}}) + "\n";
+  };
+  const auto data = read(row("a", long_answer) + row(long_answer, "b") + row("a", "b"));
+  ASSERT_TRUE(data) << data.error().message;
+  EXPECT_EQ(data->report.samples, 2);
+  EXPECT_EQ(data->report.truncated_samples, 2);
+  EXPECT_EQ(data->report.lost_samples, 1);
+  EXPECT_EQ(data->samples[0].tokens.size(), 40u);
+  EXPECT_GT(data->report.truncated_tokens, 100);
+}
+
+TEST_F(DatasetTest, NamesBadLinesAndEndsAboveOnePercent) {
+  const std::string good = "{\"text\": \"good\"}\n";
+  std::string rows;
+  for (int i = 0; i < 150; ++i) rows += good;
+  const auto fine = read(rows + "{\"text\": 5}\n");
+  ASSERT_TRUE(fine) << fine.error().message;
+  ASSERT_EQ(fine->report.bad.size(), 1u);
+  EXPECT_TRUE(fine->report.bad[0].place.ends_with("rows.jsonl:151")) << fine->report.bad[0].place;
+  EXPECT_EQ(fine->report.rows, 151);
+
+  const auto refused = read(good + "{broken\n" + "{\"messages\": []}\n" +
+                            R"({"messages": [{"role": "robot", "content": "x"}]})" + "\n" +
+                            R"({"messages": [{"role": "user", "content": "x"}]})" + "\n");
+  ASSERT_FALSE(refused);
+  for (const char* part : {"4 of 5", "rows.jsonl:2", "rows.jsonl:3", "role robot", "no assistant"})
+    EXPECT_NE(refused.error().message.find(part), std::string::npos) << refused.error().message;
+}
+
+TEST_F(DatasetTest, PacksSamplesAsSegmentsOfTheirOwn) {
+  options_.sequence = 8;
+  const auto samples = text_samples("0123456789abcdefg", options_);  // 8, 8, 4 tokens
+  std::vector<const Sample*> all;
+  int64_t rows = 0;
+  for (const auto& sample : samples) {
+    all.push_back(&sample);
+    rows += rows_of(sample);
+  }
+  const auto batches = pack(all, 14, 0.5f);
+  ASSERT_EQ(batches.size(), 2u);
+  EXPECT_EQ(batches[0].segment_starts, (std::vector<int32_t>{0, 7, 14}));
+  EXPECT_EQ(batches[0].positions[7], 0);
+  EXPECT_EQ(batches[0].targets[0], samples[0].tokens[1]);
+  EXPECT_EQ(batches[0].rows() + batches[1].rows(), rows);
+}
+
+}  // namespace
+}  // namespace plinth::train

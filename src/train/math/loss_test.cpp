@@ -1,0 +1,82 @@
+#include "train/math/loss.h"
+
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "core/rng.h"
+
+namespace plinth::train {
+namespace {
+
+constexpr int64_t kRows = 23;
+constexpr int64_t kWidth = 16;
+constexpr int64_t kVocabulary = 41;
+
+struct Problem {
+  explicit Problem(bool with_gaps) {
+    Rng rng(1);
+    hidden.resize(kRows * kWidth);
+    head.resize(kVocabulary * kWidth);
+    for (float& x : hidden.span()) x = static_cast<float>(rng.normal());
+    for (float& x : head.span()) x = static_cast<float>(rng.normal());
+    for (int64_t r = 0; r < kRows; ++r) {
+      const bool gap = with_gaps && r % 3 != 1;
+      targets.push_back(gap ? -1 : static_cast<int32_t>(rng.below(kVocabulary)));
+      weights.push_back(static_cast<float>(0.5 + rng.uniform()));
+    }
+  }
+
+  LossInput input() {
+    return {hidden.as(kRows, kWidth), tensor::weight(head.as(kVocabulary, kWidth)), targets,
+            weights};
+  }
+
+  tensor::Buffer hidden, head;
+  std::vector<int32_t> targets;
+  std::vector<float> weights;
+};
+
+struct Answer {
+  double loss = 0;
+  tensor::Buffer dhidden, dhead;
+};
+
+Answer solve(Problem& problem, int64_t chunk_rows) {
+  Answer answer;
+  ChunkedLoss loss(tensor::ref_ops(), chunk_rows);
+  const auto dhidden = answer.dhidden.as(kRows, kWidth);
+  const auto dhead = answer.dhead.as(kVocabulary, kWidth);
+  answer.dhidden.fill(7.0f);
+  answer.dhead.fill(0.0f);
+  answer.loss = loss.with_gradient(problem.input(), dhidden, dhead);
+  EXPECT_NEAR(loss.only(problem.input()), answer.loss, 1e-5 * answer.loss);
+  return answer;
+}
+
+TEST(ChunkedLoss, EqualsTheWholeAtOnce) {
+  for (const bool with_gaps : {false, true}) {
+    Problem problem(with_gaps);
+    const Answer whole = solve(problem, 1000);
+    for (const int64_t chunk : {1, 2, 7, 23}) {
+      const Answer chunked = solve(problem, chunk);
+      EXPECT_NEAR(chunked.loss, whole.loss, 1e-9 * whole.loss) << chunk;
+      for (int64_t i = 0; i < whole.dhidden.size(); ++i)
+        ASSERT_FLOAT_EQ(chunked.dhidden.data()[i], whole.dhidden.data()[i]) << chunk;
+      for (int64_t i = 0; i < whole.dhead.size(); ++i)
+        ASSERT_NEAR(chunked.dhead.data()[i], whole.dhead.data()[i], 1e-5) << chunk;
+    }
+  }
+}
+
+TEST(ChunkedLoss, GivesRowsWithoutTargetNoGradient) {
+  Problem problem(/*with_gaps=*/true);
+  const Answer answer = solve(problem, 4);
+  for (int64_t r = 0; r < kRows; ++r) {
+    if (problem.targets[static_cast<size_t>(r)] >= 0) continue;
+    for (int64_t c = 0; c < kWidth; ++c) ASSERT_EQ(answer.dhidden.data()[r * kWidth + c], 0.0f);
+  }
+}
+
+}  // namespace
+}  // namespace plinth::train

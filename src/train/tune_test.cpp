@@ -1,0 +1,140 @@
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "core/rng.h"
+#include "train/data/documents.h"
+#include "train/run_files.h"
+#include "train/train.h"
+
+namespace plinth::train {
+namespace {
+
+Result<std::string> chatml(const Json& messages, bool add_generation_prompt) {
+  PLINTH_TRY(auto text, render_chatml(messages));
+  return add_generation_prompt ? text + "<|im_start|>assistant\n" : text;
+}
+
+class Tune : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto base = model::Model::open(Path(PLINTH_SOURCE_DIR) / "tests/golden/train/base");
+    ASSERT_TRUE(base) << base.error().message;
+    base_ = *base;
+    Rng rng(2);
+    std::string rows;
+    for (int i = 0; i < 80; ++i) {
+      const auto a = static_cast<int>(rng.below(10));
+      rows += fmt::format(
+          R"({{"messages": [{{"role": "user", "content": "{}+1?"}}, {{"role": "assistant", "content": "it is {} #{}"}}]}})"
+          "\n",
+          a, a + 1, i);
+    }
+    write_text(folder_ / "rows.jsonl", rows);
+    write_text(folder_ / "general.jsonl",
+               "{\"text\": \"general words\"}\n{\"text\": \"more general words\"}\n");
+    recipe_.files = {folder_ / "rows.jsonl"};
+    recipe_.rank = 4;
+    recipe_.alpha = 8;
+    recipe_.sequence = 96;
+    recipe_.batch_tokens = 256;
+    recipe_.micro_tokens = 128;
+    recipe_.steps = 10;
+    recipe_.lr = 1e-2;
+    recipe_.checkpoint_every = 3;
+    recipe_.eval_every = 4;
+    hooks_.chat = chatml;
+  }
+
+  Result<TuneSummary> run(const Path& name) { return tune(base_, recipe_, folder_ / name, hooks_); }
+
+  TempDirectory temp_ = *TempDirectory::create();
+  Path folder_ = temp_.path();
+  std::shared_ptr<const model::Model> base_;
+  TuneRecipe recipe_;
+  TuneHooks hooks_;
+};
+
+TEST_F(Tune, LowersTheHeldOutLossAndWritesAnAdapterThatOpens) {
+  recipe_.steps = 30;
+  const auto summary = run("run");
+  ASSERT_TRUE(summary) << summary.error().message;
+  EXPECT_LT(summary->heldout, 0.8 * summary->heldout_before);
+  const auto adapter = model::Adapter::open(summary->adapter, base_->config());
+  ASSERT_TRUE(adapter) << adapter.error().message;
+  EXPECT_EQ((*adapter)->layers[0][0].rank, 4);
+  EXPECT_EQ((*adapter)->layers[0][0].scale, 2.0f);
+  const auto lineage = parse_json(read_text(folder_ / "run/lineage.json"), "lineage");
+  ASSERT_TRUE(lineage);
+  EXPECT_EQ((*lineage)["base_sha256"], base_->digest());
+  EXPECT_EQ((*lineage)["dataset_sha256"].get<std::string>().size(), 64u);
+}
+
+TEST_F(Tune, GoesOnAfterKillWithTheSameLosses) {
+  recipe_.replay = {folder_ / "general.jsonl"};
+  recipe_.replay_share = 0.2;
+  ASSERT_TRUE(run("whole"));
+  hooks_.train.on_step = [&](const StepReport& report) {
+    if (report.step == 8) copy_run(folder_ / "again", folder_ / "killed");
+  };
+  ASSERT_TRUE(run("again"));
+  hooks_.train.on_step = nullptr;
+  const auto resumed = run("killed");
+  ASSERT_TRUE(resumed) << resumed.error().message;
+  EXPECT_EQ(losses_of(folder_ / "killed"), losses_of(folder_ / "whole"));
+  EXPECT_EQ(read_text(folder_ / "killed/adapter/adapter_model.safetensors"),
+            read_text(folder_ / "whole/adapter/adapter_model.safetensors"));
+}
+
+TEST_F(Tune, StopsInsideAStepAndLosesNothing) {
+  ASSERT_TRUE(run("whole"));
+  int asked = 0;
+  hooks_.train.stop = [&] { return ++asked == 12; };
+  const auto stopped = run("run");
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code, Code::kCancelled);
+  hooks_.train.stop = nullptr;
+  ASSERT_TRUE(run("run"));
+  EXPECT_EQ(losses_of(folder_ / "run"), losses_of(folder_ / "whole"));
+}
+
+TEST_F(Tune, KeepsTheAdapterWithTheLowestHeldOutLoss) {
+  recipe_.lr = 0.5;  // goes astray at once
+  recipe_.steps = 12;
+  recipe_.eval_every = 1;
+  const auto summary = run("run");
+  ASSERT_TRUE(summary) << summary.error().message;
+  double lowest = 1e9;
+  for (const auto& line : losses_of(folder_ / "run"))
+    lowest = std::min(lowest, (*parse_json(line, "line"))[3].get<double>());
+  EXPECT_EQ(summary->heldout, lowest);
+}
+
+TEST_F(Tune, RefusesOtherDataInTheSameFolder) {
+  ASSERT_TRUE(run("run"));
+  write_text(folder_ / "rows.jsonl", read_text(folder_ / "rows.jsonl") + "{\"text\": \"x\"}\n");
+  const auto refused = run("run");
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("data.sha256"), std::string::npos)
+      << refused.error().message;
+}
+
+TEST_F(Tune, LossesDoNotDependOnTheSizeOfMicroBatches) {
+  recipe_.steps = 3;
+  const auto two = run("two");
+  recipe_.micro_tokens = 256;
+  const auto one = run("one");
+  ASSERT_TRUE(two && one);
+  EXPECT_NEAR(two->loss, one->loss, 1e-5);
+}
+
+TEST_F(Tune, RefusesASequenceBeyondTheContext) {
+  recipe_.sequence = 1000;
+  recipe_.batch_tokens = recipe_.micro_tokens = 1000;
+  const auto refused = run("run");
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("context 128"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace plinth::train
