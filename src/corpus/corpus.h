@@ -37,11 +37,11 @@ struct Source {
 };
 
 struct Document {
-  std::string id;     // 16 hexadecimal digits, from path and begin: survives edits of the file
-  std::string text;   // UTF-8; headings are Markdown "#" lines, tables are Markdown tables
+  std::string id;    // 16 hexadecimal digits, from path and begin: survives edits of the file
+  std::string text;  // UTF-8; headings are Markdown "#" lines, tables are Markdown tables
   std::string title;
-  std::string lang;   // "zh", "en" or "und"
-  double quality = 0; // 0..1, higher reads better
+  std::string lang;    // "zh", "en" or "und"
+  double quality = 0;  // 0..1, higher reads better
   Source source;
   std::vector<std::string> rules;  // what touched it: "charset:gb18030", "mask:phone", ...
 };
@@ -53,7 +53,7 @@ struct Section {
   int level = 0;                  // 1..6, 0 before the first heading
   uint64_t begin = 0;             // bytes [begin, end) of the text, heading line included
   uint64_t end = 0;
-  uint64_t body = 0;              // where the text after the heading line begins
+  uint64_t body = 0;  // where the text after the heading line begins
 };
 
 // Cuts a text at its headings: Markdown "#" lines, else numbered lines such as 第一章 or 一、.
@@ -68,18 +68,18 @@ enum class PiiAction { kMask, kKeep, kDrop };
 // Thresholds of the pipeline; a TOML recipe sets them by these names, under [refine].
 struct RefineRecipe {
   // Reading
-  std::string jsonl_text = "text";    // member that holds the text of a JSONL row
+  std::string jsonl_text = "text";  // member that holds the text of a JSONL row
   std::string jsonl_title = "title";
   uint64_t file_bytes_max = uint64_t{1} << 30;  // larger files are rejected unread
   int csv_rows_per_document = 200;
   // Filters. Shares are of the characters that are not white space.
   int64_t chars_min = 20;
-  double symbol_share_max = 0.5;          // neither letter, Han, digit nor punctuation
-  double han_share_min = 0.0;             // 0 lets other languages through
-  double repeated_line_share_max = 0.6;   // characters in lines seen before in the document
-  double repeated_run_share_max = 0.6;    // 13-character runs seen before in the document
-  double broken_share_max = 0.05;         // U+FFFD and private-use characters
-  double spam_score_max = 1.0;            // see clean/spam.h for the scale
+  double symbol_share_max = 0.5;         // neither letter, Han, digit nor punctuation
+  double han_share_min = 0.0;            // 0 lets other languages through
+  double repeated_line_share_max = 0.6;  // characters in lines seen before in the document
+  double repeated_run_share_max = 0.6;   // 13-character runs seen before in the document
+  double broken_share_max = 0.05;        // U+FFFD and private-use characters
+  double spam_score_max = 1.0;           // see clean/spam.h for the scale
   double quality_min = 0.0;
   // Duplicates
   double near_jaccard = 0.8;   // of character 5-grams; 1 switches near de-duplication off
@@ -143,7 +143,7 @@ struct BuildReport {
   int64_t duplicates = 0;  // dropped
   int64_t leaks = 0;       // dropped: shared a run with a suite
   std::map<std::string, int64_t> by_generator;
-  std::string json;        // all of the above, lengths and a sample
+  std::string json;  // all of the above, lengths and a sample
 };
 
 // Writes {"text", "source", "generator"} and {"messages", "source", "generator"} rows, shuffled by

@@ -4,19 +4,24 @@ namespace plinth::corpus {
 
 Json to_json(const Document& document) {
   const Source& from = document.source;
-  Json source = {{"path", from.path}, {"sha256", from.sha256}, {"range", {from.begin, from.end}}, {"page", nullptr}};
+  Json source = {{"path", from.path},
+                 {"sha256", from.sha256},
+                 {"range", {from.begin, from.end}},
+                 {"page", nullptr}};
   if (!from.pages.empty()) {
     source["page"] = from.pages.front().page;
     Json pages = Json::array();
     for (const PageMark& mark : from.pages) pages.push_back({mark.page, mark.at});
     source["pages"] = std::move(pages);
   }
-  return {{"id", document.id},           {"text", document.text},         {"title", document.title}, {"lang", document.lang},
-          {"quality", document.quality}, {"source", std::move(source)}, {"rules", document.rules}};
+  return {{"id", document.id},      {"text", document.text},       {"title", document.title},
+          {"lang", document.lang},  {"quality", document.quality}, {"source", std::move(source)},
+          {"rules", document.rules}};
 }
 
 Result<Document> document_from_json(const Json& json) {
-  if (!json.is_object()) return data_loss("a document is a JSON {}, not an object", json.type_name());
+  if (!json.is_object())
+    return data_loss("a document is a JSON {}, not an object", json.type_name());
   Document out;
   PLINTH_TRY(out.id, get_string(json, "id"));
   PLINTH_TRY(out.text, get_string(json, "text"));
@@ -28,14 +33,16 @@ Result<Document> document_from_json(const Json& json) {
     out.source.path = string_or(*source, "path", "");
     out.source.sha256 = string_or(*source, "sha256", "");
     const auto range = source->find("range");
-    if (range != source->end() && range->is_array() && range->size() == 2 && (*range)[0].is_number_unsigned() && (*range)[1].is_number_unsigned()) {
+    if (range != source->end() && range->is_array() && range->size() == 2 &&
+        (*range)[0].is_number_unsigned() && (*range)[1].is_number_unsigned()) {
       out.source.begin = (*range)[0].get<uint64_t>();
       out.source.end = (*range)[1].get<uint64_t>();
     }
     const auto pages = source->find("pages");
     if (pages != source->end() && pages->is_array())
       for (const Json& mark : *pages)
-        if (mark.is_array() && mark.size() == 2 && mark[0].is_number_integer() && mark[1].is_number_unsigned())
+        if (mark.is_array() && mark.size() == 2 && mark[0].is_number_integer() &&
+            mark[1].is_number_unsigned())
           out.source.pages.push_back({mark[0].get<int>(), mark[1].get<uint64_t>()});
   }
   const auto rules = json.find("rules");

@@ -14,7 +14,9 @@ constexpr uint64_t kBase = 0x9E3779B97F4A7C15u;
 std::string answer_of(const Json& row) {
   const auto choices = row.find("choices");
   const auto choice = [&](int64_t i) -> std::string {
-    if (choices == row.end() || !choices->is_array() || i < 0 || i >= static_cast<int64_t>(choices->size())) return {};
+    if (choices == row.end() || !choices->is_array() || i < 0 ||
+        i >= static_cast<int64_t>(choices->size()))
+      return {};
     const Json& value = (*choices)[static_cast<size_t>(i)];
     return value.is_string() ? value.get<std::string>() : std::string();
   };
@@ -29,7 +31,8 @@ std::string answer_of(const Json& row) {
 
 }  // namespace
 
-// Calls body(hash, first, last) for each run, with the byte positions of its first and last character.
+// Calls body(hash, first, last) for each run, with the byte positions of its first and last
+// character.
 template <typename Body>
 void ExamIndex::each_run(std::string_view text, Body&& body) const {
   const auto n = static_cast<size_t>(run_);
@@ -43,7 +46,8 @@ void ExamIndex::each_run(std::string_view text, Body&& body) const {
     const size_t from = at;
     const char32_t c = fold_char(next_char(text, at));
     if (!is_word(c)) continue;
-    hash = (hash - window[slot] * leading) * kBase + (c + 1);  // the window holds zeros until it is full
+    hash = (hash - window[slot] * leading) * kBase +
+           (c + 1);  // the window holds zeros until it is full
     window[slot] = c + 1;
     starts[slot] = from;
     slot = slot + 1 == n ? 0 : slot + 1;
@@ -60,7 +64,8 @@ void ExamIndex::add(std::string_view text) {
 
 Status ExamIndex::add_row(std::string_view line, std::string_view where) {
   PLINTH_TRY(const Json row, parse_json(line, where));
-  const std::string question = row.is_object() ? string_or(row, "question", string_or(row, "prompt", "")) : "";
+  const std::string question =
+      row.is_object() ? string_or(row, "question", string_or(row, "prompt", "")) : "";
   if (question.empty()) return invalid("{}: no \"question\"", where);
   add(question);
   add(question + answer_of(row));
@@ -98,10 +103,13 @@ std::vector<bool> ExamIndex::touched_lines(std::string_view text) const {
   ends.push_back(text.size());
   std::vector<bool> touched(ends.size(), false);
   if (runs_.empty()) return touched;
-  const auto line_of = [&](size_t at) { return static_cast<size_t>(std::lower_bound(ends.begin(), ends.end(), at) - ends.begin()); };
+  const auto line_of = [&](size_t at) {
+    return static_cast<size_t>(std::lower_bound(ends.begin(), ends.end(), at) - ends.begin());
+  };
   each_run(text, [&](uint64_t hash, size_t first, size_t last) {
     if (!holds(hash)) return;
-    for (size_t line = line_of(first), end = line_of(last); line <= end; ++line) touched[line] = true;
+    for (size_t line = line_of(first), end = line_of(last); line <= end; ++line)
+      touched[line] = true;
   });
   return touched;
 }
@@ -116,8 +124,10 @@ Cut cut_exam_lines(std::string_view text, const ExamIndex& index) {
     std::string kept;
     size_t line = 0;
     each_line(cut.text, [&](std::string_view content) {
-      if (!touched[line++]) kept.append(content).push_back('\n');
-      else if (!trim(content).empty()) cut.lines.emplace_back(content);
+      if (!touched[line++])
+        kept.append(content).push_back('\n');
+      else if (!trim(content).empty())
+        cut.lines.emplace_back(content);
       // The page mark must outlive its line.
       if (touched[line - 1] && content.starts_with('\f')) kept.push_back('\f');
     });

@@ -29,6 +29,7 @@ class ExamIndex {
   void add(std::string_view text);
 
   size_t questions() const { return questions_; }
+
   bool empty() const { return runs_.empty(); }
 
   // Shares at least one run.

@@ -38,6 +38,15 @@ class Firm : public testing::Test {
   Json planted_;
 };
 
+// Whole, not as the beginning of a longer number: near misses stay.
+bool stands_in(const std::string& text, const std::string& value) {
+  for (size_t at = 0; (at = text.find(value, at)) != std::string::npos; ++at) {
+    const char next = at + value.size() < text.size() ? text[at + value.size()] : ' ';
+    if (next < '0' || next > '9') return true;
+  }
+  return false;
+}
+
 TEST_F(Firm, EveryPlantedKindIsFoundExactly) {
   for (const auto& [kind, plan] : planted_.items()) {
     const auto found = (*report_)->found.find(kind);
@@ -51,8 +60,10 @@ TEST_F(Firm, DroppedDuplicatesAreThePlantedCopies) {
   for (const char* kind : {"exact", "near"}) {
     std::set<std::string> dropped, planted;
     for (const Json& cluster : report["clusters"][kind])
-      for (const Json& member : cluster["dropped"]) dropped.insert("raw/" + member["path"].get<std::string>());
-    for (const Json& file : planted_[std::string(kind) + "_duplicate"]["files"]) planted.insert(file.get<std::string>());
+      for (const Json& member : cluster["dropped"])
+        dropped.insert("raw/" + member["path"].get<std::string>());
+    for (const Json& file : planted_[std::string(kind) + "_duplicate"]["files"])
+      planted.insert(file.get<std::string>());
     EXPECT_EQ(dropped, planted) << kind;
   }
 }
@@ -63,7 +74,8 @@ TEST_F(Firm, PersonalDataAndBoilerplateDoNotSurvive) {
   for (const Document& document : *documents) {
     for (const char* kind : {"id_card", "phone", "bank_card", "email", "landline", "boilerplate"})
       for (const Json& value : planted_[kind]["detail"])
-        EXPECT_EQ(document.text.find(value.get<std::string>()), std::string::npos) << kind << " " << value << " in " << document.source.path;
+        EXPECT_FALSE(stands_in(document.text, value.get<std::string>()))
+            << kind << " " << value << " in " << document.source.path;
   }
 }
 
@@ -72,7 +84,8 @@ TEST_F(Firm, NearMissesStayAsTheyAre) {
   std::string all;
   for (const Document& document : *documents) all += document.text;
   for (const char* kind : {"id_card_near_miss", "phone_near_miss", "bank_card_near_miss"})
-    for (const Json& value : planted_[kind]["detail"]) EXPECT_NE(all.find(value.get<std::string>()), std::string::npos) << kind << " " << value;
+    for (const Json& value : planted_[kind]["detail"])
+      EXPECT_NE(all.find(value.get<std::string>()), std::string::npos) << kind << " " << value;
 }
 
 TEST_F(Firm, TrainingRowsShareNothingWithTheExam) {

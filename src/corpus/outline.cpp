@@ -24,7 +24,8 @@ size_t number_end(std::string_view line, size_t at) {
   return at;
 }
 
-// 第…X: the character after the number, 0 when the line does not begin that way. `end` is behind it.
+// 第…X: the character after the number, 0 when the line does not begin that way. `end` is behind
+// it.
 char32_t ordinal_unit(std::string_view line, size_t& end) {
   constexpr std::string_view kOrdinal = "第";
   if (!line.starts_with(kOrdinal)) return 0;
@@ -43,11 +44,14 @@ int decimal_depth(std::string_view line) {
     while (at < line.size() && is_digit(static_cast<unsigned char>(line[at]))) ++at;
     if (at - from > 2) return 0;
     ++depth;
-    if (at < line.size() && line[at] == '.') ++at;
-    else break;
+    if (at < line.size() && line[at] == '.')
+      ++at;
+    else
+      break;
   }
   if (depth == 0 || at >= line.size()) return 0;
-  const bool gap = line[at] == ' ' || line.substr(at).starts_with("、") || line.substr(at).starts_with("\u3000");
+  const bool gap =
+      line[at] == ' ' || line.substr(at).starts_with("、") || line.substr(at).starts_with("\u3000");
   return gap ? depth : 0;
 }
 
@@ -59,18 +63,28 @@ bool ends_like_sentence(std::string_view line) {
 
 int heading_level(std::string_view line) {
   line = trim(line);
-  if (line.size() < 2 || line.front() == '|' || line.front() == '-' || count_chars(line) > kHeadingCharsMax || ends_like_sentence(line)) return 0;
+  if (line.size() < 2 || line.front() == '|' || line.front() == '-' ||
+      count_chars(line) > kHeadingCharsMax || ends_like_sentence(line))
+    return 0;
   if (line.find("，") != line.npos || line.find("。") != line.npos) return 0;
   size_t end = 0;
   switch (ordinal_unit(line, end)) {
-    case U'编': return 1;
-    case U'章': case U'篇': return 2;
-    case U'节': return 3;
-    case 0: break;
-    default: return 0;
+    case U'编':
+      return 1;
+    case U'章':
+    case U'篇':
+      return 2;
+    case U'节':
+      return 3;
+    case 0:
+      break;
+    default:
+      return 0;
   }
   const size_t number = number_end(line, 0);
-  if (number > 0 && number < line.size() && !is_digit(static_cast<unsigned char>(line[0])) && line.substr(number).starts_with("、")) return 2;
+  if (number > 0 && number < line.size() && !is_digit(static_cast<unsigned char>(line[0])) &&
+      line.substr(number).starts_with("、"))
+    return 2;
   const int depth = decimal_depth(line);
   if (depth > 0 && count_chars(line) <= 24 && line.find("：") == line.npos) {
     // "3 号楼" and "5 minutes" are no headings: a Han word must follow the gap.
@@ -92,10 +106,14 @@ int markdown_level(std::string_view line, std::string_view& heading) {
 bool begins_item(std::string_view line) {
   line = trim(line);
   if (line.empty()) return true;
-  if (starts_with_any(line, {"- ", "* ", "|", "#", "•", "·", "○", "●", "（", "(", "问：", "答：", "问:", "答:", "Q:", "A:", "Q：", "A：", "附："})) return true;
+  if (starts_with_any(line, {"- ", "* ", "|", "#", "•", "·", "○", "●", "（", "(", "问：", "答：",
+                             "问:", "答:", "Q:", "A:", "Q：", "A：", "附："}))
+    return true;
   if (!article_of(line).empty() || heading_level(line) > 0 || decimal_depth(line) > 0) return true;
   const size_t number = number_end(line, 0);
-  return number > 0 && (line.substr(number).starts_with("、") || line.substr(number).starts_with("．") || line.substr(number).starts_with(")") || line.substr(number).starts_with("）"));
+  return number > 0 &&
+         (line.substr(number).starts_with("、") || line.substr(number).starts_with("．") ||
+          line.substr(number).starts_with(")") || line.substr(number).starts_with("）"));
 }
 
 std::string_view article_of(std::string_view line) {

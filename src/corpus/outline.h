@@ -7,8 +7,8 @@
 namespace plinth::corpus {
 
 // The level 1..6 that a line without Markdown has as a heading, 0 when it is none:
-// 第一章 (2), 第一节 (3), 一、 (2), （一） (3, short), 1 总则 (2), 1.2 范围 (3). A heading is short and
-// does not end like a sentence.
+// 第一章 (2), 第一节 (3), 一、 (2), （一） (3, short), 1 总则 (2), 1.2 范围 (3). A heading is short
+// and does not end like a sentence.
 int heading_level(std::string_view line);
 
 // Markdown: "## x" -> 2 and the text behind the marks; 0 when the line is none.

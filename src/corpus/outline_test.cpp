@@ -40,7 +40,8 @@ TEST(Sections, CutAtMarkdownHeadings) {
 }
 
 TEST(Sections, CoverTheWholeText) {
-  for (const std::string text : {"# a\nx\n# b", "x\n# a\ny\n", "第一章 总则\n甲\n第二章 附则\n乙", "no headings", ""}) {
+  for (const std::string text :
+       {"# a\nx\n# b", "x\n# a\ny\n", "第一章 总则\n甲\n第二章 附则\n乙", "no headings", ""}) {
     const auto list = sections(text);
     ASSERT_FALSE(list.empty());
     EXPECT_EQ(list.front().begin, 0u);

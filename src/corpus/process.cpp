@@ -51,7 +51,9 @@ void note_difference(std::string_view before, std::string_view after, Outcome& o
   while (from < before.size() && from < after.size() && before[from] == after[from]) ++from;
   if (from == before.size() && from == after.size()) return;
   const size_t start = from == 0 ? 0 : before.rfind('\n', from - 1) + 1;
-  const auto line = [&](std::string_view text) { return std::string(prefix_chars(text.substr(start, text.find('\n', from) - start), 160)); };
+  const auto line = [&](std::string_view text) {
+    return std::string(prefix_chars(text.substr(start, text.find('\n', from) - start), 160));
+  };
   outcome.before = line(before);
   outcome.after = line(after);
 }
@@ -80,7 +82,8 @@ Outcome process_draft(Draft draft, const RefineRecipe& recipe, const ExamIndex& 
     if (!cut.lines.empty()) {
       document.rules.push_back(fmt::format("exam-lines:{}", cut.lines.size()));
       if (cut.share > recipe.exam_share_max)
-        out.drop = Drop{"exam", fmt::format("{:.0f} % of the text is exam questions", cut.share * 100)};
+        out.drop =
+            Drop{"exam", fmt::format("{:.0f} % of the text is exam questions", cut.share * 100)};
       else
         clean.text = std::move(cut.text);
       out.exam_lines = std::move(cut.lines);
@@ -92,7 +95,8 @@ Outcome process_draft(Draft draft, const RefineRecipe& recipe, const ExamIndex& 
   for (const auto& [kind, count] : out.pii)
     if (count.masked > 0) document.rules.push_back(fmt::format("mask:{}:{}", kind, count.masked));
   // Samples show the masked form only: the report must not carry what the corpus may not.
-  note_difference(out.repaired ? std::string_view(draft.text) : std::string_view(masked), masked, out);
+  note_difference(out.repaired ? std::string_view(draft.text) : std::string_view(masked), masked,
+                  out);
   document.text = std::move(masked);
   document.source.begin = draft.begin;
   document.source.end = draft.end;
@@ -111,7 +115,8 @@ Outcome unreadable(uint64_t begin, uint64_t end, std::string reason) {
 
 }  // namespace
 
-FileOutcome process_file(const InputFile& file, const RefineRecipe& recipe, const ExamIndex& exams) {
+FileOutcome process_file(const InputFile& file, const RefineRecipe& recipe,
+                         const ExamIndex& exams) {
   FileOutcome out;
   out.bytes = file.bytes;
   const auto finish = [&] {
@@ -138,8 +143,10 @@ FileOutcome process_file(const InputFile& file, const RefineRecipe& recipe, cons
   out.kind = kind_of(raw.path, raw.bytes);
   auto drafts = read_any(raw, recipe);
   if (!drafts) return fail(std::move(drafts).error().message);
-  for (Draft& draft : drafts->drafts) out.outcomes.push_back(process_draft(std::move(draft), recipe, exams));
-  for (Unreadable& bad : drafts->bad) out.outcomes.push_back(unreadable(bad.begin, bad.end, std::move(bad.reason)));
+  for (Draft& draft : drafts->drafts)
+    out.outcomes.push_back(process_draft(std::move(draft), recipe, exams));
+  for (Unreadable& bad : drafts->bad)
+    out.outcomes.push_back(unreadable(bad.begin, bad.end, std::move(bad.reason)));
   return finish();
 }
 

@@ -22,13 +22,13 @@ struct Outcome {
   std::optional<Drop> drop;
   uint64_t text_hash = 0;  // of the text without white space and heading marks
   BandKeys keys{};
-  int64_t chars = 0;       // as read
+  int64_t chars = 0;  // as read
   bool repaired = false;
   bool normalised = false;
   int blocks_removed = 0;
   std::vector<std::string> exam_lines;  // cut out
   std::map<std::string, PiiCount> pii;
-  std::string before;      // a line as it was read, where masking or repair changed it
+  std::string before;  // a line as it was read, where masking or repair changed it
   std::string after;
 };
 

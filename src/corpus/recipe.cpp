@@ -7,7 +7,8 @@
 namespace plinth::corpus {
 namespace {
 
-constexpr std::array<const char*, 7> kPiiKinds = {"id_card", "phone", "landline", "bank_card", "uscc", "email", "ipv4"};
+constexpr std::array<const char*, 7> kPiiKinds = {"id_card", "phone", "landline", "bank_card",
+                                                  "uscc",    "email", "ipv4"};
 
 Result<PiiAction> action_named(const std::string& kind, const std::string& name) {
   if (name == "mask") return PiiAction::kMask;
@@ -31,9 +32,12 @@ Result<RefineRecipe> read_recipe(const Path& path) {
   };
   PLINTH_TRY(r.jsonl_text, config.text("refine.jsonl_text", r.jsonl_text));
   PLINTH_TRY(r.jsonl_title, config.text("refine.jsonl_title", r.jsonl_title));
-  PLINTH_TRY(const int64_t bytes, config.integer("refine.file_bytes_max", static_cast<int64_t>(r.file_bytes_max), 1, int64_t{1} << 40));
+  PLINTH_TRY(const int64_t bytes,
+             config.integer("refine.file_bytes_max", static_cast<int64_t>(r.file_bytes_max), 1,
+                            int64_t{1} << 40));
   r.file_bytes_max = static_cast<uint64_t>(bytes);
-  PLINTH_TRY(const int64_t rows, config.integer("refine.csv_rows_per_document", r.csv_rows_per_document, 1, 1'000'000));
+  PLINTH_TRY(const int64_t rows,
+             config.integer("refine.csv_rows_per_document", r.csv_rows_per_document, 1, 1'000'000));
   r.csv_rows_per_document = static_cast<int>(rows);
   PLINTH_TRY(r.chars_min, config.integer("refine.chars_min", r.chars_min, 0, 1'000'000));
   PLINTH_TRY(share("symbol_share_max", r.symbol_share_max));
@@ -41,7 +45,8 @@ Result<RefineRecipe> read_recipe(const Path& path) {
   PLINTH_TRY(share("repeated_line_share_max", r.repeated_line_share_max));
   PLINTH_TRY(share("repeated_run_share_max", r.repeated_run_share_max));
   PLINTH_TRY(share("broken_share_max", r.broken_share_max));
-  PLINTH_TRY(r.spam_score_max, config.number("refine.spam_score_max", r.spam_score_max, 0.0, 100.0));
+  PLINTH_TRY(r.spam_score_max,
+             config.number("refine.spam_score_max", r.spam_score_max, 0.0, 100.0));
   PLINTH_TRY(share("quality_min", r.quality_min));
   PLINTH_TRY(share("near_jaccard", r.near_jaccard));
   PLINTH_TRY(share("value_jaccard", r.value_jaccard));

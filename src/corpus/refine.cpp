@@ -1,6 +1,6 @@
-// The pipeline: files in parallel up to their fate among duplicates, then duplicates, then output in
-// input order. Documents wait in a spill file beside the output; in memory stay some 64 bytes of each,
-// plus 32 band keys.
+// The pipeline: files in parallel up to their fate among duplicates, then duplicates, then output
+// in input order. Documents wait in a spill file beside the output; in memory stay some 64 bytes of
+// each, plus 32 band keys.
 #include <algorithm>
 #include <numeric>
 #include <unordered_map>
@@ -36,13 +36,16 @@ struct Entry {
   uint64_t text_hash = 0;
 };
 
-// "报告 - 副本.docx", "plan(2).pdf", "备份/…", "初稿": of two texts that say the same, the other one is
-// the original.
+// "报告 - 副本.docx", "plan(2).pdf", "备份/…", "初稿": of two texts that say the same, the other
+// one is the original.
 bool looks_like_copy(std::string_view path) {
-  for (const std::string_view word : {"副本", "备份", "复制", "拷贝", "旧版", "初稿", "草稿", "征求意见稿", "打印版", "节选", "backup", "copy", "Copy", "draft", ".bak"})
+  for (const std::string_view word :
+       {"副本", "备份", "复制", "拷贝", "旧版", "初稿", "草稿", "征求意见稿", "打印版", "节选",
+        "backup", "copy", "Copy", "draft", ".bak"})
     if (path.find(word) != path.npos) return true;
   const size_t open = path.rfind('(');
-  return open != path.npos && open + 2 < path.size() && is_digit(static_cast<unsigned char>(path[open + 1])) && path[open + 2] == ')';
+  return open != path.npos && open + 2 < path.size() &&
+         is_digit(static_cast<unsigned char>(path[open + 1])) && path[open + 2] == ')';
 }
 
 struct Fate {
@@ -53,7 +56,8 @@ struct Fate {
 
 class Run {
  public:
-  Run(const RefineOptions& options, const RefineProgress& progress) : options_(options), progress_(progress) {}
+  Run(const RefineOptions& options, const RefineProgress& progress)
+      : options_(options), progress_(progress) {}
 
   Result<RefineReport> run() {
     if (options_.out.empty()) return invalid("refine: no output folder was given");
@@ -76,9 +80,12 @@ class Run {
     std::error_code error;
     if (!std::filesystem::exists(options_.out, error)) return {};
     if (std::filesystem::is_directory(options_.out, error) &&
-        (std::filesystem::is_empty(options_.out, error) || std::filesystem::exists(options_.out / "manifest.json", error)))
+        (std::filesystem::is_empty(options_.out, error) ||
+         std::filesystem::exists(options_.out / "manifest.json", error)))
       return {};
-    return make_error(Code::kAlreadyExists, "{} exists and is no refined corpus: it will not be replaced", options_.out.string());
+    return make_error(Code::kAlreadyExists,
+                      "{} exists and is no refined corpus: it will not be replaced",
+                      options_.out.string());
   }
 
   Result<RefineReport> work(const ExamIndex& exams) {
@@ -100,13 +107,18 @@ class Run {
       PLINTH_TRY(check_interrupted());
       size_t to = from;
       uint64_t bytes = 0;
-      while (to < files_.size() && to - from < kBatchFiles && (to == from || bytes + files_[to].bytes <= kBatchBytes)) bytes += files_[to++].bytes;
+      while (to < files_.size() && to - from < kBatchFiles &&
+             (to == from || bytes + files_[to].bytes <= kBatchBytes))
+        bytes += files_[to++].bytes;
       std::vector<FileOutcome> batch(to - from);
-      compute_pool().parallel_for(static_cast<int64_t>(batch.size()), 1, [&](int64_t begin, int64_t end, int) {
-        for (int64_t i = begin; i < end; ++i)
-          batch[static_cast<size_t>(i)] = process_file(files_[from + static_cast<size_t>(i)], options_.recipe, exams);
-      });
-      for (size_t i = 0; i < batch.size(); ++i) PLINTH_TRY(take_file(files_[from + i], batch[i], spill));
+      compute_pool().parallel_for(
+          static_cast<int64_t>(batch.size()), 1, [&](int64_t begin, int64_t end, int) {
+            for (int64_t i = begin; i < end; ++i)
+              batch[static_cast<size_t>(i)] =
+                  process_file(files_[from + static_cast<size_t>(i)], options_.recipe, exams);
+          });
+      for (size_t i = 0; i < batch.size(); ++i)
+        PLINTH_TRY(take_file(files_[from + i], batch[i], spill));
       done += bytes;
       from = to;
       if (progress_) progress_(done, total);
@@ -118,7 +130,10 @@ class Run {
 
   Status take_file(const InputFile& file, FileOutcome& outcome, OutputFile& spill) {
     ledger_.add_file(outcome);
-    inputs_.push_back({{"path", file.name}, {"sha256", outcome.sha256}, {"bytes", outcome.bytes}, {"kind", std::string(kind_name(outcome.kind))}});
+    inputs_.push_back({{"path", file.name},
+                       {"sha256", outcome.sha256},
+                       {"bytes", outcome.bytes},
+                       {"kind", std::string(kind_name(outcome.kind))}});
     for (Outcome& one : outcome.outcomes) {
       Entry entry;
       Json json = to_json(one.document);
@@ -136,7 +151,8 @@ class Run {
       entry.chars = static_cast<uint32_t>(count_chars(one.document.text));
       entry.copy_like = looks_like_copy(file.name);
       entry.text_hash = one.text_hash;
-      if (line.size() > UINT32_MAX) return exhausted("{}: a document of {} bytes is too large", file.name, line.size());
+      if (line.size() > UINT32_MAX)
+        return exhausted("{}: a document of {} bytes is too large", file.name, line.size());
       spill_bytes_ += line.size();
       entries_.push_back(entry);
       PLINTH_TRY(spill.write(line));
@@ -144,7 +160,9 @@ class Run {
     return {};
   }
 
-  static std::string_view line_of(std::string_view spill, const Entry& entry) { return spill.substr(entry.at, entry.bytes); }
+  static std::string_view line_of(std::string_view spill, const Entry& entry) {
+    return spill.substr(entry.at, entry.bytes);
+  }
 
   static Document document_of(std::string_view spill, const Entry& entry) {
     const auto json = parse_json(line_of(spill, entry), "spill");
@@ -179,12 +197,20 @@ class Run {
     for (const int32_t entry : candidates_)
       if (fates[static_cast<size_t>(entry)].entry_kept < 0) distinct.push_back(entry);
     std::vector<BandKeys> keys;
-    for (const int32_t entry : distinct) keys.push_back(keys_[static_cast<size_t>(entries_[static_cast<size_t>(entry)].candidate)]);
+    for (const int32_t entry : distinct)
+      keys.push_back(keys_[static_cast<size_t>(entries_[static_cast<size_t>(entry)].candidate)]);
     PLINTH_TRY(check_interrupted());
-    const auto text = [&](int32_t i) { return document_of(spill, entries_[static_cast<size_t>(distinct[static_cast<size_t>(i)])]).text; };
-    const auto matches = near_duplicates(keys, preference_of(distinct), text, {options_.recipe.near_jaccard, options_.recipe.value_jaccard});
+    const auto text = [&](int32_t i) {
+      return document_of(spill, entries_[static_cast<size_t>(distinct[static_cast<size_t>(i)])])
+          .text;
+    };
+    const auto matches =
+        near_duplicates(keys, preference_of(distinct), text,
+                        {options_.recipe.near_jaccard, options_.recipe.value_jaccard});
     for (size_t i = 0; i < matches.size(); ++i)
-      if (matches[i].kept >= 0) fates[static_cast<size_t>(distinct[i])] = Fate{distinct[static_cast<size_t>(matches[i].kept)], matches[i].similarity, false};
+      if (matches[i].kept >= 0)
+        fates[static_cast<size_t>(distinct[i])] =
+            Fate{distinct[static_cast<size_t>(matches[i].kept)], matches[i].similarity, false};
     return fates;
   }
 
@@ -210,9 +236,11 @@ class Run {
         cluster.dropped.push_back({document.id, document.source.path, fate.similarity});
         json["stage"] = fate.exact ? "exact_duplicate" : "near_duplicate";
         json["reason"] = fate.exact ? fmt::format("same text as {} ({})", kept.source.path, kept.id)
-                                    : fmt::format("Jaccard {:.4f} with {} ({})", fate.similarity, kept.source.path, kept.id);
+                                    : fmt::format("Jaccard {:.4f} with {} ({})", fate.similarity,
+                                                  kept.source.path, kept.id);
       }
-      ledger_.add_reject(document, {json["stage"].get<std::string>(), json["reason"].get<std::string>()});
+      ledger_.add_reject(document,
+                         {json["stage"].get<std::string>(), json["reason"].get<std::string>()});
       PLINTH_TRY(rejects.write_line(to_text(json)));
     }
     for (auto& [unused, cluster] : exact) ledger_.exact.push_back(std::move(cluster));
@@ -243,15 +271,20 @@ class Run {
       output.push_back({{"path", name}, {"sha256", hash}});
     }
     output.push_back({{"path", "report.html"}, {"sha256", sha256_hex(page)}});
-    output.push_back({{"path", "report.json"}, {"sha256_without_seconds", sha256_hex(report_json(ledger_, 0))}});
+    output.push_back(
+        {{"path", "report.json"}, {"sha256_without_seconds", sha256_hex(report_json(ledger_, 0))}});
     Json suites = Json::array();
     for (const Path& suite : options_.suites) {
       PLINTH_TRY(const std::string hash, sha256_file(suite));
       suites.push_back({{"name", suite.filename().string()}, {"sha256", hash}});
     }
-    const Json manifest = {{"format", "plinth-corpus"}, {"version", 1},          {"refine", kRefineVersion}, {"recipe", to_json(options_.recipe)},
-                           {"inputs", inputs_},         {"suites", std::move(suites)}, {"outputs", std::move(output)}};
-    PLINTH_TRY(write_file_atomic(temp_ / "manifest.json", manifest.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"));
+    const Json manifest = {{"format", "plinth-corpus"},   {"version", 1},
+                           {"refine", kRefineVersion},    {"recipe", to_json(options_.recipe)},
+                           {"inputs", inputs_},           {"suites", std::move(suites)},
+                           {"outputs", std::move(output)}};
+    PLINTH_TRY(
+        write_file_atomic(temp_ / "manifest.json",
+                          manifest.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"));
     return report;
   }
 
@@ -263,10 +296,14 @@ class Run {
     PLINTH_TRY(remove_tree(old));
     if (std::filesystem::exists(options_.out, error)) {
       std::filesystem::rename(options_.out, old, error);
-      if (error) return make_error(Code::kUnavailable, "{}: cannot be moved aside: {}", options_.out.string(), error.message());
+      if (error)
+        return make_error(Code::kUnavailable, "{}: cannot be moved aside: {}",
+                          options_.out.string(), error.message());
     }
     std::filesystem::rename(temp_, options_.out, error);
-    if (error) return make_error(Code::kUnavailable, "{}: cannot be renamed to {}: {}", temp_.string(), options_.out.string(), error.message());
+    if (error)
+      return make_error(Code::kUnavailable, "{}: cannot be renamed to {}: {}", temp_.string(),
+                        options_.out.string(), error.message());
     PLINTH_TRY(sync_directory(std::filesystem::absolute(options_.out).parent_path()));
     return remove_tree(old);
   }
@@ -311,7 +348,8 @@ Result<std::string> trace(const Path& corpus_dir, std::string_view id) {
     return {};
   };
   for (const char* name : {"documents", "rejects"}) PLINTH_TRY(read_shards(corpus_dir, name, look));
-  if (found.empty()) return not_found("corpus {}: no document or reject {}", corpus_dir.string(), id);
+  if (found.empty())
+    return not_found("corpus {}: no document or reject {}", corpus_dir.string(), id);
   return found;
 }
 

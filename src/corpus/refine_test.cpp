@@ -15,12 +15,22 @@ using testing::Not;
 class Refine : public testing::Test {
  protected:
   Refine() : temp_(*TempDirectory::create()) {
-    put("a/规程.txt", "第一章 总则\n为了规范电梯维护保养工作，保障乘客安全，制定本规程。联系电话13800138000，请勿外传。\n");
-    put("a/规程 - 副本.txt", "第一章 总则\n为了规范电梯维护保养工作，保障乘客安全，制定本规程。联系电话13800138000，请勿外传。\n");
+    put("a/规程.txt",
+        "第一章 "
+        "总则\n为了规范电梯维护保养工作，保障乘客安全，制定本规程。联系电话13800138000，请勿外传。"
+        "\n");
+    put("a/规程 - 副本.txt",
+        "第一章 "
+        "总则\n为了规范电梯维护保养工作，保障乘客安全，制定本规程。联系电话13800138000，请勿外传。"
+        "\n");
     put("b/坏.docx", "PK\x03\x04 no zip");
     put("b/空.txt", "");
-    put("b/行.jsonl", "{\"text\":\"门锁啮合深度不得小于七毫米，检查时应当逐层测量并记录在保养单上。\"}\n{bad\n");
-    put("c/html.html", "<html><body><nav>首页 导航</nav><article><h1>须知<script>x</script></h1><p>乘坐电梯时，请勿倚靠轿门，请勿超载，遇到困人不要扒门。</p></article></body></html>");
+    put("b/行.jsonl",
+        "{\"text\":\"门锁啮合深度不得小于七毫米，检查时应当逐层测量并记录在保养单上。\"}\n{bad\n");
+    put("c/html.html",
+        "<html><body><nav>首页 "
+        "导航</nav><article><h1>须知<script>x</script></"
+        "h1><p>乘坐电梯时，请勿倚靠轿门，请勿超载，遇到困人不要扒门。</p></article></body></html>");
   }
 
   void put(const std::string& name, std::string_view bytes) {
@@ -82,7 +92,9 @@ TEST_F(Refine, DocumentsReadBackWithSourceAndMaskedText) {
 TEST_F(Refine, TheSameInputGivesTheSameBytes) {
   const auto hashes = [&] {
     std::vector<std::string> list;
-    for (const char* name : {"documents-00000.jsonl.zst", "rejects-00000.jsonl.zst", "report.html", "manifest.json"}) list.push_back(*sha256_file(out() / name));
+    for (const char* name :
+         {"documents-00000.jsonl.zst", "rejects-00000.jsonl.zst", "report.html", "manifest.json"})
+      list.push_back(*sha256_file(out() / name));
     return list;
   };
   ASSERT_TRUE(run());
@@ -109,11 +121,16 @@ TEST_F(Refine, AFailureLeavesNothingBehind) {
 
 TEST_F(Refine, ExamTextIsCutFromDocuments) {
   const Path suite = temp_.path() / "exam.jsonl";
-  ASSERT_TRUE(write_file_atomic(suite, "{\"question\":\"门锁啮合深度不得小于七毫米是对的吗\",\"answer\":\"对\"}\n"));
-  put("d/混.md", "# 说明\n\n这一段是普通的说明文字，和考试没有关系，应当留下来继续使用，直到最后。\n\n门锁啮合深度不得小于七毫米是对的。\n");
+  ASSERT_TRUE(write_file_atomic(
+      suite, "{\"question\":\"门锁啮合深度不得小于七毫米是对的吗\",\"answer\":\"对\"}\n"));
+  put("d/混.md",
+      "# "
+      "说明\n\n这一段是普通的说明文字，和考试没有关系，应当留下来继续使用，直到最后。\n\n门锁啮合深"
+      "度不得小于七毫米是对的。\n");
   ASSERT_TRUE(run({suite}));
   const auto documents = read_documents(out());
-  for (const Document& document : *documents) EXPECT_THAT(document.text, Not(HasSubstr("不得小于七毫米是对的")));
+  for (const Document& document : *documents)
+    EXPECT_THAT(document.text, Not(HasSubstr("不得小于七毫米是对的")));
 }
 
 TEST_F(Refine, ReportEscapesWhatItShows) {
@@ -127,7 +144,8 @@ TEST_F(Refine, ReportEscapesWhatItShows) {
 TEST(Recipe, ReadsThresholdsAndRefusesUnknownKeys) {
   const auto temp = TempDirectory::create();
   const Path path = temp->path() / "r.toml";
-  ASSERT_TRUE(write_file_atomic(path, "[refine]\nchars_min = 50\nnear_jaccard = 0.9\n[refine.pii]\nemail = \"keep\"\n"));
+  ASSERT_TRUE(write_file_atomic(
+      path, "[refine]\nchars_min = 50\nnear_jaccard = 0.9\n[refine.pii]\nemail = \"keep\"\n"));
   const auto recipe = read_recipe(path);
   ASSERT_TRUE(recipe) << recipe.error().message;
   EXPECT_EQ(recipe->chars_min, 50);
@@ -142,7 +160,8 @@ TEST(Shards, RotateAndReadBack) {
   const auto temp = TempDirectory::create();
   auto writer = ShardWriter::create(temp->path(), "documents", 100);
   ASSERT_TRUE(writer);
-  for (int i = 0; i < 10; ++i) ASSERT_TRUE(writer->write_line(std::string(40, static_cast<char>('a' + i))));
+  for (int i = 0; i < 10; ++i)
+    ASSERT_TRUE(writer->write_line(std::string(40, static_cast<char>('a' + i))));
   const auto names = writer->close();
   ASSERT_TRUE(names);
   EXPECT_EQ(names->size(), 5u);
@@ -161,7 +180,8 @@ TEST(Shards, ATornFileIsAnError) {
   ASSERT_TRUE(writer->close());
   const Path path = temp->path() / "documents-00000.jsonl.zst";
   std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
-  const auto status = read_shards(temp->path(), "documents", [](std::string_view) -> Status { return {}; });
+  const auto status =
+      read_shards(temp->path(), "documents", [](std::string_view) -> Status { return {}; });
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code, Code::kDataLoss);
 }

@@ -58,6 +58,7 @@ struct ShardWriter::Impl {
 };
 
 ShardWriter::ShardWriter(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
 ShardWriter::ShardWriter(ShardWriter&&) noexcept = default;
 ShardWriter& ShardWriter::operator=(ShardWriter&&) noexcept = default;
 ShardWriter::~ShardWriter() = default;
@@ -107,20 +108,24 @@ Status read_shard(const Path& path, const std::function<Status(std::string_view)
       pending.clear();
     }
     pending += data;
-    if (pending.size() > kLineBytesMax) return data_loss("{}: a line is longer than {} bytes", path.string(), kLineBytesMax);
+    if (pending.size() > kLineBytesMax)
+      return data_loss("{}: a line is longer than {} bytes", path.string(), kLineBytesMax);
   }
-  if (left != 0 || !pending.empty()) return data_loss("{}: the file ends in the middle of a line", path.string());
+  if (left != 0 || !pending.empty())
+    return data_loss("{}: the file ends in the middle of a line", path.string());
   return {};
 }
 
 }  // namespace
 
-Status read_shards(const Path& folder, std::string_view name, const std::function<Status(std::string_view line)>& body) {
+Status read_shards(const Path& folder, std::string_view name,
+                   const std::function<Status(std::string_view line)>& body) {
   std::vector<Path> paths;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
     const std::string file = entry.path().filename().string();
-    if (file.starts_with(std::string(name) + "-") && file.ends_with(".jsonl.zst")) paths.push_back(entry.path());
+    if (file.starts_with(std::string(name) + "-") && file.ends_with(".jsonl.zst"))
+      paths.push_back(entry.path());
   }
   if (error) return not_found("corpus {}: {}", folder.string(), error.message());
   if (paths.empty()) return not_found("corpus {}: no {}-*.jsonl.zst in it", folder.string(), name);

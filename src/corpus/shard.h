@@ -16,7 +16,8 @@ namespace plinth::corpus {
 // depend on the lines only. At least one shard is written, if an empty one.
 class ShardWriter {
  public:
-  static Result<ShardWriter> create(const Path& folder, std::string name, uint64_t bytes_max = uint64_t{256} << 20);
+  static Result<ShardWriter> create(const Path& folder, std::string name,
+                                    uint64_t bytes_max = uint64_t{256} << 20);
 
   ShardWriter(ShardWriter&&) noexcept;
   ShardWriter& operator=(ShardWriter&&) noexcept;
@@ -34,6 +35,7 @@ class ShardWriter {
 
 // Calls body(line) for every line of the shards NAME-*.jsonl.zst in order; stops at the first error
 // that body returns. Lines longer than 1 GiB and damaged frames are kDataLoss.
-Status read_shards(const Path& folder, std::string_view name, const std::function<Status(std::string_view line)>& body);
+Status read_shards(const Path& folder, std::string_view name,
+                   const std::function<Status(std::string_view line)>& body);
 
 }  // namespace plinth::corpus

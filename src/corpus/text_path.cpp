@@ -39,26 +39,31 @@ std::string unix_lines(std::string text) {
   return text;
 }
 
-// Could this be mojibake at all? Chinese UTF-8 read as GB18030 shows what ，。的是人一在有和 turn into
-// (锛銆鐨鏄浜涓鍦鏈鍜 and kin, rare elsewhere); read as Latin it shows letters of U+00C0..U+00FF. The
-// full comparison of readings costs as much as all other cleaning together.
+// Could this be mojibake at all? Chinese UTF-8 read as GB18030 shows what ，。的是人一在有和 turn
+// into (锛銆鐨鏄浜涓鍦鏈鍜 and kin, rare elsewhere); read as Latin it shows letters of
+// U+00C0..U+00FF. The full comparison of readings costs as much as all other cleaning together.
 bool may_be_mojibake(std::string_view raw) {
+  constexpr size_t kCharsPerTraceMax = 100;  // real mojibake has one in ten
   static constexpr std::u32string_view kTraces = U"锛銆鐨鏄浜涓鍦鏈鍜浠鎴鍙绗鏃鐢搴鍚瀹涔";
   static const auto table = [] {
     std::array<bool, 0x10000> out{};
     for (const char32_t c : kTraces) out[c] = true;
     return out;
   }();
+  size_t chinese = 0, traces = 0;
   for (size_t i = 0; i + 1 < raw.size(); ++i) {
     const auto lead = static_cast<unsigned char>(raw[i]);
     if (lead < 0xC3) continue;
     if (lead == 0xC3) return true;
     if (lead < 0xE4 || lead > 0xE9 || i + 2 >= raw.size()) continue;
-    const unsigned code = (lead & 0x0Fu) << 12 | (static_cast<unsigned char>(raw[i + 1]) & 0x3Fu) << 6 | (static_cast<unsigned char>(raw[i + 2]) & 0x3Fu);
-    if (table[code]) return true;
+    const unsigned code = (lead & 0x0Fu) << 12 |
+                          (static_cast<unsigned char>(raw[i + 1]) & 0x3Fu) << 6 |
+                          (static_cast<unsigned char>(raw[i + 2]) & 0x3Fu);
+    ++chinese;
+    traces += table[code] ? 1 : 0;
     i += 2;
   }
-  return false;
+  return traces * kCharsPerTraceMax >= chinese && traces > 0;
 }
 
 // At most one blank line in a row, none at the ends.
@@ -85,11 +90,14 @@ Result<DecodedText> decode_text(std::string_view bytes, std::string_view declare
   const text::CharsetGuess guess = text::detect_charset(bytes);
   const auto named = charset_named(declared);
   const bool sure = guess.bom_bytes > 0 || guess.margin_bits >= kSureBits || !named;
-  auto decoded = text::decode_as(bytes.substr(static_cast<size_t>(guess.bom_bytes)), sure ? guess.charset : *named);
+  auto decoded = text::decode_as(bytes.substr(static_cast<size_t>(guess.bom_bytes)),
+                                 sure ? guess.charset : *named);
   const auto replaced = static_cast<size_t>(decoded.bytes_replaced);
   if (replaced * 10 > bytes.size())
-    return data_loss("{} of {} bytes are nothing in {}", replaced, bytes.size(), text::charset_name(decoded.charset));
-  return DecodedText{unix_lines(std::move(decoded.text)), lower(text::charset_name(decoded.charset))};
+    return data_loss("{} of {} bytes are nothing in {}", replaced, bytes.size(),
+                     text::charset_name(decoded.charset));
+  return DecodedText{unix_lines(std::move(decoded.text)),
+                     lower(text::charset_name(decoded.charset))};
 }
 
 CleanText clean_text(std::string_view raw) {

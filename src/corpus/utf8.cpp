@@ -39,7 +39,9 @@ bool is_punctuation(char32_t c) {
 std::string_view trim(std::string_view text) {
   const auto one = [](std::string_view t, bool front) -> size_t {
     if (t.empty()) return 0;
-    const auto at_end = [&](std::string_view what) { return front ? t.starts_with(what) : t.ends_with(what); };
+    const auto at_end = [&](std::string_view what) {
+      return front ? t.starts_with(what) : t.ends_with(what);
+    };
     const char edge = front ? t.front() : t.back();
     if (edge == ' ' || (edge >= '\t' && edge <= '\r')) return 1;
     if (at_end("\u3000") || at_end("\u200B") || at_end("\uFEFF")) return 3;

@@ -31,10 +31,13 @@ inline bool is_han(char32_t c) {
          (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x20000 && c <= 0x3FFFF);
 }
 
-inline bool is_digit(char32_t c) { return c >= '0' && c <= '9'; }
+inline bool is_digit(char32_t c) {
+  return c >= '0' && c <= '9';
+}
 
 inline bool is_latin(char32_t c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= 0xC0 && c <= 0x24F && c != 0xD7 && c != 0xF7);
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+         (c >= 0xC0 && c <= 0x24F && c != 0xD7 && c != 0xF7);
 }
 
 inline bool is_space(char32_t c) {

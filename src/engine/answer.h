@@ -1,5 +1,5 @@
-// An answer in the making: samples a token from each logits row, turns tokens into text, watches for
-// stops, and tells the request's sink.
+// An answer in the making: samples a token from each logits row, turns tokens into text, watches
+// for stops, and tells the request's sink.
 #pragma once
 
 #include <cstdint>

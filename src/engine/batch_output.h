@@ -12,8 +12,8 @@
 
 namespace plinth::engine {
 
-// What a batch of sequences gives, row after row. The caller waits, the engine thread fills in: shared,
-// because either may let go first.
+// What a batch of sequences gives, row after row. The caller waits, the engine thread fills in:
+// shared, because either may let go first.
 class Batch {
  public:
   explicit Batch(size_t sequences) : results_(sequences), open_(sequences) {}

@@ -1,9 +1,10 @@
-// The KV cache's memory, counted: which blocks are in use, by how many holders, and which come next.
+// The KV cache's memory, counted: which blocks are in use, by how many holders, and which come
+// next.
 //
 // The pool deals in block numbers only; the floats live with the step. A block without holders is
-// free, yet keeps its contents until it is taken again, so the prefix cache can revive it: free blocks
-// form one queue, least recently used first, and blocks that nobody could want again go to its front.
-// Owned by the engine thread.
+// free, yet keeps its contents until it is taken again, so the prefix cache can revive it: free
+// blocks form one queue, least recently used first, and blocks that nobody could want again go to
+// its front. Owned by the engine thread.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +30,7 @@ class BlockHandle {
 
  private:
   friend class BlockPool;
+
   BlockHandle(BlockPool* pool, int32_t block) : pool_(pool), block_(block) {}
 
   BlockPool* pool_ = nullptr;  // outlives its handles: sequences die before the pool
@@ -42,7 +44,8 @@ class BlockPool {
   BlockPool& operator=(const BlockPool&) = delete;
   ~BlockPool();
 
-  // The free block that was given back longest ago; what it held is gone. kResourceExhausted when dry.
+  // The free block that was given back longest ago; what it held is gone. kResourceExhausted when
+  // dry.
   Result<BlockHandle> take();
 
   // One more holder of a block that still has the contents of `generation`, free or not.

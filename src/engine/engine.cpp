@@ -27,8 +27,8 @@ constexpr int64_t kLogitsBytesMax = int64_t{1} << 30;
 // Keeps a list of sequences in order of age.
 template <typename List>
 void insert_by_age(List& list, SequencePtr sequence) {
-  const auto place = std::ranges::upper_bound(list, sequence->id, {},
-                                              [](const SequencePtr& s) { return s->id; });
+  const auto place =
+      std::ranges::upper_bound(list, sequence->id, {}, [](const SequencePtr& s) { return s->id; });
   list.insert(place, std::move(sequence));
 }
 
@@ -81,8 +81,8 @@ class Engine::Impl {
   Status check_tokens(const std::vector<int32_t>& tokens) const;
   Status check_adapter(const model::Adapter* adapter) const;
   SequencePtr make_sequence(std::vector<int32_t> tokens,
-                            std::shared_ptr<const model::Adapter> adapter,
-                            const std::string& salt, std::unique_ptr<Output> output) const;
+                            std::shared_ptr<const model::Adapter> adapter, const std::string& salt,
+                            std::unique_ptr<Output> output) const;
   void enqueue(std::vector<SequencePtr> sequences);
 
   // Engine thread.
@@ -156,10 +156,8 @@ SequencePtr Engine::Impl::make_sequence(std::vector<int32_t> tokens,
   auto sequence = std::make_unique<Sequence>();
   sequence->tokens = std::move(tokens);
   sequence->output = std::move(output);
-  sequence->cacheable =
-      options_.prefix_cache && (adapter == nullptr || !adapter->digest.empty());
-  sequence->scope =
-      cache_.start(model_->digest(), adapter == nullptr ? "" : adapter->digest, salt);
+  sequence->cacheable = options_.prefix_cache && (adapter == nullptr || !adapter->digest.empty());
+  sequence->scope = cache_.start(model_->digest(), adapter == nullptr ? "" : adapter->digest, salt);
   sequence->chain = sequence->scope;
   sequence->adapter = std::move(adapter);
   return sequence;
@@ -192,10 +190,9 @@ Result<RequestId> Engine::Impl::submit(Request request) {
   std::vector<int32_t> prompt = std::move(request.prompt);
   auto adapter = request.adapter;
   const std::string salt = request.cache_salt;
-  auto output = std::make_unique<AnswerOutput>(model_->tokenizer(), std::move(request), prompt,
-                                               tokens_max);
-  auto sequence =
-      make_sequence(std::move(prompt), std::move(adapter), salt, std::move(output));
+  auto output =
+      std::make_unique<AnswerOutput>(model_->tokenizer(), std::move(request), prompt, tokens_max);
+  auto sequence = make_sequence(std::move(prompt), std::move(adapter), salt, std::move(output));
   RequestId id = 0;
   {
     const std::lock_guard lock(mutex_);
@@ -246,8 +243,8 @@ Result<std::vector<float>> Engine::Impl::logits(std::vector<int32_t> tokens,
                                                 std::shared_ptr<const model::Adapter> adapter) {
   PLINTH_TRY(check_tokens(tokens));
   PLINTH_TRY(check_adapter(adapter.get()));
-  const int64_t bytes = std::ssize(tokens) * model_->config().vocabulary *
-                        static_cast<int64_t>(sizeof(float));
+  const int64_t bytes =
+      std::ssize(tokens) * model_->config().vocabulary * static_cast<int64_t>(sizeof(float));
   if (bytes > kLogitsBytesMax)
     return invalid("logits of {} tokens take {} bytes, the limit is {}", tokens.size(), bytes,
                    kLogitsBytesMax);
@@ -333,9 +330,9 @@ StepPlan Engine::Impl::plan() {
       const Sequence& sequence = *queue[i];
       const std::span<const int32_t> tokens(sequence.tokens);
       const auto reusable = static_cast<size_t>(sequence.reusable());
-      waiting.push_back({.tokens = std::ssize(sequence.tokens),
-                         .cached = cache_.known(sequence.scope, tokens.first(reusable)) *
-                                   options_.block_tokens});
+      waiting.push_back(
+          {.tokens = std::ssize(sequence.tokens),
+           .cached = cache_.known(sequence.scope, tokens.first(reusable)) * options_.block_tokens});
     }
   };
   offer(waiting_, places);
@@ -385,7 +382,8 @@ void Engine::Impl::step() {
   publish_stats();
 }
 
-// Gives everything back but the tokens; the sequence waits to be computed again, first in its queue.
+// Gives everything back but the tokens; the sequence waits to be computed again, first in its
+// queue.
 void Engine::Impl::preempt(SequencePtr sequence) {
   sequence->release();
   ++counted_.preemptions;
@@ -499,19 +497,25 @@ Result<std::unique_ptr<Engine>> Engine::start(std::shared_ptr<const model::Model
   if (blocks > std::numeric_limits<int32_t>::max() / 2)
     return invalid("kv_bytes {} makes {} blocks of {} bytes: too many", options.kv_bytes, blocks,
                    block_bytes);
-  return std::unique_ptr<Engine>(new Engine(
-      std::make_unique<Impl>(std::move(model), options, static_cast<int32_t>(blocks))));
+  return std::unique_ptr<Engine>(
+      new Engine(std::make_unique<Impl>(std::move(model), options, static_cast<int32_t>(blocks))));
 }
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Engine::~Engine() = default;
 
-const model::Model& Engine::model() const { return impl_->model(); }
+const model::Model& Engine::model() const {
+  return impl_->model();
+}
 
-Result<RequestId> Engine::submit(Request request) { return impl_->submit(std::move(request)); }
+Result<RequestId> Engine::submit(Request request) {
+  return impl_->submit(std::move(request));
+}
 
-void Engine::cancel(RequestId id) { impl_->cancel(id); }
+void Engine::cancel(RequestId id) {
+  impl_->cancel(id);
+}
 
 Result<std::vector<std::vector<float>>> Engine::score(std::vector<ScoreRequest> requests) {
   return impl_->score(std::move(requests));
@@ -551,6 +555,8 @@ Result<Engine::Answer> Engine::generate(Request request) {
   return waiting->answer;
 }
 
-EngineStats Engine::stats() const { return impl_->stats(); }
+EngineStats Engine::stats() const {
+  return impl_->stats();
+}
 
 }  // namespace plinth::engine

@@ -1,10 +1,8 @@
-// Tokens per second of the engine beside the bound that each case faces: decode reads every weight once
-// for each step (bytes per second of a plain read of the same memory, measured here), prefill is
-// multiply-adds (the rate of the model's largest matrix product, measured here).
+// Tokens per second of the engine beside the bound that each case faces: decode reads every weight
+// once for each step (bytes per second of a plain read of the same memory, measured here), prefill
+// is multiply-adds (the rate of the model's largest matrix product, measured here).
 //
 //   engine_bench --benchmark_counters_tabular=true
-#include "engine/engine.h"
-
 #include <atomic>
 #include <latch>
 #include <numeric>
@@ -13,6 +11,7 @@
 
 #include "core/clock.h"
 #include "core/threads.h"
+#include "engine/engine.h"
 #include "engine/test_model.h"
 #include "tensor/ops.h"
 
@@ -77,17 +76,18 @@ double linear_flops() {
     double best = 0;
     for (int round = 0; round < 10; ++round) {
       const Stopwatch watch;
-      tensor::default_ops().linear(x_floats.as(256, weight.cols), weight,
-                                   y.as(256, weight.rows), false);
-      best = std::max(best, 2.0 * 256 * static_cast<double>(weight.rows * weight.cols) /
-                                watch.seconds());
+      tensor::default_ops().linear(x_floats.as(256, weight.cols), weight, y.as(256, weight.rows),
+                                   false);
+      best = std::max(best,
+                      2.0 * 256 * static_cast<double>(weight.rows * weight.cols) / watch.seconds());
     }
     return best;
   }();
   return value;
 }
 
-// `clients` requests at once, each `tokens_max` tokens long; adapter i for client i when there are any.
+// `clients` requests at once, each `tokens_max` tokens long; adapter i for client i when there are
+// any.
 void run_clients(Engine& engine, int clients, int64_t prompt_tokens, int64_t tokens_max,
                  const std::vector<std::shared_ptr<const model::Adapter>>& adapters) {
   std::latch done(clients);
@@ -109,8 +109,8 @@ void decode(benchmark::State& state) {
   const auto clients = static_cast<int>(state.range(0));
   std::vector<std::shared_ptr<const model::Adapter>> adapters;
   for (int64_t i = 0; i < state.range(1); ++i)
-    adapters.push_back(random_adapter(bench_config(), 16, static_cast<uint64_t>(i),
-                                      std::to_string(i)));
+    adapters.push_back(
+        random_adapter(bench_config(), 16, static_cast<uint64_t>(i), std::to_string(i)));
   auto engine = Engine::start(bench_model(), {.prefix_cache = false});
   constexpr int64_t kTokens = 64;
   run_clients(**engine, clients, 1, 8, adapters);  // touches the memory
@@ -123,8 +123,14 @@ void decode(benchmark::State& state) {
   state.counters["of_bound"] = benchmark::Counter(tokens / bound, benchmark::Counter::kIsRate);
 }
 
-BENCHMARK(decode)->ArgNames({"clients", "adapters"})->Args({1, 0})->Args({8, 0})->Args({8, 1})
-    ->Args({8, 8})->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(decode)
+    ->ArgNames({"clients", "adapters"})
+    ->Args({1, 0})
+    ->Args({8, 0})
+    ->Args({8, 1})
+    ->Args({8, 8})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
 
 void prefill(benchmark::State& state) {
   auto engine = Engine::start(bench_model(), {.prefix_cache = false});
@@ -134,8 +140,8 @@ void prefill(benchmark::State& state) {
   const auto& config = bench_model()->config();
   const double all = static_cast<double>(state.iterations() * tokens);
   state.counters["tokens/s"] = benchmark::Counter(all, benchmark::Counter::kIsRate);
-  const double flop = 2.0 * static_cast<double>(bench_model()->parameters() -
-                                                config.vocabulary * config.width);
+  const double flop =
+      2.0 * static_cast<double>(bench_model()->parameters() - config.vocabulary * config.width);
   const double bound = linear_flops() / flop;
   state.counters["bound"] = bound;
   state.counters["of_bound"] = benchmark::Counter(all / bound, benchmark::Counter::kIsRate);

@@ -1,7 +1,5 @@
 #include "engine/engine.h"
 
-#include <gtest/gtest.h>
-
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -9,6 +7,8 @@
 #include <future>
 #include <mutex>
 #include <thread>
+
+#include <gtest/gtest.h>
 
 #include "engine/test_model.h"
 
@@ -66,9 +66,9 @@ struct Listener {
 
   const Event& wait_finished() {
     std::unique_lock lock(mutex);
-    PLINTH_CHECK(changed.wait_for(lock, 60s,
-                                  [&] { return !events.empty() && events.back().finished; }),
-                 "the request did not finish");
+    PLINTH_CHECK(
+        changed.wait_for(lock, 60s, [&] { return !events.empty() && events.back().finished; }),
+        "the request did not finish");
     return events.back();
   }
 };
@@ -204,8 +204,7 @@ TEST(Engine, AdapterInAMixedBatchEqualsMergedWeights) {
   {
     std::vector<std::jthread> threads;
     for (size_t i = 0; i < adapters.size(); ++i)
-      threads.emplace_back(
-          [&, i] { together[i] = *mixed->logits(prompt(9, 50), adapters[i]); });
+      threads.emplace_back([&, i] { together[i] = *mixed->logits(prompt(9, 50), adapters[i]); });
   }
   for (size_t i = 1; i < adapters.size(); ++i) {
     const auto merged = start(merged_model(tiny(), *adapters[i]));
@@ -250,9 +249,8 @@ TEST(Engine, CancelEndsTheSequenceAndFreesItsBlocks) {
     EXPECT_EQ(last.reason, FinishReason::kCancelled);
   }
   EXPECT_EQ(last.usage.prompt_tokens, 20);
-  EXPECT_TRUE(eventually([&] {
-    return engine->stats().kv_blocks_free == blocks && engine->stats().running == 0;
-  }));
+  EXPECT_TRUE(eventually(
+      [&] { return engine->stats().kv_blocks_free == blocks && engine->stats().running == 0; }));
 }
 
 TEST(Engine, StopStringsEndTheAnswerAndNeverLeak) {
@@ -455,8 +453,8 @@ TEST(Engine, ManyThreadsAtOnce) {
     });
   threads.clear();
   EXPECT_EQ(failures, 0);
-  EXPECT_TRUE(eventually(
-      [&] { return engine->stats().kv_blocks_free == engine->stats().kv_blocks; }));
+  EXPECT_TRUE(
+      eventually([&] { return engine->stats().kv_blocks_free == engine->stats().kv_blocks; }));
 }
 
 TEST(Engine, RefusesOptionsThatCannotWork) {

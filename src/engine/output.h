@@ -19,8 +19,8 @@ class Output {
   // ones are wanted too.
   virtual int64_t first_wanted(int64_t tokens) const = 0;
 
-  // logits [rows, vocabulary] of positions first, first + 1, ... Each wanted position comes once, in
-  // order. May append to `tokens`: then the sequence goes on. Returns true when it has ended.
+  // logits [rows, vocabulary] of positions first, first + 1, ... Each wanted position comes once,
+  // in order. May append to `tokens`: then the sequence goes on. Returns true when it has ended.
   virtual bool take(int64_t first, tensor::ConstMatrix logits, std::vector<int32_t>& tokens) = 0;
 
   // So many tokens at the front came from the prefix cache. Called once.

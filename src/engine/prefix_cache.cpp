@@ -14,8 +14,7 @@ PrefixCache::PrefixCache(BlockPool& pool, int64_t block_tokens, Hash hash)
       hash_(hash != nullptr ? hash : &xxh3),
       nodes_(static_cast<size_t>(pool.blocks())) {}
 
-PrefixCache::Chain PrefixCache::start(std::string_view base_digest,
-                                      std::string_view adapter_digest,
+PrefixCache::Chain PrefixCache::start(std::string_view base_digest, std::string_view adapter_digest,
                                       std::string_view salt) const {
   Chain chain;
   // Lengths first: no two different triples give the same string.

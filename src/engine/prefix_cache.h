@@ -1,13 +1,15 @@
 // Which KV blocks hold which prefixes, so that a prompt that begins like an earlier one need not be
 // computed again.
 //
-// A prefix is a chain of full blocks inside a scope: (base digest, adapter digest, salt). The chain is
-// found by hashes and believed only after comparing scope, tokens and predecessor: a collision can slow
-// a request down, it can never hand it another prompt's blocks. Keys and values depend on the adapter,
-// so a prefix is never shared across adapters; salts keep tenants from timing each other's prompts.
+// A prefix is a chain of full blocks inside a scope: (base digest, adapter digest, salt). The chain
+// is found by hashes and believed only after comparing scope, tokens and predecessor: a collision
+// can slow a request down, it can never hand it another prompt's blocks. Keys and values depend on
+// the adapter, so a prefix is never shared across adapters; salts keep tenants from timing each
+// other's prompts.
 //
-// The cache holds no block: it remembers free blocks until the pool needs them for something else, least
-// recently used first. Its memory is bounded by the number of blocks. Owned by the engine thread.
+// The cache holds no block: it remembers free blocks until the pool needs them for something else,
+// least recently used first. Its memory is bounded by the number of blocks. Owned by the engine
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -50,8 +52,8 @@ class PrefixCache {
   // The blocks themselves, held; `chain` moves past them.
   std::vector<BlockHandle> find(Chain& chain, std::span<const int32_t> tokens);
 
-  // Remembers that `block` holds the keys and values of `tokens` (one full block) after `chain`, and
-  // moves the chain past it. A prefix that is known already keeps its older block.
+  // Remembers that `block` holds the keys and values of `tokens` (one full block) after `chain`,
+  // and moves the chain past it. A prefix that is known already keeps its older block.
   void add(Chain& chain, std::span<const int32_t> tokens, int32_t block);
 
  private:

@@ -1,8 +1,8 @@
 #include "engine/prefix_cache.h"
 
-#include <gtest/gtest.h>
-
 #include <numeric>
+
+#include <gtest/gtest.h>
 
 namespace plinth::engine {
 namespace {

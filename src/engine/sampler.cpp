@@ -23,8 +23,8 @@ int32_t best_token(std::span<const float> logits) {
   return best;
 }
 
-// log of the softmax denominator. The vectorised operation knows no NaN; rows that have one take the
-// slow way, which leaves them out.
+// log of the softmax denominator. The vectorised operation knows no NaN; rows that have one take
+// the slow way, which leaves them out.
 double log_sum_exp(std::span<const float> logits, int32_t best) {
   const float largest = logits[static_cast<size_t>(best)];
   float logprob = 0;
@@ -57,8 +57,7 @@ std::vector<std::pair<int32_t, float>> top_of(std::span<const float> logits, int
 
 Status Sampling::check() const {
   const auto outside = [](float x, float low, float high) { return !(x >= low && x <= high); };
-  if (outside(temperature, 0, 100))
-    return invalid("temperature {} is outside 0..100", temperature);
+  if (outside(temperature, 0, 100)) return invalid("temperature {} is outside 0..100", temperature);
   if (outside(top_p, 0, 1) || top_p == 0) return invalid("top_p {} is outside (0, 1]", top_p);
   if (outside(min_p, 0, 1)) return invalid("min_p {} is outside 0..1", min_p);
   if (top_k < 0) return invalid("top_k {} is negative", top_k);
@@ -107,15 +106,16 @@ void Sampler::adjust(std::span<float> logits, const TokenCounts& counts) const {
   if (!wants_counts()) return;
   for (const auto& [token, times] : counts.all()) {
     float& logit = logits[static_cast<size_t>(token)];
-    // Source: Keskar et al., "CTRL", 2019, section 4.1, with the sign rule that later code settled on.
+    // Source: Keskar et al., "CTRL", 2019, section 4.1, with the sign rule that later code settled
+    // on.
     logit = logit > 0 ? logit / sampling_.repetition_penalty : logit * sampling_.repetition_penalty;
     logit -= static_cast<float>(times) * sampling_.frequency_penalty;
     if (times > 0) logit -= sampling_.presence_penalty;
   }
 }
 
-// The candidates are kept in order of weight only as far as a filter needs it; the draw itself walks
-// them in whatever order they are in, which depends on nothing but logits and settings.
+// The candidates are kept in order of weight only as far as a filter needs it; the draw itself
+// walks them in whatever order they are in, which depends on nothing but logits and settings.
 int32_t Sampler::draw(std::span<const float> logits) {
   candidates_.clear();
   for (size_t i = 0; i < logits.size(); ++i)
@@ -148,9 +148,9 @@ void Sampler::keep_top(size_t n) {
   candidates_.erase(end, candidates_.end());
 }
 
-// Nucleus: the fewest best candidates that hold top_p of the mass. Sorts only as many as it takes: the
-// nucleus of a confident model is a handful of a vocabulary of 150,000.
-// Source: Holtzman et al., "The Curious Case of Neural Text Degeneration", ICLR 2020.
+// Nucleus: the fewest best candidates that hold top_p of the mass. Sorts only as many as it takes:
+// the nucleus of a confident model is a handful of a vocabulary of 150,000. Source: Holtzman et
+// al., "The Curious Case of Neural Text Degeneration", ICLR 2020.
 void Sampler::keep_mass() {
   const auto heavier = [](const Candidate& a, const Candidate& b) {
     return a.weight != b.weight ? a.weight > b.weight : a.token < b.token;

@@ -1,5 +1,5 @@
-// From logits to one token. Everything that decides is the sequence's own (its settings, its counts,
-// its generator), so the choice never depends on what else is in the batch.
+// From logits to one token. Everything that decides is the sequence's own (its settings, its
+// counts, its generator), so the choice never depends on what else is in the batch.
 #pragma once
 
 #include <cstdint>
@@ -39,8 +39,8 @@ class Sampler {
   // bias ids outside the vocabulary are refused by Engine::submit, sampling.check() has passed.
   explicit Sampler(Sampling sampling);
 
-  // Order: bias; repetition, frequency and presence penalty; temperature; top-k; min-p; top-p. Equal
-  // logits: the smaller id. kInternal when no logit is a number.
+  // Order: bias; repetition, frequency and presence penalty; temperature; top-k; min-p; top-p.
+  // Equal logits: the smaller id. kInternal when no logit is a number.
   Result<Choice> choose(std::span<const float> logits, const TokenCounts& counts);
 
   // Whether counts matter at all.

@@ -26,7 +26,9 @@ struct Draft {
 class Planner {
  public:
   Planner(std::span<const RunningState> running, const StepLimits& limits)
-      : limits_(limits), running_(running.size()), rows_left_(limits.rows_max),
+      : limits_(limits),
+        running_(running.size()),
+        rows_left_(limits.rows_max),
         blocks_free_(limits.blocks_free) {
     for (const auto& state : running)
       drafts_.push_back({.tokens = state.tokens,
@@ -57,12 +59,13 @@ class Planner {
     if (!plan_.preempted.empty()) return;
     int64_t promised = 0;  // blocks that running prompts still need
     for (const Draft& draft : drafts_)
-      promised += std::max<int64_t>(
-          0, blocks_for(draft.tokens, limits_.block_tokens) - draft.blocks);
+      promised +=
+          std::max<int64_t>(0, blocks_for(draft.tokens, limits_.block_tokens) - draft.blocks);
     for (const auto& state : waiting) {
       if (static_cast<int64_t>(drafts_.size()) >= limits_.sequences_max) return;
       const int64_t need = blocks_for(state.tokens, limits_.block_tokens);
-      // One spare block for each sequence that runs: who is admitted should not be preempted at once.
+      // One spare block for each sequence that runs: who is admitted should not be preempted at
+      // once.
       const auto spare = static_cast<int64_t>(drafts_.size());
       if (need + promised + spare > blocks_free_) return;
       const int64_t found = state.cached / limits_.block_tokens;

@@ -3,11 +3,12 @@
 // plan_step() looks at plain numbers and answers in plain numbers; the engine carries the plan out.
 // Rules, in order:
 // - every sequence that only lacks its newest token gets its row (decode), the oldest first;
-// - when no block is free for such a row, the youngest sequence is preempted: it gives its blocks back
-//   and waits to be recomputed;
+// - when no block is free for such a row, the youngest sequence is preempted: it gives its blocks
+//   back and waits to be recomputed;
 // - waiting sequences are admitted in order while the blocks for all their tokens are in sight;
-// - the rows that are left go to prompts: half to the oldest, so that it always moves, the rest to the
-//   shortest first, so that a short question passes a long document; what is left over to the oldest.
+// - the rows that are left go to prompts: half to the oldest, so that it always moves, the rest to
+//   the shortest first, so that a short question passes a long document; what is left over to the
+//   oldest.
 // The oldest sequence always moves, so everything ends.
 #pragma once
 
@@ -37,8 +38,8 @@ struct StepLimits {
   int64_t blocks_free = 0;
 };
 
-// `rows` tokens of one sequence, from where it stands. Sequences are counted through `running` and on
-// through the admitted ones of `waiting`.
+// `rows` tokens of one sequence, from where it stands. Sequences are counted through `running` and
+// on through the admitted ones of `waiting`.
 struct Chunk {
   size_t sequence = 0;
   int64_t rows = 0;

@@ -102,8 +102,8 @@ TEST(Scheduler, EverythingEndsAndBlocksAddUpUnderRandomLoad) {
     std::vector<Simulated> waiting;
     std::vector<Simulated> running;
     for (int i = 0; i < 20; ++i) {
-      const int64_t end = 1 + static_cast<int64_t>(
-                                  rng.below(static_cast<uint64_t>(blocks * fixed.block_tokens)));
+      const int64_t end =
+          1 + static_cast<int64_t>(rng.below(static_cast<uint64_t>(blocks * fixed.block_tokens)));
       waiting.push_back({i, 1 + static_cast<int64_t>(rng.below(static_cast<uint64_t>(end))), end});
     }
     int64_t free = blocks;

@@ -16,20 +16,20 @@
 namespace plinth::engine {
 
 struct Sequence {
-  RequestId id = 0;  // grows: the smaller is the older
+  RequestId id = 0;         // grows: the smaller is the older
   bool background = false;  // scoring: stands back behind answers
   std::vector<int32_t> tokens;
   std::shared_ptr<const model::Adapter> adapter;  // shared with the request's owner
   std::unique_ptr<Output> output;
 
-  bool started = false;              // was admitted once
-  int64_t computed = 0;              // tokens whose keys and values are in the blocks
+  bool started = false;  // was admitted once
+  int64_t computed = 0;  // tokens whose keys and values are in the blocks
   std::vector<BlockHandle> blocks;
-  std::vector<int32_t> table;        // their numbers, as the kernels read them
-  bool cacheable = false;            // an adapter without a digest cannot be told from another
-  PrefixCache::Chain scope;          // where this sequence's prefixes begin
-  PrefixCache::Chain chain;          // behind the last block the cache knows
-  int64_t blocks_known = 0;          // blocks the cache knows
+  std::vector<int32_t> table;  // their numbers, as the kernels read them
+  bool cacheable = false;      // an adapter without a digest cannot be told from another
+  PrefixCache::Chain scope;    // where this sequence's prefixes begin
+  PrefixCache::Chain chain;    // behind the last block the cache knows
+  int64_t blocks_known = 0;    // blocks the cache knows
 
   int64_t lacking() const { return static_cast<int64_t>(tokens.size()) - computed; }
 

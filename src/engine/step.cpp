@@ -35,7 +35,8 @@ void reserve(const model::ModelConfig& config, int64_t rows, Activations& a) {
 
 }  // namespace
 
-// Keys and values of all rows go to the cache before any row attends: a chunk's rows see one another.
+// Keys and values of all rows go to the cache before any row attends: a chunk's rows see one
+// another.
 class StepRunner::PagedAttention : public model::AttentionSeam {
  public:
   explicit PagedAttention(StepRunner& step) : step_(step) {}
@@ -61,8 +62,8 @@ class StepRunner::PagedAttention : public model::AttentionSeam {
   StepRunner& step_;
 };
 
-// y += scale * (x A^T) B^T, for each adapter over its own range of rows. Ranges run in parallel when
-// there are several: one decode row alone is too little work to split.
+// y += scale * (x A^T) B^T, for each adapter over its own range of rows. Ranges run in parallel
+// when there are several: one decode row alone is too little work to split.
 class StepRunner::SegmentedAdapters : public model::AdapterSeam {
  public:
   explicit SegmentedAdapters(StepRunner& step) : step_(step) {
@@ -71,8 +72,8 @@ class StepRunner::SegmentedAdapters : public model::AdapterSeam {
       size_t end = begin + 1;
       while (end < adapters.size() && adapters[end] == adapters[begin]) ++end;
       if (adapters[begin] != nullptr)
-        ranges_.push_back({adapters[begin], static_cast<int64_t>(begin),
-                           static_cast<int64_t>(end - begin)});
+        ranges_.push_back(
+            {adapters[begin], static_cast<int64_t>(begin), static_cast<int64_t>(end - begin)});
       begin = end;
     }
   }
@@ -84,8 +85,8 @@ class StepRunner::SegmentedAdapters : public model::AdapterSeam {
       const auto& delta =
           range.adapter->layers[static_cast<size_t>(layer)][static_cast<size_t>(which)];
       if (delta.empty()) return;
-      const Matrix low = tensor::matrix(step_.low_rank_.data() + range.begin * kRankMax,
-                                        range.rows, delta.rank);
+      const Matrix low =
+          tensor::matrix(step_.low_rank_.data() + range.begin * kRankMax, range.rows, delta.rank);
       step_.ops_->linear(x.slice(range.begin, range.rows), delta.a, low, false);
       for (int64_t i = 0; i < range.rows * delta.rank; ++i) low.data[i] *= delta.scale;
       step_.ops_->linear(low, delta.b, y.slice(range.begin, range.rows), true);
@@ -122,8 +123,8 @@ StepRunner::StepRunner(const model::Model& model, const StepShape& shape)
   positions_.reserve(rows);
   tables_.reserve(rows);
   adapters_.reserve(rows);
-  const int64_t floats = kv_.size() + hidden_.size() + head_in_.size() + logits_.size() +
-                         low_rank_.size();
+  const int64_t floats =
+      kv_.size() + hidden_.size() + head_in_.size() + logits_.size() + low_rank_.size();
   memory_bytes_ = floats * static_cast<int64_t>(sizeof(float)) + activations_.bytes();
 }
 

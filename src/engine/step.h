@@ -1,8 +1,9 @@
 // A step: rows of any mix of sequences through the base once.
 //
-// Rows are sorted by adapter, so that each adapter's low-rank product covers one range of rows; keys and
-// values go to the paged KV cache, which lives here; the head runs only over rows whose logits somebody
-// wants, at most kHeadRows at a time. All memory is taken at construction. Used by the engine thread.
+// Rows are sorted by adapter, so that each adapter's low-rank product covers one range of rows;
+// keys and values go to the paged KV cache, which lives here; the head runs only over rows whose
+// logits somebody wants, at most kHeadRows at a time. All memory is taken at construction. Used by
+// the engine thread.
 #pragma once
 
 #include <cstdint>
@@ -41,8 +42,8 @@ class StepRunner {
   StepRunner(const StepRunner&) = delete;
   StepRunner& operator=(const StepRunner&) = delete;
 
-  // Called with the segment's index, a position, and logits [rows, vocabulary] from there on, in order
-  // of position inside a segment; the logits live until it returns.
+  // Called with the segment's index, a position, and logits [rows, vocabulary] from there on, in
+  // order of position inside a segment; the logits live until it returns.
   using LogitsSink =
       std::function<void(size_t segment, int64_t position, tensor::ConstMatrix logits)>;
 
@@ -75,10 +76,10 @@ class StepRunner {
 
   tensor::Buffer kv_;  // for each layer: keys of all blocks, values of all blocks
   model::Activations activations_;
-  tensor::Buffer hidden_;     // [rows_max, width]
-  tensor::Buffer head_in_;    // [kHeadRows, width]
-  tensor::Buffer logits_;     // [kHeadRows, vocabulary]
-  tensor::Buffer low_rank_;   // [rows_max, kRankMax]
+  tensor::Buffer hidden_;    // [rows_max, width]
+  tensor::Buffer head_in_;   // [kHeadRows, width]
+  tensor::Buffer logits_;    // [kHeadRows, vocabulary]
+  tensor::Buffer low_rank_;  // [rows_max, kRankMax]
 
   // The batch of the current step, by row.
   std::vector<int32_t> tokens_;

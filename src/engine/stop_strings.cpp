@@ -33,6 +33,8 @@ StopStrings::Output StopStrings::push(std::string_view text) {
   return output;
 }
 
-std::string StopStrings::finish() { return std::exchange(held_, {}); }
+std::string StopStrings::finish() {
+  return std::exchange(held_, {});
+}
 
 }  // namespace plinth::engine

@@ -1,5 +1,5 @@
-// Ends an answer at a stop string without ever showing any part of one: text that could still become
-// a stop string is held back until it is decided.
+// Ends an answer at a stop string without ever showing any part of one: text that could still
+// become a stop string is held back until it is decided.
 #pragma once
 
 #include <string>
@@ -18,7 +18,8 @@ class StopStrings {
     bool stopped = false;
   };
 
-  // Where several stop strings occur, the one that begins first counts. After `stopped`, no more calls.
+  // Where several stop strings occur, the one that begins first counts. After `stopped`, no more
+  // calls.
   Output push(std::string_view text);
 
   // The held-back tail of an answer that ended for another reason.

@@ -50,7 +50,8 @@ TEST(StopStrings, SplitsNeverMatter) {
     if (!stopped) shown += watch.finish();
     EXPECT_EQ(stopped, first != std::string::npos) << text;
     // A piece that completes two stop strings at once shows the earlier one; a stop string that is
-    // complete is never waited on, so the shown text ends at the first or before a longer, later match.
+    // complete is never waited on, so the shown text ends at the first or before a longer, later
+    // match.
     EXPECT_EQ(shown, text.substr(0, first)) << text;
   }
 }

@@ -93,9 +93,8 @@ inline std::shared_ptr<const model::Model> random_model(const model::ModelConfig
   auto store = std::make_shared<FloatStore>();
   model::Weights weights;
   weights.embedding = store->random(rng, config.vocabulary, config.width, sharpness);
-  weights.head = config.tied
-                     ? weights.embedding
-                     : store->random(rng, config.vocabulary, config.width, sharpness);
+  weights.head = config.tied ? weights.embedding
+                             : store->random(rng, config.vocabulary, config.width, sharpness);
   weights.final_norm = store->norm(rng, config.width);
   for (int64_t layer = 0; layer < config.layers; ++layer) {
     model::LayerWeights block;

@@ -45,7 +45,8 @@ Result<Interval> bootstrap_ratio(std::span<const double> numerators,
       above += numerators[item];
       below += denominators[item];
     }
-    if (below > 0) ratios.push_back(above / below);  // a draw of nothing but empty items says nothing
+    if (below > 0)
+      ratios.push_back(above / below);  // a draw of nothing but empty items says nothing
   }
   std::ranges::sort(ratios);
   if (ratios.empty()) ratios.push_back(total / weight);

@@ -1,12 +1,12 @@
 #include "eval/characters.h"
 
-#include <algorithm>
-
 #include <unicode/bytestream.h>
 #include <unicode/normalizer2.h>
 #include <unicode/stringpiece.h>
 #include <unicode/uchar.h>
 #include <unicode/utf8.h>
+
+#include <algorithm>
 
 namespace plinth::eval {
 namespace {
@@ -18,8 +18,8 @@ std::string folded(std::string_view utf8) {
   if (U_FAILURE(status)) return std::string(utf8);
   std::string out;
   icu::StringByteSink<std::string> sink(&out);
-  normalizer->normalizeUTF8(
-      0, icu::StringPiece(utf8.data(), static_cast<int32_t>(utf8.size())), sink, nullptr, status);
+  normalizer->normalizeUTF8(0, icu::StringPiece(utf8.data(), static_cast<int32_t>(utf8.size())),
+                            sink, nullptr, status);
   return U_FAILURE(status) ? std::string(utf8) : out;
 }
 
@@ -38,7 +38,9 @@ std::u32string code_points(std::string_view utf8) {
   return points;
 }
 
-int64_t count_characters(std::string_view utf8) { return std::ssize(code_points(utf8)); }
+int64_t count_characters(std::string_view utf8) {
+  return std::ssize(code_points(utf8));
+}
 
 std::u32string normalised(std::string_view utf8) {
   std::u32string points = code_points(folded(utf8));

@@ -18,7 +18,8 @@ Result<std::vector<int32_t>> prompt_tokens(const TaskContext& context, const Ite
                                                   prompt.error().message)};
   }
   auto tokens = context.engine.model().tokenizer().encode(*prompt, /*parse_special=*/true);
-  if (tokens.empty()) return invalid("{} item {}: the prompt is empty", context.suite.name, item.id);
+  if (tokens.empty())
+    return invalid("{} item {}: the prompt is empty", context.suite.name, item.id);
   return tokens;
 }
 
@@ -81,8 +82,7 @@ Result<std::vector<ItemResult>> run_choice(const TaskContext& context) {
           std::accumulate(scores[r].begin(), scores[r].end(), 0.0);
     for (size_t i = 0; i < count; ++i)
       results.push_back(judge_item(items[first + i], std::move(sums[i])));
-    if (context.options.progress)
-      context.options.progress(std::ssize(results), std::ssize(items));
+    if (context.options.progress) context.options.progress(std::ssize(results), std::ssize(items));
   }
   return results;
 }

@@ -84,12 +84,9 @@ Result<SuiteResult> run_suite(engine::Engine& engine,
 
 Status write_result(const Path& folder, const SuiteResult& result) {
   PLINTH_TRY(make_directories(folder));
-  Json summary{{"suite", result.suite},
-               {"kind", kind_name(result.kind)},
-               {"metric", result.metric},
-               {"mean", result.interval.mean},
-               {"lo", result.interval.lo},
-               {"hi", result.interval.hi},
+  Json summary{{"suite", result.suite},       {"kind", kind_name(result.kind)},
+               {"metric", result.metric},     {"mean", result.interval.mean},
+               {"lo", result.interval.lo},    {"hi", result.interval.hi},
                {"items", result.items.size()}};
   if (result.kind == SuiteKind::kChoice) summary["accuracy_raw"] = result.secondary;
   if (result.kind == SuiteKind::kShort) {

@@ -2,16 +2,17 @@
 //
 // A suite is a list of items of one kind:
 //   choice  a question and its answers; each answer's text is scored by log-likelihood after the
-//           rendered prompt. Metric `accuracy`: the answer with the highest log-likelihood per character
-//           is the right one (`accuracy_raw`: without the division, reported beside it).
+//           rendered prompt. Metric `accuracy`: the answer with the highest log-likelihood per
+//           character is the right one (`accuracy_raw`: without the division, reported beside it).
 //   short   a question and the accepted answers; greedy generation. Metric `exact_match` after
-//           normalisation (NFKC, lower case, spaces and punctuation dropped); `contains` and `f1` (over
-//           characters) are reported beside it.
-//   text    documents; each starts after the tokenizer's bos (or eos, where there is no bos), every token
-//           is scored once, with at least half a window of what precedes it. Metric
+//           normalisation (NFKC, lower case, spaces and punctuation dropped); `contains` and `f1`
+//           (over characters) are reported beside it.
+//   text    documents; each starts after the tokenizer's bos (or eos, where there is no bos), and
+//           every token is scored once, with at least half a window of what precedes it. Metric
 //           `bits_per_character`, over Unicode code points: lower is better.
-// Everything rides in the engine's ordinary steps. Every item's prediction is kept; every mean comes with
-// the 95 % interval of a bootstrap over items. Same suite, model, adapter and options: same result.
+// Everything rides in the engine's ordinary steps. Every item's prediction is kept; every mean
+// comes with the 95 % interval of a bootstrap over items. Same suite, model, adapter and options:
+// same result.
 //
 // Thread: call from one thread; the engine may serve others meanwhile.
 #pragma once
@@ -31,8 +32,8 @@
 
 namespace plinth::eval {
 
-// Turns a question into the prompt that serving would build (chat template, system prompt), so that a
-// model is measured as it will be used.
+// Turns a question into the prompt that serving would build (chat template, system prompt), so that
+// a model is measured as it will be used.
 using PromptMaker = std::function<Result<std::string>(std::string_view question)>;
 
 struct EvalOptions {
@@ -46,13 +47,13 @@ struct EvalOptions {
   std::function<void(int64_t done, int64_t total)> progress = {};
 };
 
-// What became of one item. `score` is the suite's metric for this item: 0 or 1, or, in a text suite,
-// the document's bits per character.
+// What became of one item. `score` is the suite's metric for this item: 0 or 1, or, in a text
+// suite, the document's bits per character.
 struct ItemResult {
   std::string id;
   double score = 0;
-  std::string prediction = {};  // the chosen or generated answer
-  int64_t chosen = -1;          // choice: index
+  std::string prediction = {};               // the chosen or generated answer
+  int64_t chosen = -1;                       // choice: index
   std::vector<double> log_likelihoods = {};  // choice: of each answer, natural logarithm
   double score_raw = 0;                      // choice: by the undivided log-likelihood
   double contains = 0;                       // short

@@ -1,10 +1,10 @@
 #include "eval/eval.h"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <numbers>
 #include <numeric>
+
+#include <gtest/gtest.h>
 
 #include "core/json.h"
 #include "engine/test_model.h"
@@ -60,8 +60,8 @@ const double kBitsOfY = (kLogTotal - kLogit) * std::numbers::log2e;
 const double kBitsOfOther = kLogTotal * std::numbers::log2e;
 
 std::unique_ptr<engine::Engine> start(const std::shared_ptr<const model::Model>& model) {
-  auto engine = engine::Engine::start(
-      model, {.kv_bytes = 1 << 20, .block_tokens = 4, .rows_max = 64});
+  auto engine =
+      engine::Engine::start(model, {.kv_bytes = 1 << 20, .block_tokens = 4, .rows_max = 64});
   PLINTH_CHECK(engine.has_value(), "{}", engine.error().message);
   return *std::move(engine);
 }
@@ -158,8 +158,8 @@ TEST(Eval, BitsOfADocumentInOneWindowAreThoseOfScoring) {
   for (const char c : text) tokens.push_back(static_cast<unsigned char>(c));
   const auto scores = engine->score({{.tokens = tokens, .first_scored = 1}});
   const double sum = std::accumulate((*scores)[0].begin(), (*scores)[0].end(), 0.0);
-  EXPECT_NEAR(result->interval.mean,
-              -sum * std::numbers::log2e / static_cast<double>(text.size()), 1e-5);
+  EXPECT_NEAR(result->interval.mean, -sum * std::numbers::log2e / static_cast<double>(text.size()),
+              1e-5);
 }
 
 TEST(Eval, RunsAreRepeatableAndAdaptersMatter) {

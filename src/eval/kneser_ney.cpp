@@ -36,8 +36,8 @@ Result<KneserNey> KneserNey::train(std::span<const std::string_view> documents) 
     Level& level = model.levels_[static_cast<size_t>(order - 1)];
     level = count(std::move(grams));
     discount(level);
-    // Each distinct n-gram counts once for the (n-1)-gram it ends with: in how many places a character
-    // can follow matters, not how often it does.
+    // Each distinct n-gram counts once for the (n-1)-gram it ends with: in how many places a
+    // character can follow matters, not how often it does.
     grams = {};
     if (order == 1) break;
     grams.reserve(level.grams.size());
@@ -98,16 +98,15 @@ uint32_t KneserNey::symbol(char32_t c) const {
   return found == symbols_.end() ? kUnseen : found->second;
 }
 
-// From the floor up: p_n = discounted share + left_over * p_(n-1). A context that was never seen leaves
-// everything to the lower order.
+// From the floor up: p_n = discounted share + left_over * p_(n-1). A context that was never seen
+// leaves everything to the lower order.
 double KneserNey::probability(std::span<const uint32_t> history, uint32_t next) const {
   const auto alphabet = static_cast<double>(symbols_.size());
   double p = 1.0 / (alphabet + 1);
   if (next == kUnseen) p /= kCodePoints - alphabet;
   Gram before = 0;
   for (size_t n = 0; n < levels_.size(); ++n) {
-    if (n > 0)
-      before |= static_cast<Gram>(history[history.size() - n]) << (kSymbolBits * (n - 1));
+    if (n > 0) before |= static_cast<Gram>(history[history.size() - n]) << (kSymbolBits * (n - 1));
     const Level& level = levels_[n];
     const auto context = std::ranges::lower_bound(level.contexts, before, {}, &Context::gram);
     if (context == level.contexts.end() || context->gram != before) break;

@@ -1,9 +1,9 @@
-// A character 5-gram model with interpolated, modified Kneser-Ney smoothing: what a base must beat to
-// have learnt anything. Same unit as a text suite: bits per Unicode code point, each document from its
-// own beginning, its end not predicted.
+// A character 5-gram model with interpolated, modified Kneser-Ney smoothing: what a base must beat
+// to have learnt anything. Same unit as a text suite: bits per Unicode code point, each document
+// from its own beginning, its end not predicted.
 //
-// Counts live in sorted arrays of packed n-grams, some 40 bytes for each distinct 5-gram all in all.
-// Immutable once trained; may be shared between threads.
+// Counts live in sorted arrays of packed n-grams, some 40 bytes for each distinct 5-gram all in
+// all. Immutable once trained; may be shared between threads.
 //
 // Source: Chen and Goodman, "An Empirical Study of Smoothing Techniques for Language Modeling",
 // TR-10-98, Harvard, 1998, section 4.1.6 and the discounts of equation 4.26.
@@ -45,7 +45,7 @@ class KneserNey {
   // What discounting takes from the n-grams that begin with one context.
   struct Context {
     Gram gram = 0;
-    double total = 0;    // of the counts
+    double total = 0;      // of the counts
     double left_over = 0;  // the share handed to the lower order
   };
 
@@ -53,8 +53,8 @@ class KneserNey {
   struct Level {
     std::vector<Gram> grams;  // sorted
     std::vector<uint32_t> counts;
-    std::vector<Context> contexts;             // sorted
-    std::array<double, 4> discount = {};       // of a count of 0, 1, 2, 3 and more
+    std::vector<Context> contexts;        // sorted
+    std::array<double, 4> discount = {};  // of a count of 0, 1, 2, 3 and more
 
     double discount_of(uint32_t count) const { return discount[count < 3 ? count : 3]; }
   };
@@ -62,8 +62,8 @@ class KneserNey {
   static Level count(std::vector<Gram> grams);
   static void discount(Level& level);
 
-  // Symbols of a document behind kOrder - 1 start symbols.
   uint32_t symbol(char32_t c) const;
+  // history: kOrder - 1 symbols, the newest last.
   double probability(std::span<const uint32_t> history, uint32_t next) const;
 
   std::unordered_map<char32_t, uint32_t> symbols_;  // from 2 on; 0: unseen, 1: start

@@ -1,9 +1,9 @@
 #include "eval/kneser_ney.h"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <string>
+
+#include <gtest/gtest.h>
 
 #include "core/rng.h"
 
@@ -18,9 +18,10 @@ double p(const KneserNey& model, std::u32string_view before, char32_t next) {
 
 // Too little text to estimate discounts from: 0.5, 1 and 1.5 for counts of 1, 2, 3 and more.
 //
-// First character: the 5-gram ^^^^a was seen 3 times of 3, (3 - 1.5) / 3 with 1.5 / 3 left over; the lower
-// orders know a after ^ from one place each, 0.5 with 0.5 left over; the unigram a follows one of three
-// distinct predecessors, 0.5 / 3 with 0.5 left over for the uniform 1 / (3 + 1).
+// First character: the 5-gram ^^^^a was seen 3 times of 3, (3 - 1.5) / 3 with 1.5 / 3 left over;
+// the lower orders know a after ^ from one place each, 0.5 with 0.5 left over; the unigram a
+// follows one of three distinct predecessors, 0.5 / 3 with 0.5 left over for the uniform 1 / (3 +
+// 1).
 TEST(KneserNey, AgreesWithTheSumByHand) {
   const std::vector<std::string_view> documents{"ab", "ab", "ac"};
   const auto model = KneserNey::train(documents);

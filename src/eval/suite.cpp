@@ -76,9 +76,12 @@ std::string id_of(const Json& row, int64_t line) {
 
 std::string_view kind_name(SuiteKind kind) {
   switch (kind) {
-    case SuiteKind::kChoice: return "choice";
-    case SuiteKind::kShort: return "short";
-    case SuiteKind::kText: return "text";
+    case SuiteKind::kChoice:
+      return "choice";
+    case SuiteKind::kShort:
+      return "short";
+    case SuiteKind::kText:
+      return "text";
   }
   return "unknown";
 }
@@ -144,7 +147,8 @@ Result<Suite> parse_text_suite(std::string_view text, std::string_view name) {
 Result<Suite> read_suite(const Path& path) {
   PLINTH_TRY(const std::string bytes, read_file(path, kSuiteBytesMax));
   const bool jsonl = path.extension() == ".jsonl" || path.extension() == ".json";
-  auto suite = jsonl ? parse_jsonl_suite(bytes, path.string()) : parse_text_suite(bytes, path.string());
+  auto suite =
+      jsonl ? parse_jsonl_suite(bytes, path.string()) : parse_text_suite(bytes, path.string());
   if (suite) suite->name = path.stem().string();
   return suite;
 }

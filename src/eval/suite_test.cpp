@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+
 namespace plinth::eval {
 namespace {
 
@@ -16,15 +18,16 @@ TEST(Suite, ReadsTheThreeKinds) {
   ASSERT_TRUE(choice);
   EXPECT_EQ(choice->kind, SuiteKind::kChoice);
   EXPECT_EQ(choice->items[0].answer, 1);
-  const auto answers =
-      parse_jsonl_suite("\r\n{\"question\": \"q\", \"answer\": \"a\"}\r\n\n"
-                        "{\"question\": \"q\", \"answer\": [\"a\", \"b\"]}",
-                        "s");
+  const auto answers = parse_jsonl_suite(
+      "\r\n{\"question\": \"q\", \"answer\": \"a\"}\r\n\n"
+      "{\"question\": \"q\", \"answer\": [\"a\", \"b\"]}",
+      "s");
   ASSERT_TRUE(answers);
   EXPECT_EQ(answers->kind, SuiteKind::kShort);
   EXPECT_EQ(answers->items[0].id, "2");
   EXPECT_EQ(answers->items[1].answers.size(), 2u);
-  const auto text = parse_jsonl_suite(R"({"id": 7, "text": "t", "title": "other keys are fine"})", "s");
+  const auto text =
+      parse_jsonl_suite(R"({"id": 7, "text": "t", "title": "other keys are fine"})", "s");
   ASSERT_TRUE(text);
   EXPECT_EQ(text->kind, SuiteKind::kText);
   EXPECT_EQ(text->items[0].id, "7");
@@ -70,6 +73,18 @@ TEST(Suite, IsReadByItsFileName) {
   EXPECT_EQ(read_suite(folder->path() / "law.txt")->items[0].text, R"({"text": "t"})");
   EXPECT_EQ(read_suite(folder->path() / "law.txt")->name, "law");
   EXPECT_FALSE(read_suite(folder->path() / "none.jsonl"));
+}
+
+// What the fuzzer starts from, and every beginning of it.
+TEST(Suite, SurvivesTheFuzzersSeeds) {
+  for (const std::string_view seed :
+       {std::string_view(
+            R"({"id": 1, "type": "choice", "question": "q", "choices": ["a", "b"], "answer": 1})"),
+        std::string_view(R"({"question": "问", "answer": ["答", "\ud800"]})"),
+        std::string_view("{\"text\": \"\xFF\xFE\"}\n{\"text\": null}"),
+        std::string_view("[[[[[[[[[[[[[[[[{\"a\":1e999}"), std::string_view("\0\r\n\xE4\xB8", 5)})
+    for (size_t n = 0; n <= seed.size(); ++n)
+      EXPECT_EQ(LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(seed.data()), n), 0);
 }
 
 }  // namespace

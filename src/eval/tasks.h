@@ -15,7 +15,8 @@ namespace plinth::eval {
 // What the tasks share.
 struct TaskContext {
   engine::Engine& engine;
-  std::shared_ptr<const model::Adapter> adapter;  // shared with the caller and the engine's requests
+  std::shared_ptr<const model::Adapter>
+      adapter;  // shared with the caller and the engine's requests
   const EvalOptions& options;
   const Suite& suite;
 };
@@ -24,9 +25,9 @@ Result<std::vector<ItemResult>> run_choice(const TaskContext& context);
 Result<std::vector<ItemResult>> run_short(const TaskContext& context);
 Result<std::vector<ItemResult>> run_text(const TaskContext& context);
 
-// A document of `size` tokens in windows of at most `window`: tokens [begin, end) go in, log-probabilities
-// of [first_scored, end) are wanted. Together the windows score 1..size - 1 once each, and from the second
-// window on each with at least window / 2 tokens before it.
+// A document of `size` tokens in windows of at most `window`: tokens [begin, end) go in,
+// log-probabilities of [first_scored, end) are wanted. Together the windows score 1..size - 1 once
+// each, and from the second window on each with at least window / 2 tokens before it.
 struct Window {
   int64_t begin = 0;
   int64_t end = 0;

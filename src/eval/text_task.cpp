@@ -44,8 +44,7 @@ Result<std::vector<ItemResult>> run_text(const TaskContext& context) {
       results[owners[r]].bits -=
           std::accumulate(scores[r].begin(), scores[r].end(), 0.0) * std::numbers::log2e;
     owners.clear();
-    if (context.options.progress)
-      context.options.progress(std::ssize(results), std::ssize(items));
+    if (context.options.progress) context.options.progress(std::ssize(results), std::ssize(items));
     return {};
   };
 
@@ -68,8 +67,7 @@ Result<std::vector<ItemResult>> run_text(const TaskContext& context) {
   }
   if (!requests.empty()) PLINTH_TRY(flush());
   for (ItemResult& result : results)
-    result.score =
-        result.characters > 0 ? result.bits / static_cast<double>(result.characters) : 0;
+    result.score = result.characters > 0 ? result.bits / static_cast<double>(result.characters) : 0;
   return results;
 }
 

@@ -106,20 +106,22 @@ Result<Verdict> judge(const Evidence& evidence, const Gate& gate) {
   verdict.reasons.push_back(
       {"domain_gain", gained, domain.gain.lo, gate.gain_min,
        fmt::format("the gain on {} is {:.4f}, and its interval begins at {:.4f}: {} {:.4f}",
-                   domain.suite, domain.gain.mean, domain.gain.lo,
-                   gained ? "above" : "not above", gate.gain_min)});
+                   domain.suite, domain.gain.mean, domain.gain.lo, gained ? "above" : "not above",
+                   gate.gain_min)});
   const bool kept = general.delta.hi <= gate.tolerance_bpc;
   verdict.reasons.push_back(
       {"general_retention", kept, general.delta.hi, gate.tolerance_bpc,
        fmt::format("the loss on {} is {:.4f} bits per character, and its interval ends at {:.4f}: "
                    "{} the tolerance of {:.4f}",
-                   general.suite, general.delta.mean, general.delta.hi,
-                   kept ? "within" : "beyond", gate.tolerance_bpc)});
+                   general.suite, general.delta.mean, general.delta.hi, kept ? "within" : "beyond",
+                   gate.tolerance_bpc)});
   verdict.passed = gained && kept;
   return verdict;
 }
 
-std::string to_json_text(const Verdict& verdict) { return to_text(to_json(verdict)); }
+std::string to_json_text(const Verdict& verdict) {
+  return to_text(to_json(verdict));
+}
 
 Status write_verdict(const Path& folder, const Verdict& verdict) {
   PLINTH_TRY(make_directories(folder));
@@ -129,9 +131,8 @@ Status write_verdict(const Path& folder, const Verdict& verdict) {
 std::string render(const Verdict& verdict) {
   const auto& d = verdict.domain;
   const auto& g = verdict.general;
-  std::string table =
-      fmt::format("{:<9} {:<20} {:>8} {:>8} {:>9}  {:<20} {:>6}\n", "", "metric", "base", "tuned",
-                  "change", "95% interval", "items");
+  std::string table = fmt::format("{:<9} {:<20} {:>8} {:>8} {:>9}  {:<20} {:>6}\n", "", "metric",
+                                  "base", "tuned", "change", "95% interval", "items");
   const auto row = [&](std::string_view leg, std::string_view metric, double base, double tuned,
                        const Interval& change, int64_t items) {
     table += fmt::format("{:<9} {:<20} {:>8.4f} {:>8.4f} {:>+9.4f}  {:<20} {:>6}\n", leg, metric,

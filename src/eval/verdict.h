@@ -1,5 +1,5 @@
-// Two legs: a domain model is fit for release when its suite shows a gain over the base and the general
-// suite shows no loss beyond the tolerance. Both with intervals, both as data.
+// Two legs: a domain model is fit for release when its suite shows a gain over the base and the
+// general suite shows no loss beyond the tolerance. Both with intervals, both as data.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@
 namespace plinth::eval {
 
 struct Gate {
-  double gain_min = 0.0;       // the lower end of the domain gain's interval must exceed it
-  double tolerance_bpc = 0.05; // the upper end of the general loss's interval may reach it
+  double gain_min = 0.0;        // the lower end of the domain gain's interval must exceed it
+  double tolerance_bpc = 0.05;  // the upper end of the general loss's interval may reach it
   int resamples = 2000;
   uint64_t seed = 1;
 };
@@ -62,11 +62,12 @@ struct Evidence {
   const SuiteResult& general_tuned;
 };
 
-// kInvalidArgument when a pair is not the same suite with the same items, or the general one is no text.
+// kInvalidArgument when a pair is not the same suite with the same items, or the general one is no
+// text.
 Result<Verdict> judge(const Evidence& evidence, const Gate& gate);
 
-// DIR/verdict.json: domain{base, tuned, gain, lo, hi, items}, general{base_bpc, tuned_bpc, delta, lo, hi,
-// tolerance}, passed, reasons.
+// DIR/verdict.json: domain{base, tuned, gain, lo, hi, items}, general{base_bpc, tuned_bpc, delta,
+// lo, hi, tolerance}, passed, reasons.
 Status write_verdict(const Path& folder, const Verdict& verdict);
 
 // The same as a JSON text, for --json and the API.

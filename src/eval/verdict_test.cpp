@@ -62,7 +62,8 @@ TEST(Verdict, FailsWhenTheGeneralLegIsLost) {
 
 TEST(Verdict, UncertaintyAboutTheLossCountsAgainst) {
   SuiteResult tuned = general(4.0);
-  for (size_t i = 0; i < 50; i += 10) tuned.items[i].bits += 40;  // 0.04 in the mean, from few documents
+  for (size_t i = 0; i < 50; i += 10)
+    tuned.items[i].bits += 40;  // 0.04 in the mean, from few documents
   const auto verdict = judge_four(domain(20), domain(60), general(4.0), tuned);
   EXPECT_LT(verdict->general.delta.mean, 0.05);
   EXPECT_FALSE(verdict->passed);

@@ -52,8 +52,8 @@ Status check_architecture(const ModelConfig& config) {
 }
 
 std::string_view linear_name(Linear which) {
-  static constexpr std::string_view names[kLinears] = {
-      "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"};
+  static constexpr std::string_view names[kLinears] = {"q_proj",    "k_proj",  "v_proj",   "o_proj",
+                                                       "gate_proj", "up_proj", "down_proj"};
   return names[static_cast<size_t>(which)];
 }
 
@@ -63,22 +63,29 @@ tensor::AttentionShape ModelConfig::attention() const {
 
 int64_t ModelConfig::outputs(Linear which) const {
   switch (which) {
-    case Linear::kQ: return heads * head_dim;
+    case Linear::kQ:
+      return heads * head_dim;
     case Linear::kK:
-    case Linear::kV: return kv_heads * head_dim;
+    case Linear::kV:
+      return kv_heads * head_dim;
     case Linear::kGate:
-    case Linear::kUp: return ffn;
+    case Linear::kUp:
+      return ffn;
     case Linear::kO:
-    case Linear::kDown: return width;
+    case Linear::kDown:
+      return width;
   }
   PLINTH_CHECK(false, "linear {}", static_cast<int>(which));
 }
 
 int64_t ModelConfig::inputs(Linear which) const {
   switch (which) {
-    case Linear::kO: return heads * head_dim;
-    case Linear::kDown: return ffn;
-    default: return width;
+    case Linear::kO:
+      return heads * head_dim;
+    case Linear::kDown:
+      return ffn;
+    default:
+      return width;
   }
 }
 
@@ -120,8 +127,12 @@ std::shared_ptr<const Model> Model::assemble(ModelConfig config, Weights weights
                                              std::shared_ptr<const text::Tokenizer> tokenizer,
                                              std::string chat_template,
                                              std::shared_ptr<const void> storage) {
-  return Loader::finish({std::move(config), std::move(weights), std::move(tokenizer),
-                         std::move(chat_template), {}, std::move(storage)});
+  return Loader::finish({std::move(config),
+                         std::move(weights),
+                         std::move(tokenizer),
+                         std::move(chat_template),
+                         {},
+                         std::move(storage)});
 }
 
 std::shared_ptr<const Model> Loader::finish(ModelParts parts) {

@@ -33,8 +33,8 @@ std::shared_ptr<const text::Tokenizer> small_tokenizer() {
   const std::string_view text = "hello hello hello";
   auto spec = text::train_bpe(std::span(&text, 1), training);
   PLINTH_CHECK(spec.has_value(), "{}", spec.error().message);
-  spec->eos = static_cast<int32_t>(
-      std::find(spec->tokens.begin(), spec->tokens.end(), "<|end|>") - spec->tokens.begin());
+  spec->eos = static_cast<int32_t>(std::find(spec->tokens.begin(), spec->tokens.end(), "<|end|>") -
+                                   spec->tokens.begin());
   auto tokenizer = text::Tokenizer::from_bpe(*std::move(spec));
   PLINTH_CHECK(tokenizer.has_value(), "{}", tokenizer.error().message);
   return *tokenizer;
@@ -145,8 +145,8 @@ std::shared_ptr<const Adapter> random_adapter(const ModelConfig& config, int64_t
   return adapter;
 }
 
-std::vector<float> forward(const Model& model, const tensor::Ops& ops,
-                           std::span<const int32_t> ids, const Adapter* adapter) {
+std::vector<float> forward(const Model& model, const tensor::Ops& ops, std::span<const int32_t> ids,
+                           const Adapter* adapter) {
   const auto& config = model.config();
   const auto rows = static_cast<int64_t>(ids.size());
   std::vector<int32_t> positions(ids.size());

@@ -24,8 +24,8 @@ std::shared_ptr<const Adapter> random_adapter(const ModelConfig& config, int64_t
                                               uint64_t seed);
 
 // Logits [ids, vocabulary] of one sequence; `adapter` may be null.
-std::vector<float> forward(const Model& model, const tensor::Ops& ops,
-                           std::span<const int32_t> ids, const Adapter* adapter);
+std::vector<float> forward(const Model& model, const tensor::Ops& ops, std::span<const int32_t> ids,
+                           const Adapter* adapter);
 
 // The largest difference, relative to the largest magnitude of `expected`.
 double relative_error(std::span<const float> found, std::span<const float> expected);

@@ -8,6 +8,8 @@
 namespace plinth::train {
 namespace {
 
+constexpr int64_t kVocabularyMax = 65536;  // tokens.bin holds uint16
+
 constexpr std::array<Named<SourceKind>, 5> kSourceKinds = {{{"text", SourceKind::kText},
                                                             {"plain", SourceKind::kPlain},
                                                             {"jsonl", SourceKind::kJsonl},
@@ -63,7 +65,7 @@ Result<PretrainRecipe> PretrainRecipe::read(const Path& path) {
   read_model(reader, recipe.model);
 
   int64_t vocabulary = recipe.vocabulary;
-  reader.integer("tokenizer.vocabulary", vocabulary, 257, 65536);
+  reader.integer("tokenizer.vocabulary", vocabulary, 257, kVocabularyMax);
   recipe.vocabulary = static_cast<int32_t>(vocabulary);
   recipe.model.vocabulary = vocabulary;
   reader.texts("tokenizer.special", recipe.special);
@@ -100,6 +102,17 @@ Result<PretrainRecipe> PretrainRecipe::read(const Path& path) {
 Status PretrainRecipe::check() const {
   PLINTH_TRY(model.check());
   if (sources.empty()) return invalid("data.source: a recipe needs at least one source");
+  if (vocabulary != model.vocabulary || vocabulary > kVocabularyMax)
+    return invalid("tokenizer.vocabulary {} must be the model's ({}) and at most {}", vocabulary,
+                   model.vocabulary, kVocabularyMax);
+  if (heldout_mod < 2 || heldout_chars < 1)
+    return invalid("data.heldout_mod {} or heldout_chars {} is too small", heldout_mod,
+                   heldout_chars);
+  if (sequence < 2 || steps < 1 || checkpoint_every < 1 || eval_every < 1 || warmup_steps < 0)
+    return invalid(
+        "train.sequence {}, steps {}, checkpoint_every {}, eval_every {}, warmup_steps {}: "
+        "one is too small",
+        sequence, steps, checkpoint_every, eval_every, warmup_steps);
   if (sequence > model.context)
     return invalid("train.sequence {} is longer than model.context {}", sequence, model.context);
   if (batch_tokens % sequence != 0 || micro_tokens % sequence != 0 || batch_tokens < 1 ||

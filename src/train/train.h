@@ -144,6 +144,14 @@ struct PretrainSummary {
 Result<PretrainSummary> pretrain(const PretrainRecipe& recipe, const Path& run_dir,
                                  const PretrainOptions& options, const TrainHooks& hooks);
 
+// The documents of a recipe as pretrain() sees them: exact duplicates removed, held-out ones apart.
+// What a baseline must be given to be compared fairly.
+struct Texts {
+  std::vector<std::string> training;
+  std::vector<std::string> heldout;
+};
+Result<Texts> read_texts(const PretrainRecipe& recipe);
+
 // The chat template (Jinja) that pretrain() writes into its bases: ChatML.
 std::string_view chatml_template();
 
@@ -191,6 +199,7 @@ struct TuneRecipe {
   int64_t checkpoint_every = 100;
   int64_t eval_every = 50;
 
+  // Ranges are checked here, the whole by tune(): the files may still come from elsewhere.
   static Result<TuneRecipe> read(const Path& path);
   Status check() const;
   std::map<std::string, std::string> fields() const;

@@ -45,7 +45,6 @@ Result<TuneRecipe> TuneRecipe::read(const Path& path) {
   reader.integer("train.checkpoint_every", recipe.checkpoint_every, 1);
   reader.integer("train.eval_every", recipe.eval_every, 1);
   PLINTH_TRY(reader.finish());
-  PLINTH_TRY(recipe.check());
   return recipe;
 }
 

@@ -128,6 +128,24 @@ TEST_F(Tune, LossesDoNotDependOnTheSizeOfMicroBatches) {
   EXPECT_NEAR(two->loss, one->loss, 1e-5);
 }
 
+// The base is frozen, so its stored type decides only how exact its numbers are.
+TEST_F(Tune, LearnsOverABaseOfAnyStoredType) {
+  recipe_.steps = 6;
+  const auto exact = run("exact");
+  ASSERT_TRUE(exact);
+  for (const auto type : {tensor::DType::kF16, tensor::DType::kBF16, tensor::DType::kQ8_0}) {
+    const std::string name(tensor::dtype_name(type));
+    const Path path = folder_ / (name + ".gguf");
+    ASSERT_TRUE(model::write_gguf(path, *base_, type, Json::object()));
+    const auto stored = model::Model::open(path);
+    ASSERT_TRUE(stored) << stored.error().message;
+    ASSERT_EQ((*stored)->weights().layers[0].linear[0].type, type);
+    const auto summary = tune(*stored, recipe_, folder_ / name, hooks_);
+    ASSERT_TRUE(summary) << summary.error().message;
+    EXPECT_NEAR(summary->loss, exact->loss, 0.02 * exact->loss) << name;
+  }
+}
+
 TEST_F(Tune, RefusesASequenceBeyondTheContext) {
   recipe_.sequence = 1000;
   recipe_.batch_tokens = recipe_.micro_tokens = 1000;

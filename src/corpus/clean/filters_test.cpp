@@ -38,12 +38,17 @@ TEST(Filters, ReasonNamesTheNumbers) {
 }
 
 TEST(Filters, OneSpamWordNeverDrops) {
-  EXPECT_EQ(stage("商业银行发放贷款应当审查借款人的偿还能力和用途，贷款期限由双方约定，逾期的应当催收。"), "");
-  EXPECT_EQ(stage("禁止任何单位和个人开设赌场、组织赌博；为赌博提供条件的，由公安机关依法给予处罚，情节严重的追究刑事责任。"), "");
+  EXPECT_EQ(
+      stage("商业银行发放贷款应当审查借款人的偿还能力和用途，贷款期限由双方约定，逾期的应当催收。"),
+      "");
+  EXPECT_EQ(stage("禁止任何单位和个人开设赌场、组织赌博；为赌博提供条件的，由公安机关依法给予处罚，"
+                  "情节严重的追究刑事责任。"),
+            "");
 }
 
 TEST(Filters, DenseSpamGoes) {
-  EXPECT_EQ(stage("真人荷官在线发牌，百家乐老虎机应有尽有，注册即送彩金，提现秒到账，赶快投注。"), "spam");
+  EXPECT_EQ(stage("真人荷官在线发牌，百家乐老虎机应有尽有，注册即送彩金，提现秒到账，赶快投注。"),
+            "spam");
 }
 
 TEST(Filters, LanguageByShareOfCharacters) {

@@ -7,13 +7,25 @@
 namespace plinth::corpus {
 namespace {
 
-constexpr std::string_view kIdCard = "id_card", kPhone = "phone", kLandline = "landline", kBankCard = "bank_card",
-                           kUscc = "uscc", kEmail = "email", kIpv4 = "ipv4";
+constexpr std::string_view kIdCard = "id_card", kPhone = "phone", kLandline = "landline",
+                           kBankCard = "bank_card", kUscc = "uscc", kEmail = "email",
+                           kIpv4 = "ipv4";
 
-bool digit(char c) { return c >= '0' && c <= '9'; }
-bool letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool word(char c) { return digit(c) || letter(c); }
-bool separator(char c) { return c == ' ' || c == '-'; }
+bool digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+bool letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+bool word(char c) {
+  return digit(c) || letter(c);
+}
+
+bool separator(char c) {
+  return c == ' ' || c == '-';
+}
 
 // A run of digits in groups with single separators between: "6222 0212", "0590-8800301".
 struct Run {
@@ -41,7 +53,8 @@ class Scanner {
       }
       ++i;
     }
-    std::sort(hits_.begin(), hits_.end(), [](const PiiHit& a, const PiiHit& b) { return a.begin < b.begin; });
+    std::sort(hits_.begin(), hits_.end(),
+              [](const PiiHit& a, const PiiHit& b) { return a.begin < b.begin; });
     drop_overlaps();
     return std::move(hits_);
   }
@@ -49,7 +62,9 @@ class Scanner {
  private:
   char at(size_t i) const { return i < text_.size() ? text_[i] : '\0'; }
 
-  void add(std::string_view kind, size_t begin, size_t end, bool near_miss) { hits_.push_back({kind, begin, end, near_miss}); }
+  void add(std::string_view kind, size_t begin, size_t end, bool near_miss) {
+    hits_.push_back({kind, begin, end, near_miss});
+  }
 
   // A word that begins at i; returns behind what was taken, or i.
   size_t token(size_t i) {
@@ -57,7 +72,8 @@ class Scanner {
     size_t digits = 0;
     while (end < text_.size() && word(text_[end])) digits += digit(text_[end++]) ? 1 : 0;
     const std::string_view token = text_.substr(i, end - i);
-    if (digits < 2 || touches_decimal(i, end)) return digits < 1 || !digit(token[0]) ? end : ipv4_or(i, end);
+    if (digits < 2 || touches_decimal(i, end))
+      return digits < 1 || !digit(token[0]) ? end : ipv4_or(i, end);
     if (token.size() == 18 && (identity(i, end, token) || organisation(i, end, token))) return end;
     if (digits != token.size()) return end;
     return numbers(i);
@@ -65,7 +81,8 @@ class Scanner {
 
   // "12345678.90" and "1,234,567" are amounts, "203.0.113.9" an address.
   bool touches_decimal(size_t begin, size_t end) const {
-    return (at(end) == '.' && digit(at(end + 1))) || (begin >= 2 && text_[begin - 1] == '.' && digit(text_[begin - 2]));
+    return (at(end) == '.' && digit(at(end + 1))) ||
+           (begin >= 2 && text_[begin - 1] == '.' && digit(text_[begin - 2]));
   }
 
   size_t ipv4_or(size_t begin, size_t end) {
@@ -75,7 +92,8 @@ class Scanner {
     while (parts < 4) {
       size_t stop = at_byte;
       int value = 0;
-      while (stop < text_.size() && digit(text_[stop]) && stop - at_byte < 4) value = value * 10 + (text_[stop++] - '0');
+      while (stop < text_.size() && digit(text_[stop]) && stop - at_byte < 4)
+        value = value * 10 + (text_[stop++] - '0');
       if (stop == at_byte || stop - at_byte > 3 || value > 255) return end;
       if (parts == 0) first = value;
       if (parts == 1) second = value;
@@ -84,10 +102,12 @@ class Scanner {
       at_byte = parts < 4 ? stop + 1 : stop;
     }
     const bool more = word(at(at_byte)) || (at(at_byte) == '.' && digit(at(at_byte + 1)));
-    const bool before = begin > 0 && (text_[begin - 1] == '.' || text_[begin - 1] == '-' || text_[begin - 1] == '/');
+    const bool before = begin > 0 && (text_[begin - 1] == '.' || text_[begin - 1] == '-' ||
+                                      text_[begin - 1] == '/');
     // Addresses of private and reserved networks name nobody; small first numbers are versions.
-    const bool nobody = first < 11 || first == 127 || first >= 224 || (first == 192 && second == 168) ||
-                        (first == 172 && second >= 16 && second < 32) || (first == 169 && second == 254);
+    const bool nobody =
+        first < 11 || first == 127 || first >= 224 || (first == 192 && second == 168) ||
+        (first == 172 && second >= 16 && second < 32) || (first == 169 && second == 254);
     if (!more && !before && !nobody) add(kIpv4, begin, at_byte, false);
     return at_byte;
   }
@@ -98,7 +118,8 @@ class Scanner {
     const int century = (token[6] - '0') * 10 + (token[7] - '0');
     if (!has_region_prefix(token) || (century != 19 && century != 20)) return false;
     const bool proven = has_birth_date(token) && has_id_checksum(token);
-    if (!proven && digit(token[17]) && has_issuer_prefix(token) && has_luhn_checksum(token)) return false;
+    if (!proven && digit(token[17]) && has_issuer_prefix(token) && has_luhn_checksum(token))
+      return false;
     add(kIdCard, begin, end, !proven);
     return true;
   }
@@ -121,7 +142,9 @@ class Scanner {
       while (i < text_.size() && digit(text_[i])) run.digits.push_back(text_[i++]);
       run.groups.push_back(i - from);
       run.end = i;
-      if (i + 1 >= text_.size() || !separator(text_[i]) || !digit(text_[i + 1]) || run.groups.size() >= 6) break;
+      if (i + 1 >= text_.size() || !separator(text_[i]) || !digit(text_[i + 1]) ||
+          run.groups.size() >= 6)
+        break;
       // Same separator throughout, so that "1-2 3" is two things.
       if (run.groups.size() > 1 && text_[i] != text_[from - 1]) break;
       ++i;
@@ -170,13 +193,15 @@ class Scanner {
     std::vector<size_t> groups = run.groups;
     if (digits.starts_with("86") && digits.size() == 13) {
       const bool split = groups.size() > 1 && groups[0] == 2;
-      if (split) groups.erase(groups.begin());
-      else groups[0] -= 2;
+      if (split)
+        groups.erase(groups.begin());
+      else
+        groups[0] -= 2;
       begin += split ? 3 : 2;
       digits.remove_prefix(2);
     }
-    const bool grouped = groups.size() == 1 || groups == std::vector<size_t>{3, 4, 4} || groups == std::vector<size_t>{3, 8} ||
-                         groups == std::vector<size_t>{7, 4};
+    const bool grouped = groups.size() == 1 || groups == std::vector<size_t>{3, 4, 4} ||
+                         groups == std::vector<size_t>{3, 8} || groups == std::vector<size_t>{7, 4};
     if (!grouped || digits.empty() || digits[0] != '1') return false;
     if (digits.size() == 11 && is_mobile_segment(digits)) {
       add(kPhone, begin, run.end, false);
@@ -184,7 +209,8 @@ class Scanner {
     }
     // Eleven digits of no segment, or a segment's number with digits missing or left over.
     const bool no_segment = digits.size() == 11;
-    const bool wrong_length = groups.size() == 1 && is_mobile_segment(digits) && digits.size() >= 10 && digits.size() <= 14;
+    const bool wrong_length = groups.size() == 1 && is_mobile_segment(digits) &&
+                              digits.size() >= 10 && digits.size() <= 14;
     if (!no_segment && !wrong_length) return false;
     add(kPhone, begin, run.end, true);
     return true;
@@ -192,10 +218,14 @@ class Scanner {
 
   // 010-12345678, 0590-8800301, (0590)8800301 is left to the caller's eye.
   bool landline(const Run& run) {
-    if (run.groups.size() != 2 || run.digits[0] != '0' || at(run.begin + run.groups[0]) != '-') return false;
-    const bool area = run.digits[1] == '1' || run.digits[1] == '2' ? run.groups[0] == 3 : run.groups[0] == 4 && run.digits[1] != '0';
+    if (run.groups.size() != 2 || run.digits[0] != '0' || at(run.begin + run.groups[0]) != '-')
+      return false;
+    const bool area = run.digits[1] == '1' || run.digits[1] == '2'
+                          ? run.groups[0] == 3
+                          : run.groups[0] == 4 && run.digits[1] != '0';
     const char first = run.digits[run.groups[0]];
-    if (!area || run.groups[1] < 7 || run.groups[1] > 8 || first == '0' || first == '1') return false;
+    if (!area || run.groups[1] < 7 || run.groups[1] > 8 || first == '0' || first == '1')
+      return false;
     add(kLandline, run.begin, run.end, false);
     return true;
   }
@@ -203,13 +233,19 @@ class Scanner {
   void email(size_t sign) {
     constexpr std::string_view kLocal = "._%+-";
     size_t begin = sign, end = sign + 1;
-    while (begin > 0 && sign - begin < 64 && (word(text_[begin - 1]) || kLocal.find(text_[begin - 1]) != kLocal.npos)) --begin;
+    while (begin > 0 && sign - begin < 64 &&
+           (word(text_[begin - 1]) || kLocal.find(text_[begin - 1]) != kLocal.npos))
+      --begin;
     while (begin < sign && !word(text_[begin])) ++begin;
-    while (end < text_.size() && end - sign < 255 && (word(text_[end]) || text_[end] == '.' || text_[end] == '-')) ++end;
+    while (end < text_.size() && end - sign < 255 &&
+           (word(text_[end]) || text_[end] == '.' || text_[end] == '-'))
+      ++end;
     while (end > sign + 1 && !word(text_[end - 1])) --end;
     const std::string_view domain = text_.substr(sign + 1, end - sign - 1);
     const size_t dot = domain.rfind('.');
-    if (begin == sign || dot == domain.npos || dot == 0 || domain.size() - dot < 3 || domain.find("..") != domain.npos) return;
+    if (begin == sign || dot == domain.npos || dot == 0 || domain.size() - dot < 3 ||
+        domain.find("..") != domain.npos)
+      return;
     if (!std::all_of(domain.begin() + static_cast<long>(dot) + 1, domain.end(), letter)) return;
     add(kEmail, begin, end, false);
   }
@@ -252,12 +288,15 @@ PiiAction action_for(const RefineRecipe& recipe, std::string_view kind) {
 
 }  // namespace
 
-std::vector<PiiHit> find_personal_data(std::string_view text) { return Scanner(text).run(); }
+std::vector<PiiHit> find_personal_data(std::string_view text) {
+  return Scanner(text).run();
+}
 
 std::string mask_value(std::string_view kind, std::string_view value) {
   if (kind == kPhone) return star_middle(value, 3, 4);
   if (kind == kLandline) return star_middle(value, value.find('-'), 2);
-  if (kind == kEmail) return std::string(value.substr(0, 1)) + "***" + std::string(value.substr(value.find('@')));
+  if (kind == kEmail)
+    return std::string(value.substr(0, 1)) + "***" + std::string(value.substr(value.find('@')));
   if (kind == kIpv4) {
     const size_t second = value.find('.', value.find('.') + 1);
     return std::string(value.substr(0, second)) + ".*.*";
@@ -265,7 +304,8 @@ std::string mask_value(std::string_view kind, std::string_view value) {
   return star_middle(value, 6, 4);
 }
 
-std::string mask_personal_data(std::string_view text, const RefineRecipe& recipe, std::map<std::string, PiiCount>& counts) {
+std::string mask_personal_data(std::string_view text, const RefineRecipe& recipe,
+                               std::map<std::string, PiiCount>& counts) {
   std::string out;
   size_t at = 0;
   for (const PiiHit& hit : find_personal_data(text)) {
@@ -279,7 +319,8 @@ std::string mask_personal_data(std::string_view text, const RefineRecipe& recipe
     if (action == PiiAction::kKeep) continue;
     ++count.masked;
     out += text.substr(at, hit.begin - at);
-    if (action == PiiAction::kMask) out += mask_value(hit.kind, text.substr(hit.begin, hit.end - hit.begin));
+    if (action == PiiAction::kMask)
+      out += mask_value(hit.kind, text.substr(hit.begin, hit.end - hit.begin));
     at = hit.end;
   }
   out += text.substr(at);

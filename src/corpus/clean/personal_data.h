@@ -1,8 +1,9 @@
 // Finds personal data in text and masks it.
 //
-// A candidate must stand alone: no letter or digit touches it. Kinds are tried in an order that keeps
-// them apart: identity number, organisation code, bank card, mobile, landline. What has the right
-// shape but fails its proof (checksum, date, number of digits) is a near miss: counted, left alone.
+// A candidate must stand alone: no letter or digit touches it. Kinds are tried in an order that
+// keeps them apart: identity number, organisation code, bank card, mobile, landline. What has the
+// right shape but fails its proof (checksum, date, number of digits) is a near miss: counted, left
+// alone.
 #pragma once
 
 #include <map>
@@ -25,7 +26,8 @@ struct PiiHit {
 std::vector<PiiHit> find_personal_data(std::string_view text);
 
 // The masked form of a value, same length in characters for numbers: 138****1234,
-// 110101********123X, 6222 02** **** 7890, a***@example.com, 203.0.*.*. Equal values have equal masks.
+// 110101********123X, 6222 02** **** 7890, a***@example.com, 203.0.*.*. Equal values have equal
+// masks.
 std::string mask_value(std::string_view kind, std::string_view value);
 
 struct PiiCount {
@@ -35,6 +37,7 @@ struct PiiCount {
 };
 
 // Applies the recipe's actions; counts by kind.
-std::string mask_personal_data(std::string_view text, const RefineRecipe& recipe, std::map<std::string, PiiCount>& counts);
+std::string mask_personal_data(std::string_view text, const RefineRecipe& recipe,
+                               std::map<std::string, PiiCount>& counts);
 
 }  // namespace plinth::corpus

@@ -10,7 +10,8 @@ namespace {
 std::vector<std::string> hits(std::string_view text) {
   std::vector<std::string> out;
   for (const PiiHit& hit : find_personal_data(text))
-    out.push_back(fmt::format("{}{}:{}", hit.near_miss ? "~" : "", hit.kind, text.substr(hit.begin, hit.end - hit.begin)));
+    out.push_back(fmt::format("{}{}:{}", hit.near_miss ? "~" : "", hit.kind,
+                              text.substr(hit.begin, hit.end - hit.begin)));
   return out;
 }
 
@@ -18,9 +19,12 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 TEST(PersonalData, FindsEachKindInRunningText) {
-  EXPECT_THAT(hits("身份证号11010519491231002X，手机13800138000。"), ElementsAre("id_card:11010519491231002X", "phone:13800138000"));
-  EXPECT_THAT(hits("卡号6222 0200 0000 0010 371；座机0571-88001234"), ElementsAre("bank_card:6222 0200 0000 0010 371", "landline:0571-88001234"));
-  EXPECT_THAT(hits("信用代码91350100M000100Y43，邮箱a.b@mail.example.cn。"), ElementsAre("uscc:91350100M000100Y43", "email:a.b@mail.example.cn"));
+  EXPECT_THAT(hits("身份证号11010519491231002X，手机13800138000。"),
+              ElementsAre("id_card:11010519491231002X", "phone:13800138000"));
+  EXPECT_THAT(hits("卡号6222 0200 0000 0010 371；座机0571-88001234"),
+              ElementsAre("bank_card:6222 0200 0000 0010 371", "landline:0571-88001234"));
+  EXPECT_THAT(hits("信用代码91350100M000100Y43，邮箱a.b@mail.example.cn。"),
+              ElementsAre("uscc:91350100M000100Y43", "email:a.b@mail.example.cn"));
   EXPECT_THAT(hits("来自203.0.113.9的访问"), ElementsAre("ipv4:203.0.113.9"));
 }
 
@@ -32,7 +36,8 @@ TEST(PersonalData, AcceptsTheUsualWaysToWriteAMobile) {
 
 TEST(PersonalData, ShapeWithoutProofIsANearMiss) {
   EXPECT_THAT(hits("110105194912310021"), ElementsAre("~id_card:110105194912310021"));  // checksum
-  EXPECT_THAT(hits("330203199002300005"), ElementsAre("~id_card:330203199002300005"));  // 30 February
+  EXPECT_THAT(hits("330203199002300005"),
+              ElementsAre("~id_card:330203199002300005"));  // 30 February
   EXPECT_THAT(hits("6222020000000010372"), ElementsAre("~bank_card:6222020000000010372"));
   EXPECT_THAT(hits("12500003176"), ElementsAre("~phone:12500003176"));    // no such segment
   EXPECT_THAT(hits("138001380001"), ElementsAre("~phone:138001380001"));  // a digit too many
@@ -63,7 +68,8 @@ TEST(PersonalData, ActionsComeFromTheRecipe) {
   recipe.pii["email"] = PiiAction::kKeep;
   recipe.pii["landline"] = PiiAction::kDrop;
   std::map<std::string, PiiCount> counts;
-  EXPECT_EQ(mask_personal_data("电13800131234，邮a@b.cn，座机0571-88001234。", recipe, counts), "电138****1234，邮a@b.cn，座机。");
+  EXPECT_EQ(mask_personal_data("电13800131234，邮a@b.cn，座机0571-88001234。", recipe, counts),
+            "电138****1234，邮a@b.cn，座机。");
   EXPECT_EQ(counts["phone"].masked, 1);
   EXPECT_EQ(counts["email"].found, 1);
   EXPECT_EQ(counts["email"].masked, 0);
@@ -71,7 +77,8 @@ TEST(PersonalData, ActionsComeFromTheRecipe) {
 
 TEST(PersonalData, MaskedTextHasNothingLeftToFind) {
   std::map<std::string, PiiCount> counts;
-  const std::string masked = mask_personal_data("11010519491231002X 13800138000 6222020000000010371 0571-88001234", {}, counts);
+  const std::string masked = mask_personal_data(
+      "11010519491231002X 13800138000 6222020000000010371 0571-88001234", {}, counts);
   EXPECT_THAT(hits(masked), IsEmpty()) << masked;
 }
 

@@ -11,8 +11,8 @@ namespace plinth::corpus {
 namespace {
 
 constexpr size_t kRun = 13;
-// One run in four is looked at, chosen by its hash: the same run is always in or always out, so that
-// the share of repeated ones stays an unbiased estimate.
+// One run in four is looked at, chosen by its hash: the same run is always in or always out, so
+// that the share of repeated ones stays an unbiased estimate.
 constexpr uint64_t kRunSample = 4;
 
 // A set of 64-bit hashes by open addressing; 0 stands for empty.
@@ -42,7 +42,9 @@ class HashSet {
   std::vector<uint64_t> slots_;
 };
 
-constexpr uint64_t power(uint64_t base, size_t n) { return n == 0 ? 1 : base * power(base, n - 1); }
+constexpr uint64_t power(uint64_t base, size_t n) {
+  return n == 0 ? 1 : base * power(base, n - 1);
+}
 
 // Polynomial hash of the last kRun characters.
 class RunHash {
@@ -69,19 +71,25 @@ class RunHash {
 };
 
 bool is_stop(char32_t c) {
-  return c == U'。' || c == U'，' || c == U'；' || c == U'！' || c == U'？' || c == U'、' || c == U'：' || c == '.' || c == ',' || c == ';' || c == '!' || c == '?' || c == ':';
+  return c == U'。' || c == U'，' || c == U'；' || c == U'！' || c == U'？' || c == U'、' ||
+         c == U'：' || c == '.' || c == ',' || c == ';' || c == '!' || c == '?' || c == ':';
 }
 
 void count_char(char32_t c, TextStats& stats) {
   ++stats.chars;
-  if (is_han(c)) ++stats.han;
-  else if (is_digit(c)) ++stats.digits;
-  else if (is_latin(c)) ++stats.latin;
+  if (is_han(c))
+    ++stats.han;
+  else if (is_digit(c))
+    ++stats.digits;
+  else if (is_latin(c))
+    ++stats.latin;
   else if (is_punctuation(c)) {
     ++stats.punctuation;
     if (is_stop(c)) ++stats.stops;
-  } else if (c == kReplacement || (c >= 0xE000 && c < 0xF900)) ++stats.broken;
-  else if (!is_word(c)) ++stats.symbols;
+  } else if (c == kReplacement || (c >= 0xE000 && c < 0xF900))
+    ++stats.broken;
+  else if (!is_word(c))
+    ++stats.symbols;
 }
 
 }  // namespace

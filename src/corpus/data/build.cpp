@@ -19,7 +19,9 @@ constexpr int kExamRun = 13;
 constexpr size_t kSampleRows = 24;
 
 // The same fact is often told by several documents; once is enough, its wordings are the variety.
-std::string key_of(const Fact& fact) { return fact.subject + "\x1F" + fact.attribute + "\x1F" + fact.value; }
+std::string key_of(const Fact& fact) {
+  return fact.subject + "\x1F" + fact.attribute + "\x1F" + fact.value;
+}
 
 std::vector<Row> generate(const std::vector<Document>& documents, const BuildOptions& options) {
   Lexicon lexicon;
@@ -27,7 +29,8 @@ std::vector<Row> generate(const std::vector<Document>& documents, const BuildOpt
   for (const Document& document : documents) {
     auto found = table_facts(document);
     learn_names(found, lexicon);
-    facts.insert(facts.end(), std::make_move_iterator(found.begin()), std::make_move_iterator(found.end()));
+    facts.insert(facts.end(), std::make_move_iterator(found.begin()),
+                 std::make_move_iterator(found.end()));
   }
   std::vector<Row> rows;
   for (const Document& document : documents) {
@@ -36,7 +39,8 @@ std::vector<Row> generate(const std::vector<Document>& documents, const BuildOpt
     add_faq_rows(document, rows);
     add_heading_rows(document, options.answer_chars_max, rows);
     auto found = statement_facts(document, lexicon);
-    facts.insert(facts.end(), std::make_move_iterator(found.begin()), std::make_move_iterator(found.end()));
+    facts.insert(facts.end(), std::make_move_iterator(found.begin()),
+                 std::make_move_iterator(found.end()));
   }
   if (!options.question_rows) return rows;
   Rng rng(options.seed);
@@ -51,7 +55,8 @@ Json json_of(const Row& row) {
   if (row.question.empty()) {
     out["text"] = row.answer;
   } else {
-    out["messages"] = {{{"role", "user"}, {"content", row.question}}, {{"role", "assistant"}, {"content", row.answer}}};
+    out["messages"] = {{{"role", "user"}, {"content", row.question}},
+                       {{"role", "assistant"}, {"content", row.answer}}};
   }
   return out;
 }
@@ -63,10 +68,14 @@ void shuffle(std::vector<Row>& rows, uint64_t seed) {
 
 }  // namespace
 
-Result<BuildReport> build_dataset(const Path& corpus_dir, const std::vector<Path>& suites, const Path& out_file, const BuildOptions& options) {
-  if (options.window_chars < 50) return invalid("data build: window_chars {} is below 50", options.window_chars);
-  if (options.phrasings < 1) return invalid("data build: phrasings {} is below 1", options.phrasings);
-  if (options.answer_chars_max < 20) return invalid("data build: answer_chars_max {} is below 20", options.answer_chars_max);
+Result<BuildReport> build_dataset(const Path& corpus_dir, const std::vector<Path>& suites,
+                                  const Path& out_file, const BuildOptions& options) {
+  if (options.window_chars < 50)
+    return invalid("data build: window_chars {} is below 50", options.window_chars);
+  if (options.phrasings < 1)
+    return invalid("data build: phrasings {} is below 1", options.phrasings);
+  if (options.answer_chars_max < 20)
+    return invalid("data build: answer_chars_max {} is below 20", options.answer_chars_max);
   PLINTH_TRY(const ExamIndex exams, ExamIndex::read(suites, kExamRun));
   PLINTH_TRY(const auto documents, read_documents(corpus_dir));
   PLINTH_TRY(check_interrupted());
@@ -101,13 +110,23 @@ Result<BuildReport> build_dataset(const Path& corpus_dir, const std::vector<Path
     }
     if (sample.size() < kSampleRows) sample.push_back(json);
   }
-  if (report.rows == 0) return invalid("data build: {} gave no rows from {} documents", corpus_dir.string(), documents.size());
+  if (report.rows == 0)
+    return invalid("data build: {} gave no rows from {} documents", corpus_dir.string(),
+                   documents.size());
   PLINTH_TRY(write_file_atomic(out_file, out));
-  const Json json = {{"rows", report.rows},         {"text_rows", report.text_rows}, {"message_rows", report.message_rows},
-                     {"by_generator", report.by_generator}, {"duplicates", report.duplicates}, {"leaks", report.leaks},
-                     {"documents", documents.size()}, {"suite_questions", exams.questions()}, {"seed", options.seed},
-                     {"chars", {{"text", text_chars}, {"questions", question_chars}, {"answers", answer_chars}}},
-                     {"sha256", sha256_hex(out)}, {"sample", std::move(sample)}};
+  const Json json = {
+      {"rows", report.rows},
+      {"text_rows", report.text_rows},
+      {"message_rows", report.message_rows},
+      {"by_generator", report.by_generator},
+      {"duplicates", report.duplicates},
+      {"leaks", report.leaks},
+      {"documents", documents.size()},
+      {"suite_questions", exams.questions()},
+      {"seed", options.seed},
+      {"chars", {{"text", text_chars}, {"questions", question_chars}, {"answers", answer_chars}}},
+      {"sha256", sha256_hex(out)},
+      {"sample", std::move(sample)}};
   report.json = to_text(json);
   return report;
 }

@@ -28,12 +28,15 @@ Result<std::string> text_of(const Json& row, bool& messages) {
   bool answered = false;
   std::string last;
   for (const Json& message : *list) {
-    if (!message.is_object()) return invalid("a message is a JSON {}, not an object", message.type_name());
+    if (!message.is_object())
+      return invalid("a message is a JSON {}, not an object", message.type_name());
     PLINTH_TRY(const std::string role, get_string(message, "role"));
     PLINTH_TRY(const std::string content, get_string(message, "content"));
-    if (role != "system" && role != "user" && role != "assistant" && role != "tool") return invalid("role \"{}\" is none of system, user, assistant, tool", role);
+    if (role != "system" && role != "user" && role != "assistant" && role != "tool")
+      return invalid("role \"{}\" is none of system, user, assistant, tool", role);
     if (role == last && role != "tool") return invalid("two {} messages in a row", role);
-    if (role == "assistant" && trim(content).empty()) return invalid("an assistant message is empty");
+    if (role == "assistant" && trim(content).empty())
+      return invalid("an assistant message is empty");
     if (role == "system" && !last.empty()) return invalid("a system message is not the first one");
     answered = answered || role == "assistant";
     last = role;
@@ -52,7 +55,8 @@ Result<CheckReport> check_dataset(const Path& file, const std::vector<Path>& sui
   std::unordered_set<uint64_t> seen;
   int64_t line_number = 0;
   const auto problem = [&](std::string_view what) {
-    if (report.problems.size() < kProblemsMax) report.problems.push_back(fmt::format("line {}: {}", line_number, what));
+    if (report.problems.size() < kProblemsMax)
+      report.problems.push_back(fmt::format("line {}: {}", line_number, what));
   };
   each_line(map, [&](std::string_view line) {
     ++line_number;
@@ -75,8 +79,14 @@ Result<CheckReport> check_dataset(const Path& file, const std::vector<Path>& sui
       problem("shares a run of 13 characters with a suite");
     }
   });
-  const Json json = {{"rows", report.rows}, {"text_rows", report.text_rows}, {"message_rows", report.message_rows}, {"bad", report.bad},
-                     {"duplicates", report.duplicates}, {"leaks", report.leaks}, {"problems", report.problems}, {"fine", report.fine()}};
+  const Json json = {{"rows", report.rows},
+                     {"text_rows", report.text_rows},
+                     {"message_rows", report.message_rows},
+                     {"bad", report.bad},
+                     {"duplicates", report.duplicates},
+                     {"leaks", report.leaks},
+                     {"problems", report.problems},
+                     {"fine", report.fine()}};
   report.json = to_text(json);
   return report;
 }

@@ -1,5 +1,5 @@
-// Facts: (subject, attribute, value), from tables and from statements, and the questions that ask for
-// them. A small model learns a fact from many wordings of one question.
+// Facts: (subject, attribute, value), from tables and from statements, and the questions that ask
+// for them. A small model learns a fact from many wordings of one question.
 #pragma once
 
 #include <set>
@@ -38,11 +38,12 @@ std::string unit_of(std::string_view value);
 // Adds the names and units that these facts use.
 void learn_names(const std::vector<Fact>& facts, Lexicon& lexicon);
 
-// Facts of sentences "X的Y是Z", "XY不得超过Z", "Z是X的Y", with the subject carried over from heading or
-// title where the sentence has none.
+// Facts of sentences "X的Y是Z", "XY不得超过Z", "Z是X的Y", with the subject carried over from
+// heading or title where the sentence has none.
 std::vector<Fact> statement_facts(const Document& document, const Lexicon& lexicon);
 
-// Up to `phrasings` questions for a fact, answers alternating between a whole sentence and the value.
+// Up to `phrasings` questions for a fact, answers alternating between a whole sentence and the
+// value.
 void add_fact_rows(const Fact& fact, int phrasings, Rng& rng, std::vector<Row>& rows);
 
 }  // namespace plinth::corpus

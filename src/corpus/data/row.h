@@ -24,7 +24,8 @@ void add_text_rows(const Document& document, int window_chars, std::vector<Row>&
 // ends in a question mark.
 void add_faq_rows(const Document& document, std::vector<Row>& rows);
 
-// "《标题》中关于“小标题”的规定是什么？" with the section as the answer, and articles (第六条) likewise.
+// "《标题》中关于“小标题”的规定是什么？" with the section as the answer, and articles (第六条)
+// likewise.
 void add_heading_rows(const Document& document, int answer_chars_max, std::vector<Row>& rows);
 
 }  // namespace plinth::corpus

@@ -8,7 +8,8 @@ namespace {
 
 std::string_view without_lead(std::string_view line) {
   line = trim(line);
-  for (const std::string_view mark : {"- ", "* ", "• ", "答：", "问：", "A：", "Q：", "A:", "Q:", "> "})
+  for (const std::string_view mark :
+       {"- ", "* ", "• ", "答：", "问：", "A：", "Q：", "A:", "Q:", "> "})
     if (line.starts_with(mark)) line = trim(line.substr(mark.size()));
   const std::string_view article = article_of(line);
   return article.empty() ? line : trim(line.substr(article.size()));
@@ -22,7 +23,8 @@ std::vector<std::string_view> split(std::string_view text, IsMark&& is_mark) {
     const size_t at = i;
     const char32_t c = next_char(text, i);
     if (!is_mark(c, at, i)) continue;
-    if (!trim(text.substr(from, at - from)).empty()) out.push_back(trim(text.substr(from, at - from)));
+    if (!trim(text.substr(from, at - from)).empty())
+      out.push_back(trim(text.substr(from, at - from)));
     from = i;
   }
   if (!trim(text.substr(from)).empty()) out.push_back(trim(text.substr(from)));

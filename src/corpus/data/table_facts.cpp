@@ -18,25 +18,32 @@ bool one_of(std::string_view text, std::initializer_list<std::string_view> list)
 
 // A header that says "here stands the value" instead of naming it.
 bool is_value_header(std::string_view name) {
-  return one_of(name, {"数值", "值", "内容", "标准", "要求", "规定", "规定值", "参数值", "说明", "指标", "取值", "标准值", "value", "Value"});
+  return one_of(name, {"数值", "值", "内容", "标准", "要求", "规定", "规定值", "参数值", "说明",
+                       "指标", "取值", "标准值", "value", "Value"});
 }
 
 // A header over attribute names: the other columns are then the subjects.
 bool is_attribute_header(std::string_view name) {
-  return one_of(name, {"参数", "项目", "指标", "事项", "参数名称", "指标名称", "名称", "条目", "内容", "属性", "parameter", "item"});
+  return one_of(name, {"参数", "项目", "指标", "事项", "参数名称", "指标名称", "名称", "条目",
+                       "内容", "属性", "parameter", "item"});
 }
 
-bool is_counter_header(std::string_view name) { return one_of(name, {"序号", "编号", "No.", "NO.", "#", "no", "行号"}); }
+bool is_counter_header(std::string_view name) {
+  return one_of(name, {"序号", "编号", "No.", "NO.", "#", "no", "行号"});
+}
 
 bool usable(const std::string& text, size_t chars_max) {
-  return !text.empty() && count_chars(text) <= chars_max && !one_of(text, {"-", "—", "/", "无", "——", "N/A", "n/a"});
+  return !text.empty() && count_chars(text) <= chars_max &&
+         !one_of(text, {"-", "—", "/", "无", "——", "N/A", "n/a"});
 }
 
 // The share of neighbours with the same unit.
 double likeness(const std::vector<std::string>& values) {
   size_t same = 0;
-  for (size_t i = 1; i < values.size(); ++i) same += unit_of(values[i]) == unit_of(values[i - 1]) ? 1 : 0;
-  return values.size() < 2 ? 0.0 : static_cast<double>(same) / static_cast<double>(values.size() - 1);
+  for (size_t i = 1; i < values.size(); ++i)
+    same += unit_of(values[i]) == unit_of(values[i - 1]) ? 1 : 0;
+  return values.size() < 2 ? 0.0
+                           : static_cast<double>(same) / static_cast<double>(values.size() - 1);
 }
 
 // Are the values alike along the rows (each row one attribute) more than down the columns? Under a
@@ -54,12 +61,14 @@ bool rows_are_alike(const std::vector<Cells>& rows) {
       if (c < row.size()) column.push_back(row[c]);
     down += likeness(column);
   }
-  return rows.size() >= 2 && along / static_cast<double>(rows.size()) > down / static_cast<double>(columns - 1);
+  return rows.size() >= 2 &&
+         along / static_cast<double>(rows.size()) > down / static_cast<double>(columns - 1);
 }
 
 class TableReader {
  public:
-  TableReader(const Document& document, std::vector<Fact>& facts) : document_(document), facts_(facts) {}
+  TableReader(const Document& document, std::vector<Fact>& facts)
+      : document_(document), facts_(facts) {}
 
   // caption: the heading above the table.
   void read(Cells header, std::vector<Cells> rows, std::string_view caption) {
@@ -73,22 +82,30 @@ class TableReader {
     const bool generic_last = is_value_header(header.back());
     const bool across = header.size() > 2 && is_attribute_header(header[0]) && rows_are_alike(rows);
     for (const Cells& row : rows) {
-      if (header.size() == 2 && generic_last) add(std::string(subject_of(caption)), row[0], row[1]);
-      else if (header.size() == 3 && generic_last) add(row[0], row[1], row.size() > 2 ? row[2] : "");
+      if (header.size() == 2 && generic_last)
+        add(std::string(subject_of(caption)), row[0], row[1]);
+      else if (header.size() == 3 && generic_last)
+        add(row[0], row[1], row.size() > 2 ? row[2] : "");
       else if (across)
-        for (size_t i = 1; i < std::min(row.size(), header.size()); ++i) add(header[i], row[0], row[i]);
+        for (size_t i = 1; i < std::min(row.size(), header.size()); ++i)
+          add(header[i], row[0], row[i]);
       else
-        for (size_t i = 1; i < std::min(row.size(), header.size()); ++i) add(row[0], header[i], row[i]);
+        for (size_t i = 1; i < std::min(row.size(), header.size()); ++i)
+          add(row[0], header[i], row[i]);
     }
   }
 
  private:
   std::string_view subject_of(std::string_view caption) const {
-    return caption.empty() || caption == document_.title || count_chars(caption) > 16 ? std::string_view(document_.title) : caption;
+    return caption.empty() || caption == document_.title || count_chars(caption) > 16
+               ? std::string_view(document_.title)
+               : caption;
   }
 
   void add(const std::string& subject, const std::string& attribute, const std::string& value) {
-    if (!usable(subject, kNameCharsMax) || !usable(attribute, kNameCharsMax) || !usable(value, kValueCharsMax)) return;
+    if (!usable(subject, kNameCharsMax) || !usable(attribute, kNameCharsMax) ||
+        !usable(value, kValueCharsMax))
+      return;
     facts_.push_back({subject, attribute, value, "是", document_.id, "table"});
   }
 
@@ -136,32 +153,33 @@ std::vector<Fact> table_facts(const Document& document) {
       rows.clear();
     };
     bool in_table = false;  // inside a Markdown table
-    each_line(std::string_view(document.text).substr(section.body, section.end - section.body), [&](std::string_view line) {
-      const auto record = record_of(line);
-      if (!record.empty()) {
-        Cells names, values;
-        for (const auto& [name, value] : record) {
-          names.push_back(name);
-          values.push_back(value);
-        }
-        if (in_table || names != header) flush();
-        in_table = false;
-        header = std::move(names);
-        rows.push_back(std::move(values));
-        return;
-      }
-      Cells cells = table_cells(line);
-      if (cells.empty()) {
-        flush();
-        in_table = false;
-      } else if (!in_table) {
-        flush();
-        header = std::move(cells);
-        in_table = true;
-      } else if (!is_table_rule(line)) {
-        rows.push_back(std::move(cells));
-      }
-    });
+    each_line(std::string_view(document.text).substr(section.body, section.end - section.body),
+              [&](std::string_view line) {
+                const auto record = record_of(line);
+                if (!record.empty()) {
+                  Cells names, values;
+                  for (const auto& [name, value] : record) {
+                    names.push_back(name);
+                    values.push_back(value);
+                  }
+                  if (in_table || names != header) flush();
+                  in_table = false;
+                  header = std::move(names);
+                  rows.push_back(std::move(values));
+                  return;
+                }
+                Cells cells = table_cells(line);
+                if (cells.empty()) {
+                  flush();
+                  in_table = false;
+                } else if (!in_table) {
+                  flush();
+                  header = std::move(cells);
+                  in_table = true;
+                } else if (!is_table_rule(line)) {
+                  rows.push_back(std::move(cells));
+                }
+              });
     flush();
   }
   return facts;
@@ -170,10 +188,13 @@ std::vector<Fact> table_facts(const Document& document) {
 void learn_names(const std::vector<Fact>& facts, Lexicon& lexicon) {
   for (const Fact& fact : facts) {
     // One character is no name, and a number is a value that stands in the first column.
-    const auto name = [](const std::string& text) { return count_chars(text) >= 2 && text.find_first_not_of("0123456789.-") != text.npos; };
+    const auto name = [](const std::string& text) {
+      return count_chars(text) >= 2 && text.find_first_not_of("0123456789.-") != text.npos;
+    };
     if (name(fact.subject)) lexicon.subjects.insert(fact.subject);
     if (name(fact.attribute)) lexicon.attributes.insert(fact.attribute);
-    if (std::string unit = unit_of(fact.value); !unit.empty() && count_chars(unit) <= 6) lexicon.units.insert(std::move(unit));
+    if (std::string unit = unit_of(fact.value); !unit.empty() && count_chars(unit) <= 6)
+      lexicon.units.insert(std::move(unit));
   }
 }
 

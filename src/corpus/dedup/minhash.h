@@ -20,8 +20,8 @@ constexpr size_t kHashes = kBands * kRowsPerBand;
 
 using BandKeys = std::array<uint64_t, kBands>;
 
-// One 32-bit hash per 5-gram, in order, repeats included. White space is left out, ASCII letters are
-// folded; a text shorter than 5 characters is one gram.
+// One 32-bit hash per 5-gram, in order, repeats included. White space is left out, ASCII letters
+// are folded; a text shorter than 5 characters is one gram.
 std::vector<uint32_t> gram_hashes(std::string_view text);
 
 // mins[i] = min over grams of (gram * multiplier_i + offset_i) mod 2^32.

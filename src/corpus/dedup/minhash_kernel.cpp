@@ -6,6 +6,7 @@
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
+
 namespace plinth::corpus::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -17,7 +18,8 @@ void min_hash(const uint32_t* HWY_RESTRICT grams, size_t n, const uint32_t* HWY_
   const size_t lanes = hn::Lanes(d);
   for (size_t at = 0; at < functions; at += 4 * lanes) {
     const auto a0 = hn::Load(d, multiplier + at), a1 = hn::Load(d, multiplier + at + lanes);
-    const auto a2 = hn::Load(d, multiplier + at + 2 * lanes), a3 = hn::Load(d, multiplier + at + 3 * lanes);
+    const auto a2 = hn::Load(d, multiplier + at + 2 * lanes),
+               a3 = hn::Load(d, multiplier + at + 3 * lanes);
     const auto b0 = hn::Load(d, offset + at), b1 = hn::Load(d, offset + at + lanes);
     const auto b2 = hn::Load(d, offset + at + 2 * lanes), b3 = hn::Load(d, offset + at + 3 * lanes);
     auto m0 = hn::Load(d, mins + at), m1 = hn::Load(d, mins + at + lanes);
@@ -37,6 +39,7 @@ void min_hash(const uint32_t* HWY_RESTRICT grams, size_t n, const uint32_t* HWY_
 }
 
 }  // namespace plinth::corpus::HWY_NAMESPACE
+
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
@@ -46,7 +49,8 @@ HWY_EXPORT(min_hash);
 
 void min_hash_kernel(std::span<const uint32_t> grams, std::span<const uint32_t> multiplier,
                      std::span<const uint32_t> offset, std::span<uint32_t> mins) {
-  HWY_DYNAMIC_DISPATCH(min_hash)(grams.data(), grams.size(), multiplier.data(), offset.data(), mins.data(), mins.size());
+  HWY_DYNAMIC_DISPATCH(min_hash)
+  (grams.data(), grams.size(), multiplier.data(), offset.data(), mins.data(), mins.size());
 }
 
 }  // namespace plinth::corpus

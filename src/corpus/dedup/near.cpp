@@ -23,15 +23,18 @@ std::vector<Pair> candidates(std::span<const BandKeys> keys, std::span<const int
   std::vector<std::pair<uint64_t, int32_t>> bucket(preference.size());
   for (size_t band = 0; band < kBands; ++band) {
     for (size_t rank = 0; rank < preference.size(); ++rank)
-      bucket[rank] = {keys[static_cast<size_t>(preference[rank])][band], static_cast<int32_t>(rank)};
+      bucket[rank] = {keys[static_cast<size_t>(preference[rank])][band],
+                      static_cast<int32_t>(rank)};
     std::sort(bucket.begin(), bucket.end());
     for (size_t from = 0; from < bucket.size();) {
       size_t to = from;
       while (to < bucket.size() && bucket[to].first == bucket[from].first) ++to;
       for (size_t i = from; i < to; ++i)
         for (size_t k = i + 1; k < to; ++k)
-          if (i - from < kMeetsMax || k == i + 1) pairs.push_back({bucket[i].second, bucket[k].second});
-          else break;
+          if (i - from < kMeetsMax || k == i + 1)
+            pairs.push_back({bucket[i].second, bucket[k].second});
+          else
+            break;
       from = to;
     }
     // Merging band by band keeps this list as long as the distinct pairs, not as the hits.
@@ -47,7 +50,8 @@ std::vector<std::string> numbers_of(std::string_view text) {
   for (size_t i = 0; i < text.size(); ++i) {
     if (!digit(i)) continue;
     size_t end = i;
-    while (digit(end) || (end > i && end < text.size() && text[end] == '.' && digit(end + 1))) ++end;
+    while (digit(end) || (end > i && end < text.size() && text[end] == '.' && digit(end + 1)))
+      ++end;
     out.emplace_back(text.substr(i, end - i));
     i = end;
   }
@@ -60,29 +64,38 @@ std::vector<std::string> numbers_of(std::string_view text) {
 double value_similarity(std::string_view a, std::string_view b) {
   const auto left = numbers_of(a), right = numbers_of(b);
   std::vector<std::string> both;
-  std::set_intersection(left.begin(), left.end(), right.begin(), right.end(), std::back_inserter(both));
+  std::set_intersection(left.begin(), left.end(), right.begin(), right.end(),
+                        std::back_inserter(both));
   const size_t either = left.size() + right.size() - both.size();
   return either == 0 ? 1.0 : static_cast<double>(both.size()) / static_cast<double>(either);
 }
 
-std::vector<NearMatch> near_duplicates(std::span<const BandKeys> keys, std::span<const int32_t> preference,
-                                       const std::function<std::string(int32_t)>& text, const NearOptions& options) {
+std::vector<NearMatch> near_duplicates(std::span<const BandKeys> keys,
+                                       std::span<const int32_t> preference,
+                                       const std::function<std::string(int32_t)>& text,
+                                       const NearOptions& options) {
   const auto pairs = candidates(keys, preference);
   std::vector<double> similarity(pairs.size(), 0.0);
-  compute_pool().parallel_for(static_cast<int64_t>(pairs.size()), 4, [&](int64_t begin, int64_t end, int) {
-    for (int64_t i = begin; i < end; ++i) {
-      const Pair& pair = pairs[static_cast<size_t>(i)];
-      const std::string a = text(preference[static_cast<size_t>(pair.a)]), b = text(preference[static_cast<size_t>(pair.b)]);
-      const double j = exact_jaccard(a, b);
-      if (j >= options.jaccard && value_similarity(a, b) >= options.value_jaccard) similarity[static_cast<size_t>(i)] = j;
-    }
-  });
+  compute_pool().parallel_for(
+      static_cast<int64_t>(pairs.size()), 4, [&](int64_t begin, int64_t end, int) {
+        for (int64_t i = begin; i < end; ++i) {
+          const Pair& pair = pairs[static_cast<size_t>(i)];
+          const std::string a = text(preference[static_cast<size_t>(pair.a)]),
+                            b = text(preference[static_cast<size_t>(pair.b)]);
+          const double j = exact_jaccard(a, b);
+          if (j >= options.jaccard && value_similarity(a, b) >= options.value_jaccard)
+            similarity[static_cast<size_t>(i)] = j;
+        }
+      });
   // Pairs are sorted by (a, b) in ranks and a < b: when a pair is seen, a's fate is settled.
   std::vector<NearMatch> out(keys.size());
   for (size_t i = 0; i < pairs.size(); ++i) {
-    const int32_t a = preference[static_cast<size_t>(pairs[i].a)], b = preference[static_cast<size_t>(pairs[i].b)];
+    const int32_t a = preference[static_cast<size_t>(pairs[i].a)],
+                  b = preference[static_cast<size_t>(pairs[i].b)];
     NearMatch& match = out[static_cast<size_t>(b)];
-    if (similarity[i] > 0 && out[static_cast<size_t>(a)].kept < 0 && similarity[i] > match.similarity) match = {a, similarity[i]};
+    if (similarity[i] > 0 && out[static_cast<size_t>(a)].kept < 0 &&
+        similarity[i] > match.similarity)
+      match = {a, similarity[i]};
   }
   return out;
 }

@@ -1,9 +1,9 @@
 #include "corpus/dedup/near.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <numeric>
+
+#include <gtest/gtest.h>
 
 #include "core/rng.h"
 #include "corpus/utf8.h"
@@ -16,7 +16,8 @@ namespace {
 std::string random_text(uint64_t seed, int n) {
   Rng rng(seed);
   std::string out;
-  for (int i = 0; i < n; ++i) text::append_utf8(static_cast<int32_t>(0x4E00 + rng.below(3000)), out);
+  for (int i = 0; i < n; ++i)
+    text::append_utf8(static_cast<int32_t>(0x4E00 + rng.below(3000)), out);
   return out;
 }
 
@@ -25,7 +26,8 @@ std::vector<NearMatch> find(const std::vector<std::string>& texts, NearOptions o
   for (const auto& t : texts) keys.push_back(band_keys(t));
   std::vector<int32_t> order(texts.size());
   std::iota(order.begin(), order.end(), 0);
-  return near_duplicates(keys, order, [&](int32_t i) { return texts[static_cast<size_t>(i)]; }, options);
+  return near_duplicates(
+      keys, order, [&](int32_t i) { return texts[static_cast<size_t>(i)]; }, options);
 }
 
 TEST(MinHash, KernelEqualsThePlainLoop) {
@@ -64,7 +66,8 @@ TEST(Near, EditedCopyIsFoundAndOthersStay) {
 
 TEST(Near, ReportsThatDifferInTheirValuesBothStay) {
   const std::string form = random_text(5, 400);
-  const std::string one = form + "额定载重825公斤，间隙0.35毫米", other = form + "额定载重650公斤，间隙0.28毫米";
+  const std::string one = form + "额定载重825公斤，间隙0.35毫米",
+                    other = form + "额定载重650公斤，间隙0.28毫米";
   ASSERT_GT(exact_jaccard(one, other), 0.9);
   EXPECT_EQ(find({one, other})[1].kept, -1);
   EXPECT_EQ(find({one, one + "。"})[1].kept, 0);
@@ -95,7 +98,8 @@ TEST(Near, RecallAtTheThreshold) {
     texts.push_back(b);
   }
   const auto matches = find(texts);
-  const auto found = std::count_if(matches.begin(), matches.end(), [](const NearMatch& m) { return m.kept >= 0; });
+  const auto found =
+      std::count_if(matches.begin(), matches.end(), [](const NearMatch& m) { return m.kept >= 0; });
   ASSERT_GT(pairs, 40);
   EXPECT_GE(found, pairs * 99 / 100);
 }

@@ -1,5 +1,5 @@
-// CSV: each row becomes one line "列：值；列：值" that can be read alone. Question and answer columns
-// become 问/答 pairs. A long table becomes several documents.
+// CSV: each row becomes one line "列：值；列：值" that can be read alone. Question and answer
+// columns become 问/答 pairs. A long table becomes several documents.
 #include <algorithm>
 #include <array>
 
@@ -23,7 +23,8 @@ std::string one_line(std::string_view text) {
   return out;
 }
 
-int find_column(const std::vector<std::string>& names, std::initializer_list<std::string_view> wanted) {
+int find_column(const std::vector<std::string>& names,
+                std::initializer_list<std::string_view> wanted) {
   for (size_t i = 0; i < names.size(); ++i) {
     std::string name = names[i];
     for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
@@ -35,7 +36,8 @@ int find_column(const std::vector<std::string>& names, std::initializer_list<std
 // The first row names the columns unless it has a cell that is a number or empty.
 bool is_header(const CsvRow& row) {
   return std::all_of(row.cells.begin(), row.cells.end(), [](const std::string& cell) {
-    return !cell.empty() && cell.find_first_not_of("0123456789.,-+% ") != cell.npos && count_chars(cell) <= 30;
+    return !cell.empty() && cell.find_first_not_of("0123456789.,-+% ") != cell.npos &&
+           count_chars(cell) <= 30;
   });
 }
 
@@ -44,8 +46,10 @@ Columns columns_of(const CsvRow& header, bool named) {
   for (size_t i = 0; i < header.cells.size(); ++i)
     out.names.push_back(named ? one_line(header.cells[i]) : fmt::format("第{}列", i + 1));
   if (!named) return out;
-  out.question = find_column(out.names, {"问题", "问", "提问", "常见问题", "question", "ask", "q", "instruction"});
-  out.answer = find_column(out.names, {"答案", "答", "回答", "解答", "答复", "answer", "a", "output", "response"});
+  out.question = find_column(
+      out.names, {"问题", "问", "提问", "常见问题", "question", "ask", "q", "instruction"});
+  out.answer = find_column(
+      out.names, {"答案", "答", "回答", "解答", "答复", "answer", "a", "output", "response"});
   return out;
 }
 
@@ -61,7 +65,8 @@ std::string row_line(const CsvRow& row, const Columns& columns) {
 }
 
 std::string pair_lines(const CsvRow& row, const Columns& columns) {
-  const auto question = static_cast<size_t>(columns.question), answer = static_cast<size_t>(columns.answer);
+  const auto question = static_cast<size_t>(columns.question),
+             answer = static_cast<size_t>(columns.answer);
   if (std::max(question, answer) >= row.cells.size()) return row_line(row, columns);
   return "问：" + one_line(row.cells[question]) + "\n答：" + one_line(row.cells[answer]) + "\n\n";
 }
@@ -84,12 +89,16 @@ Result<Drafts> read_csv(const RawFile& file, const RefineRecipe& recipe) {
   for (size_t from = first; from < rows.size(); from += step) {
     const size_t to = std::min(from + step, rows.size());
     Draft draft;
-    draft.title = rows.size() - first <= step ? stem : fmt::format("{}（第{}-{}行）", stem, from - first + 1, to - first);
+    draft.title = rows.size() - first <= step
+                      ? stem
+                      : fmt::format("{}（第{}-{}行）", stem, from - first + 1, to - first);
     draft.begin = offsets_hold ? rows[from].begin : from;
     draft.end = offsets_hold ? rows[to - 1].end : file.bytes.size();
-    if (decoded.charset != "utf-8" && decoded.charset != "ascii") draft.rules.push_back("charset:" + decoded.charset);
+    if (decoded.charset != "utf-8" && decoded.charset != "ascii")
+      draft.rules.push_back("charset:" + decoded.charset);
     draft.text = "# " + draft.title + "\n\n";
-    for (size_t i = from; i < to; ++i) draft.text += pairs ? pair_lines(rows[i], columns) : row_line(rows[i], columns);
+    for (size_t i = from; i < to; ++i)
+      draft.text += pairs ? pair_lines(rows[i], columns) : row_line(rows[i], columns);
     out.drafts.push_back(std::move(draft));
   }
   return out;

@@ -19,7 +19,8 @@ std::vector<CsvRow> parse_csv(std::string_view text, char separator) {
   const auto end_row = [&](size_t at) {
     end_cell();
     row.end = at;
-    if (std::any_of(row.cells.begin(), row.cells.end(), [](const auto& c) { return !c.empty(); })) rows.push_back(std::move(row));
+    if (std::any_of(row.cells.begin(), row.cells.end(), [](const auto& c) { return !c.empty(); }))
+      rows.push_back(std::move(row));
     row = {};
     row.begin = at;
   };
@@ -58,7 +59,8 @@ char csv_separator(std::string_view text) {
     if (rows.size() > 1 && head.size() < text.size()) rows.pop_back();  // cut off by the sample
     if (rows.empty()) continue;
     const size_t cells = rows.front().cells.size();
-    const auto same = std::count_if(rows.begin(), rows.end(), [&](const auto& row) { return row.cells.size() == cells; });
+    const auto same = std::count_if(rows.begin(), rows.end(),
+                                    [&](const auto& row) { return row.cells.size() == cells; });
     if (cells >= 2 && static_cast<size_t>(same) * 10 >= rows.size() * 8 && cells > best_cells) {
       best = separator;
       best_cells = cells;

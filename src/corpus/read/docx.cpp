@@ -1,17 +1,17 @@
 // DOCX: a ZIP with word/document.xml (ECMA-376 part 1, section 17). Headings by style and outline
 // level, tables as Markdown; pictures, notes and revisions that were deleted are left out.
+#include <archive.h>
+#include <archive_entry.h>
+
 #include <algorithm>
 #include <map>
 #include <memory>
-
-#include <archive.h>
-#include <archive_entry.h>
-#include <pugixml.hpp>
 
 #include "corpus/outline.h"
 #include "corpus/read/readers.h"
 #include "corpus/read/table.h"
 #include "corpus/utf8.h"
+#include <pugixml.hpp>
 
 namespace plinth::corpus {
 namespace {
@@ -33,14 +33,18 @@ Result<std::string> entry_bytes(archive& zip, std::string_view name) {
   while (true) {
     const auto got = archive_read_data(&zip, buffer, sizeof buffer);
     if (got == 0) return out;
-    if (got < 0) return data_loss("{} in the DOCX is damaged: {}", name, archive_error_string(&zip) ? archive_error_string(&zip) : "no detail");
+    if (got < 0)
+      return data_loss("{} in the DOCX is damaged: {}", name,
+                       archive_error_string(&zip) ? archive_error_string(&zip) : "no detail");
     out.append(buffer, static_cast<size_t>(got));
-    if (out.size() > kPartBytesMax) return exhausted("{} in the DOCX unpacks to more than {} bytes", name, kPartBytesMax);
+    if (out.size() > kPartBytesMax)
+      return exhausted("{} in the DOCX unpacks to more than {} bytes", name, kPartBytesMax);
   }
 }
 
 Result<Parts> unzip(std::string_view bytes) {
-  const std::unique_ptr<archive, decltype(&archive_read_free)> zip(archive_read_new(), &archive_read_free);
+  const std::unique_ptr<archive, decltype(&archive_read_free)> zip(archive_read_new(),
+                                                                   &archive_read_free);
   archive_read_support_format_zip(zip.get());
   if (archive_read_open_memory(zip.get(), bytes.data(), bytes.size()) != ARCHIVE_OK)
     return data_loss("not a ZIP file that can be opened, {} bytes", bytes.size());
@@ -49,7 +53,10 @@ Result<Parts> unzip(std::string_view bytes) {
   for (int i = 0; i < kEntriesMax; ++i) {
     const int status = archive_read_next_header(zip.get(), &entry);
     if (status == ARCHIVE_EOF) break;
-    if (status < ARCHIVE_WARN) return data_loss("the DOCX's ZIP directory is damaged: {}", archive_error_string(zip.get()) ? archive_error_string(zip.get()) : "no detail");
+    if (status < ARCHIVE_WARN)
+      return data_loss(
+          "the DOCX's ZIP directory is damaged: {}",
+          archive_error_string(zip.get()) ? archive_error_string(zip.get()) : "no detail");
     const char* raw = archive_entry_pathname(entry);
     const std::string name = raw == nullptr ? "" : raw;
     if (!wanted(name) || parts.contains(name)) continue;
@@ -66,12 +73,16 @@ std::map<std::string, int> heading_styles(const std::string& styles_xml) {
   if (!doc.load_buffer(styles_xml.data(), styles_xml.size())) return out;
   for (const pugi::xml_node style : doc.child("w:styles").children("w:style")) {
     std::string name = style.child("w:name").attribute("w:val").as_string();
-    std::transform(name.begin(), name.end(), name.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     const std::string id = style.attribute("w:styleId").as_string();
     const auto outline = style.child("w:pPr").child("w:outlineLvl").attribute("w:val");
-    if (name == "title") out[id] = 1;
-    else if (name.starts_with("heading ") && name.size() == 9 && name[8] >= '1' && name[8] <= '6') out[id] = name[8] - '0';
-    else if (outline && outline.as_int(9) < 6) out[id] = std::max(outline.as_int(9), 0) + 1;
+    if (name == "title")
+      out[id] = 1;
+    else if (name.starts_with("heading ") && name.size() == 9 && name[8] >= '1' && name[8] <= '6')
+      out[id] = name[8] - '0';
+    else if (outline && outline.as_int(9) < 6)
+      out[id] = std::max(outline.as_int(9), 0) + 1;
   }
   return out;
 }
@@ -90,9 +101,13 @@ class DocxText {
     if (depth > kDepthMax) return;
     for (const pugi::xml_node node : parent.children()) {
       const std::string_view name = node.name();
-      if (name == "w:p") paragraph(node);
-      else if (name == "w:tbl") table(node, depth);
-      else if (name == "w:sdt" || name == "w:sdtContent" || name == "w:ins" || name == "w:customXml") blocks(node, depth + 1);
+      if (name == "w:p")
+        paragraph(node);
+      else if (name == "w:tbl")
+        table(node, depth);
+      else if (name == "w:sdt" || name == "w:sdtContent" || name == "w:ins" ||
+               name == "w:customXml")
+        blocks(node, depth + 1);
     }
   }
 
@@ -124,12 +139,16 @@ class DocxText {
     if (depth > kDepthMax) return;
     for (const pugi::xml_node node : parent.children()) {
       const std::string_view name = node.name();
-      if (name == "w:t") out += node.child_value();
-      else if (name == "w:tab") out += "\t";
-      else if (name == "w:br" || name == "w:cr") out += "\n";
-      else if (name == "w:noBreakHyphen") out += "-";
-      else if (name != "w:pPr" && name != "w:rPr" && name != "w:del" && name != "w:drawing" && name != "w:pict" &&
-               name != "mc:Fallback")
+      if (name == "w:t")
+        out += node.child_value();
+      else if (name == "w:tab")
+        out += "\t";
+      else if (name == "w:br" || name == "w:cr")
+        out += "\n";
+      else if (name == "w:noBreakHyphen")
+        out += "-";
+      else if (name != "w:pPr" && name != "w:rPr" && name != "w:del" && name != "w:drawing" &&
+               name != "w:pict" && name != "mc:Fallback")
         runs(node, out, depth + 1);
     }
   }
@@ -141,7 +160,8 @@ class DocxText {
       if (name == "w:p") {
         if (!out.empty()) out.push_back(' ');
         runs(node, out, depth);
-      } else if (name == "w:tbl" || name == "w:tr" || name == "w:tc" || name == "w:sdt" || name == "w:sdtContent") {
+      } else if (name == "w:tbl" || name == "w:tr" || name == "w:tc" || name == "w:sdt" ||
+                 name == "w:sdtContent") {
         cell_text(node, out, depth + 1);
       }
     }
@@ -156,12 +176,16 @@ class DocxText {
       int column = 0;
       for (const pugi::xml_node cell : row.children("w:tc")) {
         const auto properties = cell.child("w:tcPr");
-        const int span = std::clamp(properties.child("w:gridSpan").attribute("w:val").as_int(1), 1, 60);
+        const int span =
+            std::clamp(properties.child("w:gridSpan").attribute("w:val").as_int(1), 1, 60);
         const auto merge = properties.child("w:vMerge");
-        const bool hangs = merge && std::string_view(merge.attribute("w:val").as_string()) != "restart";
+        const bool hangs =
+            merge && std::string_view(merge.attribute("w:val").as_string()) != "restart";
         std::string text;
-        if (hangs) text = above[column];
-        else cell_text(cell, text, depth + 1);
+        if (hangs)
+          text = above[column];
+        else
+          cell_text(cell, text, depth + 1);
         above[column] = text;
         builder.cell(text, span);
         column += span;
@@ -185,11 +209,14 @@ Result<Drafts> read_docx(const RawFile& file) {
   PLINTH_TRY(Parts parts, unzip(file.bytes));
   const std::string& xml = parts["word/document.xml"];
   pugi::xml_document doc;
-  const auto parsed = doc.load_buffer(xml.data(), xml.size(), pugi::parse_default | pugi::parse_ws_pcdata);
-  if (!parsed) return data_loss("word/document.xml: {} at byte {}", parsed.description(), parsed.offset);
+  const auto parsed =
+      doc.load_buffer(xml.data(), xml.size(), pugi::parse_default | pugi::parse_ws_pcdata);
+  if (!parsed)
+    return data_loss("word/document.xml: {} at byte {}", parsed.description(), parsed.offset);
   Draft draft;
   draft.end = file.bytes.size();
-  draft.text = DocxText(heading_styles(parts["word/styles.xml"])).run(doc.child("w:document").child("w:body"));
+  draft.text = DocxText(heading_styles(parts["word/styles.xml"]))
+                   .run(doc.child("w:document").child("w:body"));
   if (trim(draft.text).empty()) return invalid("no text in the DOCX");
   Drafts out;
   out.drafts.push_back(std::move(draft));

@@ -10,8 +10,8 @@
 
 namespace plinth::corpus {
 
-// Marks the beginning of a page inside a draft's text, always at the start of a line. Cleaning keeps
-// it; the last stage turns it into Source::pages.
+// Marks the beginning of a page inside a draft's text, always at the start of a line. Cleaning
+// keeps it; the last stage turns it into Source::pages.
 constexpr char kPageMark = '\f';
 
 struct Draft {

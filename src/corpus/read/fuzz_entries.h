@@ -13,13 +13,20 @@ namespace plinth::corpus {
 // Whatever the bytes are: no crash, and what comes out is valid UTF-8 once cleaned.
 inline void check_drafts(const Result<Drafts>& drafts) {
   if (!drafts) return;
-  for (const Draft& draft : drafts->drafts) PLINTH_CHECK(text::is_valid_utf8(clean_text(draft.text).text));
+  for (const Draft& draft : drafts->drafts)
+    PLINTH_CHECK(text::is_valid_utf8(clean_text(draft.text).text));
 }
 
-inline void fuzz_html(std::string_view bytes) { check_drafts(read_html({"f.html", bytes})); }
+inline void fuzz_html(std::string_view bytes) {
+  check_drafts(read_html({"f.html", bytes}));
+}
 
-inline void fuzz_csv(std::string_view bytes) { check_drafts(read_csv({"f.csv", bytes}, {})); }
+inline void fuzz_csv(std::string_view bytes) {
+  check_drafts(read_csv({"f.csv", bytes}, {}));
+}
 
-inline void fuzz_docx(std::string_view bytes) { check_drafts(read_docx({"f.docx", bytes})); }
+inline void fuzz_docx(std::string_view bytes) {
+  check_drafts(read_docx({"f.docx", bytes}));
+}
 
 }  // namespace plinth::corpus

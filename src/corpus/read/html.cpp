@@ -8,10 +8,12 @@
 namespace plinth::corpus {
 namespace {
 
-// The value of charset= in the first bytes: <meta charset="gbk"> or content="text/html; charset=gbk".
+// The value of charset= in the first bytes: <meta charset="gbk"> or content="text/html;
+// charset=gbk".
 std::string declared_charset(std::string_view bytes) {
   std::string head;
-  for (const char c : bytes.substr(0, 4096)) head.push_back(static_cast<char>(fold_char(static_cast<unsigned char>(c) & 0x7F)));
+  for (const char c : bytes.substr(0, 4096))
+    head.push_back(static_cast<char>(fold_char(static_cast<unsigned char>(c) & 0x7F)));
   size_t at = head.find("charset=");
   if (at == head.npos) return {};
   at += 8;
@@ -31,7 +33,8 @@ std::string page_title(std::span<const HtmlNode> nodes) {
   if (!heading.empty() && (title.empty() || title.find(heading) != title.npos)) return heading;
   for (const std::string_view mark : {" - ", " | ", "_", "－", "—", " – "}) {
     const size_t cut = title.find(mark);
-    if (cut != title.npos && count_chars(std::string_view(title).substr(0, cut)) >= 4) title.resize(cut);
+    if (cut != title.npos && count_chars(std::string_view(title).substr(0, cut)) >= 4)
+      title.resize(cut);
   }
   return std::string(trim(title.empty() ? heading : title));
 }
@@ -44,12 +47,15 @@ Result<Drafts> read_html(const RawFile& file) {
   const HtmlContent content = find_content(nodes);
   Draft draft;
   draft.end = file.bytes.size();
-  if (decoded.charset != "utf-8" && decoded.charset != "ascii") draft.rules.push_back("charset:" + decoded.charset);
+  if (decoded.charset != "utf-8" && decoded.charset != "ascii")
+    draft.rules.push_back("charset:" + decoded.charset);
   draft.title = page_title(nodes);
   draft.text = render_html(nodes, content.keep);
   draft.blocks_removed = content.blocks_removed;
-  if (content.blocks_removed > 0) draft.rules.push_back(fmt::format("html:boilerplate:{}", content.blocks_removed));
-  if (trim(draft.text).empty()) return invalid("no text in the HTML page of {} bytes", file.bytes.size());
+  if (content.blocks_removed > 0)
+    draft.rules.push_back(fmt::format("html:boilerplate:{}", content.blocks_removed));
+  if (trim(draft.text).empty())
+    return invalid("no text in the HTML page of {} bytes", file.bytes.size());
   Drafts out;
   out.drafts.push_back(std::move(draft));
   return out;

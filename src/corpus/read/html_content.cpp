@@ -15,7 +15,9 @@ struct Weight {
   int64_t links = 0;
   int64_t commas = 0;
 
-  double link_density() const { return chars == 0 ? 0.0 : static_cast<double>(links) / static_cast<double>(chars); }
+  double link_density() const {
+    return chars == 0 ? 0.0 : static_cast<double>(links) / static_cast<double>(chars);
+  }
 };
 
 bool one_of(std::string_view tag, std::initializer_list<std::string_view> tags) {
@@ -24,9 +26,10 @@ bool one_of(std::string_view tag, std::initializer_list<std::string_view> tags) 
 
 // Never content, whatever they hold.
 bool is_machinery(std::string_view tag) {
-  return one_of(tag, {"script", "style", "noscript", "template", "iframe", "object", "embed", "svg",
-                      "canvas", "button", "select", "option", "input", "textarea", "link", "meta",
-                      "head", "title", "video", "audio", "map", "datalist", "applet", "frame"});
+  return one_of(
+      tag, {"script", "style",  "noscript", "template", "iframe", "object",   "embed",  "svg",
+            "canvas", "button", "select",   "option",   "input",  "textarea", "link",   "meta",
+            "head",   "title",  "video",    "audio",    "map",    "datalist", "applet", "frame"});
 }
 
 bool has_word(std::string_view label, std::string_view word) {
@@ -40,24 +43,95 @@ bool has_word(std::string_view label, std::string_view word) {
 
 // Words of class, id and role that say "not the article". Whole words only: "ad" is not in "head".
 bool says_boilerplate(std::string_view label) {
-  static constexpr std::array<std::string_view, 78> kWords = {
-      "nav", "navi", "navbar", "navigation", "topnav", "subnav", "menu", "menus", "breadcrumb", "breadcrumbs",
-      "crumb", "crumbs", "footer", "foot", "bottombar", "sidebar", "sidebars", "aside", "side", "rightbar",
-      "leftbar", "ad", "ads", "adv", "advert", "adverts", "advertisement", "advertising", "adbox", "gg",
-      "guanggao", "banner", "banners", "sponsor", "sponsored", "promo", "promotion", "popup", "modal", "dialog",
-      "share", "sharing", "shares", "social", "bdsharebuttonbox", "related", "relate", "recommend",
-      "recommended", "recommendation", "recommends", "hot", "hotnews", "ranking", "rank", "tags", "tagcloud", "pagination",
-      "pager", "pages", "page nav", "login", "register", "signin", "copyright", "toolbar", "qrcode", "erweima",
-      "subscribe", "newsletter", "cookie", "cookies", "contentinfo", "complementary", "search", "searchbox", "feedback", "friendlink"};
-  return std::any_of(kWords.begin(), kWords.end(), [&](auto word) { return has_word(label, word); });
+  static constexpr std::array<std::string_view, 78> kWords = {"nav",
+                                                              "navi",
+                                                              "navbar",
+                                                              "navigation",
+                                                              "topnav",
+                                                              "subnav",
+                                                              "menu",
+                                                              "menus",
+                                                              "breadcrumb",
+                                                              "breadcrumbs",
+                                                              "crumb",
+                                                              "crumbs",
+                                                              "footer",
+                                                              "foot",
+                                                              "bottombar",
+                                                              "sidebar",
+                                                              "sidebars",
+                                                              "aside",
+                                                              "side",
+                                                              "rightbar",
+                                                              "leftbar",
+                                                              "ad",
+                                                              "ads",
+                                                              "adv",
+                                                              "advert",
+                                                              "adverts",
+                                                              "advertisement",
+                                                              "advertising",
+                                                              "adbox",
+                                                              "gg",
+                                                              "guanggao",
+                                                              "banner",
+                                                              "banners",
+                                                              "sponsor",
+                                                              "sponsored",
+                                                              "promo",
+                                                              "promotion",
+                                                              "popup",
+                                                              "modal",
+                                                              "dialog",
+                                                              "share",
+                                                              "sharing",
+                                                              "shares",
+                                                              "social",
+                                                              "bdsharebuttonbox",
+                                                              "related",
+                                                              "relate",
+                                                              "recommend",
+                                                              "recommended",
+                                                              "recommendation",
+                                                              "recommends",
+                                                              "hot",
+                                                              "hotnews",
+                                                              "ranking",
+                                                              "rank",
+                                                              "tags",
+                                                              "tagcloud",
+                                                              "pagination",
+                                                              "pager",
+                                                              "pages",
+                                                              "page nav",
+                                                              "login",
+                                                              "register",
+                                                              "signin",
+                                                              "copyright",
+                                                              "toolbar",
+                                                              "qrcode",
+                                                              "erweima",
+                                                              "subscribe",
+                                                              "newsletter",
+                                                              "cookie",
+                                                              "cookies",
+                                                              "contentinfo",
+                                                              "complementary",
+                                                              "search",
+                                                              "searchbox",
+                                                              "feedback",
+                                                              "friendlink"};
+  return std::any_of(kWords.begin(), kWords.end(),
+                     [&](auto word) { return has_word(label, word); });
 }
 
 bool says_content(std::string_view label) {
   return std::any_of(label.begin(), label.end(), [](char c) { return c != ' '; }) &&
          (label.find("article") != label.npos || label.find("content") != label.npos ||
           has_word(label, "main") || has_word(label, "post") || label.find("entry") != label.npos ||
-          has_word(label, "text") || has_word(label, "body") || label.find("detail") != label.npos ||
-          has_word(label, "story") || has_word(label, "news") || has_word(label, "message"));
+          has_word(label, "text") || has_word(label, "body") ||
+          label.find("detail") != label.npos || has_word(label, "story") ||
+          has_word(label, "news") || has_word(label, "message"));
 }
 
 bool says_chatter(std::string_view label) {
@@ -68,7 +142,10 @@ bool says_chatter(std::string_view label) {
 class Finder {
  public:
   explicit Finder(std::span<const HtmlNode> nodes)
-      : nodes_(nodes), dropped_(nodes.size(), false), own_(nodes.size()), all_(nodes.size()),
+      : nodes_(nodes),
+        dropped_(nodes.size(), false),
+        own_(nodes.size()),
+        all_(nodes.size()),
         score_(nodes.size(), 0.0) {}
 
   HtmlContent run() {
@@ -84,13 +161,17 @@ class Finder {
 
  private:
   size_t size() const { return nodes_.size(); }
+
   static size_t at(int32_t i) { return static_cast<size_t>(i); }
 
-  void drop(size_t i) { std::fill(dropped_.begin() + static_cast<long>(i), dropped_.begin() + nodes_[i].end, true); }
+  void drop(size_t i) {
+    std::fill(dropped_.begin() + static_cast<long>(i), dropped_.begin() + nodes_[i].end, true);
+  }
 
   void drop_machinery() {
     for (size_t i = 0; i < size(); ++i)
-      if (!dropped_[i] && !nodes_[i].is_text() && (is_machinery(nodes_[i].tag) || nodes_[i].hidden)) {
+      if (!dropped_[i] && !nodes_[i].is_text() &&
+          (is_machinery(nodes_[i].tag) || nodes_[i].hidden)) {
         if (nodes_[i].tag != "body" && nodes_[i].tag != "html") drop(i);
       }
     machinery_ = dropped_;
@@ -133,7 +214,8 @@ class Finder {
     const int64_t total = std::max<int64_t>(1, all_[0].chars);
     for (size_t i = 0; i < size(); ++i) {
       const HtmlNode& node = nodes_[i];
-      if (dropped_[i] || node.is_text() || one_of(node.tag, {"html", "body", "main", "article"})) continue;
+      if (dropped_[i] || node.is_text() || one_of(node.tag, {"html", "body", "main", "article"}))
+        continue;
       const bool by_tag = one_of(node.tag, {"nav", "footer", "aside", "menu", "dialog"}) ||
                           (node.tag == "header" && !inside(i, {"article", "main"}));
       const bool by_label = says_boilerplate(node.label) && !says_content(node.label);
@@ -155,7 +237,9 @@ class Finder {
   void drop_link_lists() {
     for (size_t i = 0; i < size(); ++i) {
       const HtmlNode& node = nodes_[i];
-      if (dropped_[i] || !one_of(node.tag, {"ul", "ol", "dl", "div", "table", "p", "section", "tr"})) continue;
+      if (dropped_[i] ||
+          !one_of(node.tag, {"ul", "ol", "dl", "div", "table", "p", "section", "tr"}))
+        continue;
       const Weight& w = all_[i];
       if (w.chars == 0 || w.link_density() < 0.7) continue;
       if (w.chars > all_[0].chars / 2) continue;
@@ -171,11 +255,13 @@ class Finder {
       if (dropped_[i] || !is_block_tag(nodes_[i].tag)) continue;
       const Weight& own = own_[i];
       if (own.chars < 10) continue;
-      double value = 1.0 + static_cast<double>(own.commas) + std::min(static_cast<double>(own.chars) / 40.0, 6.0);
+      double value = 1.0 + static_cast<double>(own.commas) +
+                     std::min(static_cast<double>(own.chars) / 40.0, 6.0);
       value *= 1.0 - own.link_density();
       // Teasers of other articles come as list items, the article itself rarely.
       if (nodes_[i].tag == "li" || inside(i, {"li"})) value *= 0.4;
-      // A block of running text counts for itself too: pages that break lines with <br> have no <p>.
+      // A block of running text counts for itself too: pages that break lines with <br> have no
+      // <p>.
       score_[i] += value;
       double share = 1.0;
       int32_t up = nodes_[i].parent;
@@ -189,7 +275,8 @@ class Finder {
     for (size_t i = 0; i < size(); ++i) {
       if (score_[i] <= 0) continue;
       double factor = 1.0;
-      if (says_content(nodes_[i].label) || one_of(nodes_[i].tag, {"article", "main"})) factor *= 1.3;
+      if (says_content(nodes_[i].label) || one_of(nodes_[i].tag, {"article", "main"}))
+        factor *= 1.3;
       if (says_chatter(nodes_[i].label)) factor *= 0.6;
       if (one_of(nodes_[i].tag, {"html", "body"})) factor *= 0.5;
       score_[i] *= factor * (1.0 - all_[i].link_density());
@@ -219,7 +306,8 @@ class Finder {
       const int64_t plain_inner = inner.chars - inner.links;
       const int64_t plain_outer = outer.chars - outer.links;
       const bool denser = outer.commas * 10 > inner.commas * 13;
-      if (denser && plain_outer * 10 > plain_inner * 13 && outer.link_density() < inner.link_density() + 0.15)
+      if (denser && plain_outer * 10 > plain_inner * 13 &&
+          outer.link_density() < inner.link_density() + 0.15)
         choice = at(up);
     }
     return choice;
@@ -236,7 +324,8 @@ class Finder {
       if (i == root || dropped_[i] || nodes_[i].is_text()) continue;
       const Weight& w = all_[i];
       const bool heading = one_of(nodes_[i].tag, {"h1", "h2"}) && i < root;
-      const bool reads = w.commas >= 2 && w.chars >= 30 && w.link_density() < 0.2 && !says_chatter(nodes_[i].label);
+      const bool reads = w.commas >= 2 && w.chars >= 30 && w.link_density() < 0.2 &&
+                         !says_chatter(nodes_[i].label);
       const bool scored = score_[i] > 0.25 * score_[root];
       if (heading || reads || scored) choose(i);
     }
@@ -244,7 +333,8 @@ class Finder {
 
   HtmlContent finish() {
     std::vector<int32_t> chosen_before(size() + 1, 0);
-    for (size_t i = 0; i < size(); ++i) chosen_before[i + 1] = chosen_before[i] + (chosen_[i] ? 1 : 0);
+    for (size_t i = 0; i < size(); ++i)
+      chosen_before[i + 1] = chosen_before[i] + (chosen_[i] ? 1 : 0);
     HtmlContent out;
     for (size_t i = 0; i < size();) {
       const bool gone = chosen_before[at(nodes_[i].end)] == chosen_before[i];

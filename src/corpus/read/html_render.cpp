@@ -21,7 +21,8 @@ void append_inline(std::string_view text, std::string& out) {
 
 class Renderer {
  public:
-  Renderer(std::span<const HtmlNode> nodes, const std::vector<bool>& keep) : nodes_(nodes), keep_(keep) {}
+  Renderer(std::span<const HtmlNode> nodes, const std::vector<bool>& keep)
+      : nodes_(nodes), keep_(keep) {}
 
   std::string run() {
     for (size_t i = 0; i < nodes_.size(); ++i) {
@@ -45,8 +46,10 @@ class Renderer {
 
  private:
   void text(const HtmlNode& node) {
-    if (pre_ > 0) line_ += node.text;
-    else append_inline(node.text, line_);
+    if (pre_ > 0)
+      line_ += node.text;
+    else
+      append_inline(node.text, line_);
   }
 
   void open_block(const HtmlNode& node) {

@@ -17,7 +17,8 @@ constexpr int kDepthMax = 250;
 constexpr size_t kNodesMax = 4'000'000;
 
 std::string_view view(const xmlChar* text) {
-  return text == nullptr ? std::string_view() : std::string_view(reinterpret_cast<const char*>(text));
+  return text == nullptr ? std::string_view()
+                         : std::string_view(reinterpret_cast<const char*>(text));
 }
 
 std::string_view attribute(const xmlNode& node, std::string_view name) {
@@ -27,7 +28,8 @@ std::string_view attribute(const xmlNode& node, std::string_view name) {
   return {};
 }
 
-// "siteNav top_bar" -> "site nav top bar": words at separators and at a capital after a small letter.
+// "siteNav top_bar" -> "site nav top bar": words at separators and at a capital after a small
+// letter.
 void add_words(std::string_view text, std::string& out) {
   char last = ' ';
   for (const char c : text.substr(0, 400)) {
@@ -54,7 +56,8 @@ bool is_hidden(const xmlNode& node) {
   std::string style;
   for (const char c : attribute(node, "style").substr(0, 300))
     if (c != ' ') style.push_back(static_cast<char>(fold_char(static_cast<unsigned char>(c))));
-  // visibility:hidden is left alone: pages hide their whole article that way until a script has run.
+  // visibility:hidden is left alone: pages hide their whole article that way until a script has
+  // run.
   return style.find("display:none") != style.npos;
 }
 
@@ -77,7 +80,7 @@ std::vector<HtmlNode> flatten(const xmlNode* root) {
   std::vector<HtmlNode> out;
   std::vector<int32_t> open;  // indices of the elements we are inside
   const xmlNode* node = root;
-  int folded = 0;             // elements below the depth bound that we are inside
+  int folded = 0;  // elements below the depth bound that we are inside
   const auto leave = [&] {
     if (folded > 0) {
       --folded;
@@ -97,7 +100,8 @@ std::vector<HtmlNode> flatten(const xmlNode* root) {
         ++folded;
       }
       entered = true;
-    } else if ((node->type == XML_TEXT_NODE || node->type == XML_CDATA_SECTION_NODE) && parent >= 0) {
+    } else if ((node->type == XML_TEXT_NODE || node->type == XML_CDATA_SECTION_NODE) &&
+               parent >= 0) {
       HtmlNode text;
       text.text = std::string(view(node->content));
       text.parent = parent;
@@ -124,20 +128,23 @@ std::vector<HtmlNode> flatten(const xmlNode* root) {
 
 bool is_block_tag(std::string_view tag) {
   static constexpr std::array<std::string_view, 46> kBlocks = {
-      "address", "article", "aside",  "blockquote", "body",    "caption", "center", "dd",     "details",
-      "dialog",  "dir",     "div",    "dl",         "dt",      "fieldset", "figcaption", "figure", "footer",
-      "form",    "frameset", "h1",    "h2",         "h3",      "h4",      "h5",     "h6",     "header",
-      "hr",      "html",    "li",     "main",       "menu",    "nav",     "noscript", "ol",   "p",
-      "pre",     "section", "summary", "table",     "tbody",   "td",      "tfoot",  "th",     "thead", "tr"};
+      "address", "article",  "aside",  "blockquote", "body",  "caption", "center",   "dd",
+      "details", "dialog",   "dir",    "div",        "dl",    "dt",      "fieldset", "figcaption",
+      "figure",  "footer",   "form",   "frameset",   "h1",    "h2",      "h3",       "h4",
+      "h5",      "h6",       "header", "hr",         "html",  "li",      "main",     "menu",
+      "nav",     "noscript", "ol",     "p",          "pre",   "section", "summary",  "table",
+      "tbody",   "td",       "tfoot",  "th",         "thead", "tr"};
   return tag == "ul" || std::find(kBlocks.begin(), kBlocks.end(), tag) != kBlocks.end();
 }
 
 Result<std::vector<HtmlNode>> parse_html(std::string_view utf8) {
-  if (utf8.size() > INT_MAX / 2) return exhausted("HTML of {} bytes is larger than the parser takes", utf8.size());
+  if (utf8.size() > INT_MAX / 2)
+    return exhausted("HTML of {} bytes is larger than the parser takes", utf8.size());
   constexpr int kOptions = HTML_PARSE_RECOVER | HTML_PARSE_NOERROR | HTML_PARSE_NOWARNING |
                            HTML_PARSE_NONET | HTML_PARSE_COMPACT;
   const std::unique_ptr<xmlDoc, decltype(&xmlFreeDoc)> doc(
-      htmlReadMemory(utf8.data(), static_cast<int>(utf8.size()), nullptr, "UTF-8", kOptions), &xmlFreeDoc);
+      htmlReadMemory(utf8.data(), static_cast<int>(utf8.size()), nullptr, "UTF-8", kOptions),
+      &xmlFreeDoc);
   const xmlNode* root = doc ? xmlDocGetRootElement(doc.get()) : nullptr;
   if (root == nullptr) return data_loss("no HTML element in {} bytes", utf8.size());
   auto nodes = flatten(root);

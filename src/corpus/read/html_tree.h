@@ -11,11 +11,11 @@
 namespace plinth::corpus {
 
 struct HtmlNode {
-  std::string tag;      // lower case; empty for text
-  std::string text;     // of a text node
-  std::string label;    // class, id and role of an element, lower case words separated by spaces
+  std::string tag;    // lower case; empty for text
+  std::string text;   // of a text node
+  std::string label;  // class, id and role of an element, lower case words separated by spaces
   int32_t parent = -1;
-  int32_t end = 0;      // the subtree of node i is [i, end)
+  int32_t end = 0;  // the subtree of node i is [i, end)
   int16_t colspan = 1;
   int16_t rowspan = 1;
   bool hidden = false;  // hidden attribute, display:none, aria-hidden

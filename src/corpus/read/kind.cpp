@@ -10,7 +10,9 @@ namespace {
 
 std::string lower(std::string_view text) {
   std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](char c) { return static_cast<char>(fold_char(static_cast<unsigned char>(c))); });
+  std::transform(out.begin(), out.end(), out.begin(), [](char c) {
+    return static_cast<char>(fold_char(static_cast<unsigned char>(c)));
+  });
   return out;
 }
 
@@ -22,7 +24,9 @@ bool looks_binary(std::string_view bytes) {
   for (size_t i = 0; i < head.size(); ++i) {
     const auto byte = static_cast<unsigned char>(head[i]);
     if (byte == 0) (i % 2 == 0 ? even : odd)++;
-    if (byte < 0x20 && byte != 0 && byte != '\t' && byte != '\n' && byte != '\r' && byte != '\f' && byte != 0x1B) ++control;
+    if (byte < 0x20 && byte != 0 && byte != '\t' && byte != '\n' && byte != '\r' && byte != '\f' &&
+        byte != 0x1B)
+      ++control;
   }
   if (even + odd > 0) return std::min(even, odd) * 20 > even + odd || control * 20 > head.size();
   return control * 10 > head.size();
@@ -39,14 +43,22 @@ bool looks_html(std::string_view head) {
 
 std::string_view kind_name(Kind kind) {
   switch (kind) {
-    case Kind::kText: return "text";
-    case Kind::kMarkdown: return "markdown";
-    case Kind::kHtml: return "html";
-    case Kind::kPdf: return "pdf";
-    case Kind::kDocx: return "docx";
-    case Kind::kCsv: return "csv";
-    case Kind::kJsonl: return "jsonl";
-    case Kind::kBinary: return "binary";
+    case Kind::kText:
+      return "text";
+    case Kind::kMarkdown:
+      return "markdown";
+    case Kind::kHtml:
+      return "html";
+    case Kind::kPdf:
+      return "pdf";
+    case Kind::kDocx:
+      return "docx";
+    case Kind::kCsv:
+      return "csv";
+    case Kind::kJsonl:
+      return "jsonl";
+    case Kind::kBinary:
+      return "binary";
   }
   return "unknown";
 }
@@ -57,7 +69,9 @@ Kind kind_of(std::string_view name, std::string_view bytes) {
   if (bytes.substr(0, 1024).find("%PDF-") != bytes.npos) return Kind::kPdf;
   if (extension == "pdf") return Kind::kPdf;  // damaged: the reader says how
   if (bytes.starts_with("PK\x03\x04") || extension == "docx")
-    return extension == "docx" || bytes.substr(0, 1 << 16).find("word/") != bytes.npos ? Kind::kDocx : Kind::kBinary;
+    return extension == "docx" || bytes.substr(0, 1 << 16).find("word/") != bytes.npos
+               ? Kind::kDocx
+               : Kind::kBinary;
   if (looks_binary(bytes)) return Kind::kBinary;
   if (extension == "html" || extension == "htm" || extension == "xhtml") return Kind::kHtml;
   if (extension == "csv" || extension == "tsv") return Kind::kCsv;

@@ -1,13 +1,13 @@
 // PDF by poppler: text page by page, lines put together into paragraphs, running heads and page
 // numbers dropped. Scanned pages have no text layer and are reported as such.
+#include <poppler-document.h>
+#include <poppler-global.h>
+#include <poppler-page.h>
+
 #include <algorithm>
 #include <map>
 #include <memory>
 #include <mutex>
-
-#include <poppler-document.h>
-#include <poppler-global.h>
-#include <poppler-page.h>
 
 #include "corpus/outline.h"
 #include "corpus/read/readers.h"
@@ -35,9 +35,11 @@ Result<std::vector<Lines>> page_lines(std::string_view bytes) {
   const std::unique_ptr<poppler::document> document(
       poppler::document::load_from_raw_data(bytes.data(), static_cast<int>(bytes.size())));
   if (!document) return data_loss("not a PDF that can be opened, {} bytes", bytes.size());
-  if (document->is_locked()) return make_error(Code::kPermissionDenied, "the PDF asks for a password");
+  if (document->is_locked())
+    return make_error(Code::kPermissionDenied, "the PDF asks for a password");
   const int pages = document->pages();
-  if (pages < 1 || pages > kPagesMax) return data_loss("the PDF has {} pages, outside 1..{}", pages, kPagesMax);
+  if (pages < 1 || pages > kPagesMax)
+    return data_loss("the PDF has {} pages, outside 1..{}", pages, kPagesMax);
   std::vector<Lines> out(static_cast<size_t>(pages));
   size_t total = 0;
   for (int i = 0; i < pages; ++i) {
@@ -45,7 +47,8 @@ Result<std::vector<Lines>> page_lines(std::string_view bytes) {
     if (!page) continue;
     const auto text = page->text(poppler::rectf(), poppler::page::raw_order_layout).to_utf8();
     total += text.size();
-    if (total > kTextBytesMax) return exhausted("the PDF holds more than {} bytes of text", kTextBytesMax);
+    if (total > kTextBytesMax)
+      return exhausted("the PDF holds more than {} bytes of text", kTextBytesMax);
     each_line(std::string_view(text.data(), text.size()), [&](std::string_view line) {
       for (size_t at; (at = line.find('\f')) != line.npos;) line = line.substr(at + 1);
       if (!trim(line).empty()) out[static_cast<size_t>(i)].emplace_back(trim(line));
@@ -79,21 +82,22 @@ int drop_running_heads(std::vector<Lines>& pages) {
     for (size_t i = 0; i < lines.size(); ++i)
       if (i < kEdge || i + kEdge >= lines.size()) body(i);
   };
-  for (const Lines& lines : pages)
-    edges(lines, [&](size_t i) { ++seen[shape_of(lines[i])]; });
+  for (const Lines& lines : pages) edges(lines, [&](size_t i) { ++seen[shape_of(lines[i])]; });
   int dropped = 0;
   for (Lines& lines : pages) {
     std::vector<bool> gone(lines.size(), false);
     edges(lines, [&](size_t i) {
       const int times = seen[shape_of(lines[i])];
-      const bool repeated = pages.size() >= 3 && times * 2 >= static_cast<int>(pages.size()) && times >= 3 &&
-                            count_chars(lines[i]) <= 50;
+      const bool repeated = pages.size() >= 3 && times * 2 >= static_cast<int>(pages.size()) &&
+                            times >= 3 && count_chars(lines[i]) <= 50;
       gone[i] = repeated || is_page_number(lines[i]);
     });
     Lines kept;
     for (size_t i = 0; i < lines.size(); ++i) {
-      if (gone[i]) ++dropped;
-      else kept.push_back(std::move(lines[i]));
+      if (gone[i])
+        ++dropped;
+      else
+        kept.push_back(std::move(lines[i]));
     }
     lines = std::move(kept);
   }
@@ -103,13 +107,16 @@ int drop_running_heads(std::vector<Lines>& pages) {
 // Does `line` go on after `before`? Full lines that do not end a sentence do, unless a new heading,
 // article or list item begins.
 bool continues(std::string_view before, std::string_view line, size_t full_chars) {
-  if (ends_with_any(before, {"。", "！", "？", "；", "：", ".", "!", "?", ";", ":", "|"})) return false;
+  if (ends_with_any(before, {"。", "！", "？", "；", "：", ".", "!", "?", ";", ":", "|"}))
+    return false;
   if (begins_item(line) || heading_level(before) > 0 || heading_level(line) > 0) return false;
   return count_chars(before) * 100 >= full_chars * 85;
 }
 
 bool needs_space(std::string_view before, std::string_view line) {
-  const auto ascii = [](char c) { return static_cast<unsigned char>(c) > 0x20 && static_cast<unsigned char>(c) < 0x7F; };
+  const auto ascii = [](char c) {
+    return static_cast<unsigned char>(c) > 0x20 && static_cast<unsigned char>(c) < 0x7F;
+  };
   return ascii(before.back()) && ascii(line.front());
 }
 
@@ -126,7 +133,8 @@ size_t full_line_chars(const std::vector<Lines>& pages) {
 
 // The first line of a document is its title when it is short and no sentence.
 int title_level(std::string_view line) {
-  const bool title = count_chars(line) <= 40 && line.find("。") == line.npos && !ends_with_any(line, {"；", "：", "，", ".", ":"});
+  const bool title = count_chars(line) <= 40 && line.find("。") == line.npos &&
+                     !ends_with_any(line, {"；", "：", "，", ".", ":"});
   return title && !begins_item(line) ? 1 : heading_level(line);
 }
 
@@ -145,7 +153,8 @@ std::string join_pages(const std::vector<Lines>& pages) {
   for (const Lines& lines : pages) {
     bool mark = true;  // this page's mark is still to be set
     for (const std::string& line : lines) {
-      const bool joins = !paragraph.empty() && continues(paragraph.substr(paragraph.rfind('\n') + 1), line, full);
+      const bool joins =
+          !paragraph.empty() && continues(paragraph.substr(paragraph.rfind('\n') + 1), line, full);
       if (!joins) flush();
       if (mark && !joins) {
         out.push_back(kPageMark);

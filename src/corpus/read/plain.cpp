@@ -10,7 +10,8 @@ Result<Draft> whole_file(const RawFile& file) {
   PLINTH_TRY(auto decoded, decode_text(file.bytes));
   Draft draft;
   draft.end = file.bytes.size();
-  if (decoded.charset != "utf-8" && decoded.charset != "ascii") draft.rules.push_back("charset:" + decoded.charset);
+  if (decoded.charset != "utf-8" && decoded.charset != "ascii")
+    draft.rules.push_back("charset:" + decoded.charset);
   draft.text = std::move(decoded.text);
   return draft;
 }
@@ -29,10 +30,12 @@ void take_front_matter(Draft& draft) {
   if (close == text.npos || close > 8192) return;
   bool pairs = true;
   each_line(text.substr(4, close - 4), [&](std::string_view line) {
-    if (line.find(':') == line.npos && !trim(line).empty() && !starts_with_any(line, {" ", "-"})) pairs = false;
+    if (line.find(':') == line.npos && !trim(line).empty() && !starts_with_any(line, {" ", "-"}))
+      pairs = false;
     if (line.starts_with("title:")) {
       auto title = trim(line.substr(6));
-      if (title.size() >= 2 && (title.front() == '"' || title.front() == '\'') && title.back() == title.front())
+      if (title.size() >= 2 && (title.front() == '"' || title.front() == '\'') &&
+          title.back() == title.front())
         title = title.substr(1, title.size() - 2);
       draft.title = std::string(title);
     }
@@ -103,14 +106,22 @@ Result<Drafts> read_markdown(const RawFile& file) {
 Result<Drafts> read_any(const RawFile& file, const RefineRecipe& recipe) {
   if (trim(file.bytes).empty()) return invalid("the file is empty");
   switch (const Kind kind = kind_of(file.path, file.bytes)) {
-    case Kind::kText: return read_text(file);
-    case Kind::kMarkdown: return read_markdown(file);
-    case Kind::kHtml: return read_html(file);
-    case Kind::kPdf: return read_pdf(file);
-    case Kind::kDocx: return read_docx(file);
-    case Kind::kCsv: return read_csv(file, recipe);
-    case Kind::kJsonl: return read_jsonl(file, recipe);
-    case Kind::kBinary: return invalid("{} content of {} bytes has no reader", kind_name(kind), file.bytes.size());
+    case Kind::kText:
+      return read_text(file);
+    case Kind::kMarkdown:
+      return read_markdown(file);
+    case Kind::kHtml:
+      return read_html(file);
+    case Kind::kPdf:
+      return read_pdf(file);
+    case Kind::kDocx:
+      return read_docx(file);
+    case Kind::kCsv:
+      return read_csv(file, recipe);
+    case Kind::kJsonl:
+      return read_jsonl(file, recipe);
+    case Kind::kBinary:
+      return invalid("{} content of {} bytes has no reader", kind_name(kind), file.bytes.size());
   }
   return internal_error("{}: no such kind", file.path);
 }

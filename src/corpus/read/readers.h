@@ -1,5 +1,5 @@
-// One reader per format. Each is pure: bytes in, drafts out. None throws, none reads beyond bounds it
-// states, and what it cannot read it names in Drafts::bad or as an Error for the whole file.
+// One reader per format. Each is pure: bytes in, drafts out. None throws, none reads beyond bounds
+// it states, and what it cannot read it names in Drafts::bad or as an Error for the whole file.
 #pragma once
 
 #include "corpus/corpus.h"

@@ -22,7 +22,9 @@ std::string one_line(std::string_view text) {
 
 }  // namespace
 
-void TableBuilder::begin_row() { rows_.emplace_back(); }
+void TableBuilder::begin_row() {
+  rows_.emplace_back();
+}
 
 void TableBuilder::take_spans() {
   auto& row = rows_.back();
@@ -59,9 +61,11 @@ std::string TableBuilder::markdown() const {
   std::string out;
   bool ruled = false;
   for (const auto& row : rows_) {
-    if (std::all_of(row.begin(), row.end(), [](const auto& cell) { return cell.empty(); })) continue;
+    if (std::all_of(row.begin(), row.end(), [](const auto& cell) { return cell.empty(); }))
+      continue;
     out += "|";
-    for (size_t i = 0; i < width; ++i) out += " " + (i < row.size() ? row[i] : std::string()) + " |";
+    for (size_t i = 0; i < width; ++i)
+      out += " " + (i < row.size() ? row[i] : std::string()) + " |";
     out += "\n";
     if (ruled) continue;
     out += "|";

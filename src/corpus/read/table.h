@@ -15,6 +15,7 @@ class TableBuilder {
   void cell(std::string_view text, int colspan = 1, int rowspan = 1);
 
   size_t rows() const { return rows_.size(); }
+
   // The widest row.
   size_t columns() const;
 

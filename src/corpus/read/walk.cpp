@@ -7,14 +7,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool hidden(const Path& path) { return path.filename().string().starts_with("."); }
+bool hidden(const Path& path) {
+  return path.filename().string().starts_with(".");
+}
 
 Status walk_folder(const Path& root, const std::string& prefix, std::vector<InputFile>& out) {
   std::error_code error;
-  auto it = fs::recursive_directory_iterator(root, fs::directory_options::skip_permission_denied, error);
+  auto it =
+      fs::recursive_directory_iterator(root, fs::directory_options::skip_permission_denied, error);
   if (error) return not_found("input {}: {}", root.string(), error.message());
   for (const auto end = fs::recursive_directory_iterator(); it != end; it.increment(error)) {
-    if (error) return make_error(Code::kUnavailable, "input {}: {}", root.string(), error.message());
+    if (error)
+      return make_error(Code::kUnavailable, "input {}: {}", root.string(), error.message());
     if (hidden(it->path())) {
       if (it->is_directory(error)) it.disable_recursion_pending();
       continue;
@@ -29,7 +33,9 @@ Status walk_folder(const Path& root, const std::string& prefix, std::vector<Inpu
 
 std::string own_name(const Path& input) {
   const Path name = (input / "").parent_path().filename();
-  return name.empty() || name == "." || name == ".." ? fs::absolute(input).lexically_normal().parent_path().filename().string() : name.string();
+  return name.empty() || name == "." || name == ".."
+             ? fs::absolute(input).lexically_normal().parent_path().filename().string()
+             : name.string();
 }
 
 }  // namespace
@@ -48,7 +54,8 @@ Result<std::vector<InputFile>> walk_inputs(std::span<const Path> inputs) {
     }
   }
   std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
-  const auto twin = std::adjacent_find(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.name == b.name; });
+  const auto twin = std::adjacent_find(
+      out.begin(), out.end(), [](const auto& a, const auto& b) { return a.name == b.name; });
   if (twin != out.end())
     return invalid("inputs {} and {} would both be called {}", twin->path.string(),
                    std::next(twin)->path.string(), twin->name);

@@ -19,7 +19,8 @@ Json clusters_json(const std::vector<Cluster>& clusters) {
     if (out.size() == kClustersInReport) break;
     Json dropped = Json::array();
     for (const ClusterMember& m : cluster.dropped) dropped.push_back(member(m));
-    out.push_back({{"kept", {{"id", cluster.kept.id}, {"path", cluster.kept.path}}}, {"dropped", std::move(dropped)}});
+    out.push_back({{"kept", {{"id", cluster.kept.id}, {"path", cluster.kept.path}}},
+                   {"dropped", std::move(dropped)}});
   }
   return out;
 }
@@ -32,8 +33,9 @@ int64_t at_or_zero(const std::map<std::string, int64_t>& map, const std::string&
 }  // namespace
 
 const std::vector<std::string>& stage_order() {
-  static const std::vector<std::string> kStages = {"read",       "length",  "broken", "language",        "symbols",       "spam",
-                                                   "repetition", "quality", "exam",   "exact_duplicate", "near_duplicate"};
+  static const std::vector<std::string> kStages = {
+      "read",       "length",  "broken", "language",        "symbols",       "spam",
+      "repetition", "quality", "exam",   "exact_duplicate", "near_duplicate"};
   return kStages;
 }
 
@@ -60,7 +62,8 @@ void Ledger::add_file(const FileOutcome& file) {
     exam_lines += static_cast<int64_t>(outcome.exam_lines.size());
     exam_documents += !outcome.exam_lines.empty() && !outcome.drop ? 1 : 0;
     for (const std::string& line : outcome.exam_lines)
-      if (exam_samples.size() < kSamplesMax) exam_samples.push_back(std::string(prefix_chars(line, 120)));
+      if (exam_samples.size() < kSamplesMax)
+        exam_samples.push_back(std::string(prefix_chars(line, 120)));
     if (!outcome.after.empty() && changes.size() < kSamplesMax)
       changes.push_back({outcome.document.source.path, outcome.before, outcome.after});
   }
@@ -70,7 +73,8 @@ void Ledger::add_reject(const Document& document, const Drop& drop) {
   ++rejects_by_stage[drop.stage];
   auto& list = examples[drop.stage];
   if (list.size() < kExamplesPerStage)
-    list.push_back({document.source.path, drop.reason, std::string(prefix_chars(trim(document.text), 90))});
+    list.push_back(
+        {document.source.path, drop.reason, std::string(prefix_chars(trim(document.text), 90))});
 }
 
 void Ledger::add_kept(const Document& document, int64_t chars) {
@@ -112,7 +116,8 @@ std::string report_json(const Ledger& ledger, double seconds) {
   }
   Json examples = Json::object();
   for (const auto& [stage, list] : ledger.examples)
-    for (const RejectExample& e : list) examples[stage].push_back({{"path", e.path}, {"reason", e.reason}, {"text", e.snippet}});
+    for (const RejectExample& e : list)
+      examples[stage].push_back({{"path", e.path}, {"reason", e.reason}, {"text", e.snippet}});
   const Json report = {
       {"files", ledger.files},
       {"files_by_kind", ledger.files_by_kind},
@@ -132,11 +137,17 @@ std::string report_json(const Ledger& ledger, double seconds) {
       {"pii_near_miss", std::move(near_miss)},
       {"mojibake_repaired", ledger.repaired},
       {"normalised", ledger.normalised},
-      {"html", {{"pages", ledger.html_pages}, {"pages_cleaned", ledger.html_pages_cleaned}, {"blocks_removed", ledger.html_blocks_removed}}},
+      {"html",
+       {{"pages", ledger.html_pages},
+        {"pages_cleaned", ledger.html_pages_cleaned},
+        {"blocks_removed", ledger.html_blocks_removed}}},
       {"spam", at_or_zero(ledger.rejects_by_stage, "spam")},
       {"unreadable", ledger.unreadable},
-      {"exam", {{"questions", ledger.suite_questions}, {"lines_cut", ledger.exam_lines}, {"documents_cut", ledger.exam_documents},
-                {"documents_dropped", at_or_zero(ledger.rejects_by_stage, "exam")}}},
+      {"exam",
+       {{"questions", ledger.suite_questions},
+        {"lines_cut", ledger.exam_lines},
+        {"documents_cut", ledger.exam_documents},
+        {"documents_dropped", at_or_zero(ledger.rejects_by_stage, "exam")}}},
       {"languages", ledger.documents_by_lang},
       {"sources", ledger.sources},
       {"examples", std::move(examples)},

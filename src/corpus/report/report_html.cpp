@@ -12,12 +12,23 @@ std::string escape(std::string_view text) {
   std::string out;
   for (const char c : text) {
     switch (c) {
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '&': out += "&amp;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out.push_back(c);
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '&':
+        out += "&amp;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out.push_back(c);
     }
   }
   return out;
@@ -43,12 +54,25 @@ std::string_view label(std::string_view name) {
   struct Label {
     std::string_view name, text;
   };
-  static constexpr Label kLabels[] = {
-      {"read", "读取 unreadable"}, {"length", "过短 too short"}, {"broken", "乱码 broken characters"}, {"language", "语种 language"},
-      {"symbols", "符号过多 symbols"}, {"spam", "垃圾内容 spam"}, {"repetition", "重复文字 repetition"}, {"quality", "质量 quality"},
-      {"exam", "考题 exam text"}, {"exact_duplicate", "完全重复 exact duplicate"}, {"near_duplicate", "近似重复 near duplicate"},
-      {"id_card", "身份证号 identity number"}, {"phone", "手机号 mobile"}, {"landline", "固定电话 landline"}, {"bank_card", "银行卡号 bank card"},
-      {"uscc", "统一社会信用代码 organisation code"}, {"email", "电子邮箱 e-mail"}, {"ipv4", "IP 地址 IP address"}};
+
+  static constexpr Label kLabels[] = {{"read", "读取 unreadable"},
+                                      {"length", "过短 too short"},
+                                      {"broken", "乱码 broken characters"},
+                                      {"language", "语种 language"},
+                                      {"symbols", "符号过多 symbols"},
+                                      {"spam", "垃圾内容 spam"},
+                                      {"repetition", "重复文字 repetition"},
+                                      {"quality", "质量 quality"},
+                                      {"exam", "考题 exam text"},
+                                      {"exact_duplicate", "完全重复 exact duplicate"},
+                                      {"near_duplicate", "近似重复 near duplicate"},
+                                      {"id_card", "身份证号 identity number"},
+                                      {"phone", "手机号 mobile"},
+                                      {"landline", "固定电话 landline"},
+                                      {"bank_card", "银行卡号 bank card"},
+                                      {"uscc", "统一社会信用代码 organisation code"},
+                                      {"email", "电子邮箱 e-mail"},
+                                      {"ipv4", "IP 地址 IP address"}};
   for (const Label& l : kLabels)
     if (l.name == name) return l.text;
   return name;
@@ -93,14 +117,20 @@ class Page {
   }
 
   void funnel(const Ledger& l) {
-    out_ += "<h2>漏斗 <small>Funnel</small></h2><table><tr><th>阶段 Stage<th class=n>去除 Dropped<th class=n>剩余 Left<th style='width:50%'></tr>\n";
+    out_ +=
+        "<h2>漏斗 <small>Funnel</small></h2><table><tr><th>阶段 Stage<th class=n>去除 Dropped<th "
+        "class=n>剩余 Left<th style='width:50%'></tr>\n";
     int64_t left = l.documents_in;
     for (const std::string& stage : stage_order()) {
       const auto it = l.rejects_by_stage.find(stage);
       const int64_t dropped = it == l.rejects_by_stage.end() ? 0 : it->second;
       left -= dropped;
-      const double share = l.documents_in == 0 ? 0 : 100.0 * static_cast<double>(left) / static_cast<double>(l.documents_in);
-      put("<tr><td>{}<td class=n>{}<td class=n>{}<td><div class=bar><i style='width:{:.1f}%'></i></div></tr>\n", escape(label(stage)), dropped, left, share);
+      const double share = l.documents_in == 0 ? 0
+                                               : 100.0 * static_cast<double>(left) /
+                                                     static_cast<double>(l.documents_in);
+      put("<tr><td>{}<td class=n>{}<td class=n>{}<td><div class=bar><i "
+          "style='width:{:.1f}%'></i></div></tr>\n",
+          escape(label(stage)), dropped, left, share);
     }
     out_ += "</table>\n";
   }
@@ -111,9 +141,12 @@ class Page {
       out_ += "<p>未发现。 None found.</p>\n";
       return;
     }
-    out_ += "<table><tr><th>类型 Kind<th class=n>发现 Found<th class=n>遮盖 Masked<th class=n>形似而校验不过 Near misses</tr>\n";
+    out_ +=
+        "<table><tr><th>类型 Kind<th class=n>发现 Found<th class=n>遮盖 Masked<th "
+        "class=n>形似而校验不过 Near misses</tr>\n";
     for (const auto& [kind, count] : l.pii)
-      put("<tr><td>{}<td class=n>{}<td class=n>{}<td class=n>{}</tr>\n", escape(label(kind)), count.found, count.masked, count.near_miss);
+      put("<tr><td>{}<td class=n>{}<td class=n>{}<td class=n>{}</tr>\n", escape(label(kind)),
+          count.found, count.masked, count.near_miss);
     out_ += "</table>\n";
   }
 
@@ -127,39 +160,52 @@ class Page {
     out_ += "<table><tr><th>保留 Kept<th>去除 Dropped<th class=n>相似度 Similarity</tr>\n";
     for (size_t i = 0; i < std::min(list.size(), kShown); ++i)
       for (const ClusterMember& member : list[i].dropped)
-        put("<tr><td>{}<td>{}<td class=n>{:.3f}</tr>\n", escape(list[i].kept.path), escape(member.path), member.similarity);
+        put("<tr><td>{}<td>{}<td class=n>{:.3f}</tr>\n", escape(list[i].kept.path),
+            escape(member.path), member.similarity);
     out_ += "</table>\n";
   }
 
   void reasons(const Ledger& l) {
-    out_ += "<h2>去除原因与例子 <small>Reasons and examples</small></h2><table><tr><th>阶段 Stage<th>文件 File<th>原因 Reason<th>片段 Text</tr>\n";
+    out_ +=
+        "<h2>去除原因与例子 <small>Reasons and examples</small></h2><table><tr><th>阶段 "
+        "Stage<th>文件 File<th>原因 Reason<th>片段 Text</tr>\n";
     for (const std::string& stage : stage_order()) {
       const auto it = l.examples.find(stage);
       if (it == l.examples.end()) continue;
       for (const RejectExample& e : it->second)
-        put("<tr><td>{}<td>{}<td>{}<td>{}</tr>\n", escape(label(stage)), escape(e.path), escape(e.reason), escape(e.snippet));
+        put("<tr><td>{}<td>{}<td>{}<td>{}</tr>\n", escape(label(stage)), escape(e.path),
+            escape(e.reason), escape(e.snippet));
     }
     out_ += "</table>\n";
   }
 
   void changes(const Ledger& l) {
     if (l.changes.empty()) return;
-    out_ += "<h2>处理前后 <small>Before and after</small></h2><table><tr><th>文件 File<th>前 Before<th>后 After</tr>\n";
+    out_ +=
+        "<h2>处理前后 <small>Before and after</small></h2><table><tr><th>文件 File<th>前 "
+        "Before<th>后 After</tr>\n";
     for (const ChangeSample& c : l.changes)
-      put("<tr><td>{}<td><del>{}</del><td><ins>{}</ins></tr>\n", escape(c.path), escape(c.before), escape(c.after));
+      put("<tr><td>{}<td><del>{}</del><td><ins>{}</ins></tr>\n", escape(c.path), escape(c.before),
+          escape(c.after));
     out_ += "</table>\n";
   }
 
   void exams(const Ledger& l) {
     if (l.suite_questions == 0) return;
-    put("<h2>考题去污 <small>Decontamination</small></h2><p>题目 {} 道，移除 {} 行，涉及文档 {} 篇。 "
-        "{} questions, {} lines cut in {} documents.</p>\n", l.suite_questions, l.exam_lines, l.exam_documents, l.suite_questions, l.exam_lines, l.exam_documents);
+    put("<h2>考题去污 <small>Decontamination</small></h2><p>题目 {} 道，移除 {} 行，涉及文档 {} "
+        "篇。 "
+        "{} questions, {} lines cut in {} documents.</p>\n",
+        l.suite_questions, l.exam_lines, l.exam_documents, l.suite_questions, l.exam_lines,
+        l.exam_documents);
     for (const std::string& line : l.exam_samples) put("<p><del>{}</del></p>\n", escape(line));
   }
 
   void sources(const Ledger& l) {
-    out_ += "<h2>来源 <small>Sources</small></h2><table><tr><th>文件夹 Folder<th class=n>文档 Documents</tr>\n";
-    for (const auto& [name, documents] : l.sources) put("<tr><td>{}<td class=n>{}</tr>\n", escape(name), documents);
+    out_ +=
+        "<h2>来源 <small>Sources</small></h2><table><tr><th>文件夹 Folder<th class=n>文档 "
+        "Documents</tr>\n";
+    for (const auto& [name, documents] : l.sources)
+      put("<tr><td>{}<td class=n>{}</tr>\n", escape(name), documents);
     out_ += "</table>\n";
   }
 
@@ -168,6 +214,8 @@ class Page {
 
 }  // namespace
 
-std::string report_html(const Ledger& ledger) { return Page().run(ledger); }
+std::string report_html(const Ledger& ledger) {
+  return Page().run(ledger);
+}
 
 }  // namespace plinth::corpus

@@ -169,8 +169,8 @@ Result<std::vector<std::array<LowRank, kLinears>>> read_layers(const Source& sou
   std::vector<std::array<LowRank, kLinears>> layers(static_cast<size_t>(source.base.layers));
   for (size_t layer = 0; layer < layers.size(); ++layer) {
     for (size_t i = 0; i < kLinears; ++i) {
-      PLINTH_TRY(layers[layer][i], read_low_rank(source, static_cast<int64_t>(layer),
-                                                 static_cast<Linear>(i)));
+      PLINTH_TRY(layers[layer][i],
+                 read_low_rank(source, static_cast<int64_t>(layer), static_cast<Linear>(i)));
     }
   }
   PLINTH_TRY(source.picker.finish());
@@ -190,7 +190,9 @@ struct Exported {
       tensor::to_f32(static_cast<const std::byte*>(weight.data) + static_cast<size_t>(from) * bytes,
                      weight.type, weight.cols, copy.data() + row * weight.cols);
     }
-    tensors.push_back({std::move(name), tensor::DType::kF32, {weight.rows, weight.cols},
+    tensors.push_back({std::move(name),
+                       tensor::DType::kF32,
+                       {weight.rows, weight.cols},
                        std::as_bytes(std::span(copy))});
   }
 };

@@ -117,7 +117,9 @@ TEST_F(Peft, RefusesByNameWhatItCannotCompute) {
   EXPECT_EQ(refusal([](Json& j) { j["peft_type"] = "IA3"; }),
             file + "peft_type 'IA3' is not supported (LORA is)");
   EXPECT_EQ(refusal([](Json& j) { j.erase("r"); }), file + "'r' is missing");
-  EXPECT_EQ(refusal([](Json& j) { j["rank_pattern"] = {{"q_.*", 2}}; }),
+  EXPECT_EQ(refusal([](Json& j) {
+              j["rank_pattern"] = {{"q_.*", 2}};
+            }),
             file + "rank_pattern 'q_.*' is a regular expression");
   EXPECT_NE(refusal([](Json& j) { j["r"] = 5; }).find("rank 4 in the weights, 5 in"),
             std::string::npos);

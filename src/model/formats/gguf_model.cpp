@@ -37,7 +37,8 @@ Result<ModelConfig> read_config(const GgufFile& file, std::string_view name) {
   config.qk_norm = architecture == "qwen3";
   config.qkv_bias = architecture == "qwen2";
   config.rope_style = architecture == "llama" ? RopeStyle::kInterleaved : RopeStyle::kHalves;
-  // Before the keys, so that a file of another architecture is told so and not that a key is missing.
+  // Before the keys, so that a file of another architecture is told so and not that a key is
+  // missing.
   PLINTH_TRY(in_file(name, check_architecture(config)));
 
   PLINTH_TRY(refuse_unsupported(file, name, config.architecture));

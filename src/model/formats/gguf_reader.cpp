@@ -17,16 +17,21 @@ size_t scalar_bytes(GgufType type) {
   switch (type) {
     case GgufType::kU8:
     case GgufType::kI8:
-    case GgufType::kBool: return 1;
+    case GgufType::kBool:
+      return 1;
     case GgufType::kU16:
-    case GgufType::kI16: return 2;
+    case GgufType::kI16:
+      return 2;
     case GgufType::kU32:
     case GgufType::kI32:
-    case GgufType::kF32: return 4;
+    case GgufType::kF32:
+      return 4;
     case GgufType::kU64:
     case GgufType::kI64:
-    case GgufType::kF64: return 8;
-    default: return 0;
+    case GgufType::kF64:
+      return 8;
+    default:
+      return 0;
   }
 }
 
@@ -75,21 +80,34 @@ T widen(const std::byte* data, GgufType type) {
   };
   switch (type) {
     case GgufType::kU8:
-    case GgufType::kBool: return as(uint8_t{});
-    case GgufType::kI8: return as(int8_t{});
-    case GgufType::kU16: return as(uint16_t{});
-    case GgufType::kI16: return as(int16_t{});
-    case GgufType::kU32: return as(uint32_t{});
-    case GgufType::kI32: return as(int32_t{});
-    case GgufType::kU64: return as(uint64_t{});
-    case GgufType::kI64: return as(int64_t{});
-    case GgufType::kF32: return as(float{});
-    case GgufType::kF64: return as(double{});
-    default: return T{};
+    case GgufType::kBool:
+      return as(uint8_t{});
+    case GgufType::kI8:
+      return as(int8_t{});
+    case GgufType::kU16:
+      return as(uint16_t{});
+    case GgufType::kI16:
+      return as(int16_t{});
+    case GgufType::kU32:
+      return as(uint32_t{});
+    case GgufType::kI32:
+      return as(int32_t{});
+    case GgufType::kU64:
+      return as(uint64_t{});
+    case GgufType::kI64:
+      return as(int64_t{});
+    case GgufType::kF32:
+      return as(float{});
+    case GgufType::kF64:
+      return as(double{});
+    default:
+      return T{};
   }
 }
 
-bool is_float(GgufType type) { return type == GgufType::kF32 || type == GgufType::kF64; }
+bool is_float(GgufType type) {
+  return type == GgufType::kF32 || type == GgufType::kF64;
+}
 
 bool is_signed(GgufType type) {
   return type == GgufType::kI8 || type == GgufType::kI16 || type == GgufType::kI32 ||
@@ -103,39 +121,38 @@ struct TensorType {
 };
 
 // enum ggml_type.
-constexpr TensorType kTensorTypes[] = {
-    {0, "F32", tensor::DType::kF32},
-    {1, "F16", tensor::DType::kF16},
-    {2, "Q4_0", {}},
-    {3, "Q4_1", {}},
-    {6, "Q5_0", {}},
-    {7, "Q5_1", {}},
-    {8, "Q8_0", tensor::DType::kQ8_0},
-    {9, "Q8_1", {}},
-    {10, "Q2_K", {}},
-    {11, "Q3_K", {}},
-    {12, "Q4_K", {}},
-    {13, "Q5_K", {}},
-    {14, "Q6_K", {}},
-    {15, "Q8_K", {}},
-    {16, "IQ2_XXS", {}},
-    {17, "IQ2_XS", {}},
-    {18, "IQ3_XXS", {}},
-    {19, "IQ1_S", {}},
-    {20, "IQ4_NL", {}},
-    {21, "IQ3_S", {}},
-    {22, "IQ2_S", {}},
-    {23, "IQ4_XS", {}},
-    {24, "I8", {}},
-    {25, "I16", {}},
-    {26, "I32", {}},
-    {27, "I64", {}},
-    {28, "F64", {}},
-    {29, "IQ1_M", {}},
-    {30, "BF16", tensor::DType::kBF16},
-    {34, "TQ1_0", {}},
-    {35, "TQ2_0", {}},
-    {39, "MXFP4", {}}};
+constexpr TensorType kTensorTypes[] = {{0, "F32", tensor::DType::kF32},
+                                       {1, "F16", tensor::DType::kF16},
+                                       {2, "Q4_0", {}},
+                                       {3, "Q4_1", {}},
+                                       {6, "Q5_0", {}},
+                                       {7, "Q5_1", {}},
+                                       {8, "Q8_0", tensor::DType::kQ8_0},
+                                       {9, "Q8_1", {}},
+                                       {10, "Q2_K", {}},
+                                       {11, "Q3_K", {}},
+                                       {12, "Q4_K", {}},
+                                       {13, "Q5_K", {}},
+                                       {14, "Q6_K", {}},
+                                       {15, "Q8_K", {}},
+                                       {16, "IQ2_XXS", {}},
+                                       {17, "IQ2_XS", {}},
+                                       {18, "IQ3_XXS", {}},
+                                       {19, "IQ1_S", {}},
+                                       {20, "IQ4_NL", {}},
+                                       {21, "IQ3_S", {}},
+                                       {22, "IQ2_S", {}},
+                                       {23, "IQ4_XS", {}},
+                                       {24, "I8", {}},
+                                       {25, "I16", {}},
+                                       {26, "I32", {}},
+                                       {27, "I64", {}},
+                                       {28, "F64", {}},
+                                       {29, "IQ1_M", {}},
+                                       {30, "BF16", tensor::DType::kBF16},
+                                       {34, "TQ1_0", {}},
+                                       {35, "TQ2_0", {}},
+                                       {39, "MXFP4", {}}};
 
 }  // namespace
 

@@ -69,10 +69,10 @@ TEST(Gguf, GivesBackConfigTokenizerAndWeights) {
     ASSERT_TRUE(copy) << copy.error().message;
     const auto& a = model->config();
     const auto& b = (*copy)->config();
-    EXPECT_EQ(std::tie(a.architecture, a.name, a.vocabulary, a.width, a.layers, a.heads,
-                       a.kv_heads, a.head_dim, a.ffn, a.context, a.rms_eps, a.rope_theta),
-              std::tie(b.architecture, b.name, b.vocabulary, b.width, b.layers, b.heads,
-                       b.kv_heads, b.head_dim, b.ffn, b.context, b.rms_eps, b.rope_theta));
+    EXPECT_EQ(std::tie(a.architecture, a.name, a.vocabulary, a.width, a.layers, a.heads, a.kv_heads,
+                       a.head_dim, a.ffn, a.context, a.rms_eps, a.rope_theta),
+              std::tie(b.architecture, b.name, b.vocabulary, b.width, b.layers, b.heads, b.kv_heads,
+                       b.head_dim, b.ffn, b.context, b.rms_eps, b.rope_theta));
     EXPECT_EQ(std::tie(a.qk_norm, a.qkv_bias, a.tied, a.rope_style),
               std::tie(b.qk_norm, b.qkv_bias, b.tied, b.rope_style));
     EXPECT_EQ((*copy)->chat_template(), model->chat_template());
@@ -170,8 +170,7 @@ TEST(Gguf, RefusalsNameTheTensorOrTheKey) {
   const auto bytes = image(*random_model(tiny_config("qwen3"), 8));
   EXPECT_EQ(refusal("GGML" + bytes.substr(4)),
             "m.gguf: not a GGUF file (it does not begin with 'GGUF')");
-  EXPECT_EQ(refusal(with_u32(bytes, "GGUF", 0, 2)),
-            "m.gguf: GGUF version 2, only 3 is supported");
+  EXPECT_EQ(refusal(with_u32(bytes, "GGUF", 0, 2)), "m.gguf: GGUF version 2, only 3 is supported");
   // Behind a matrix's name: dimensions u32, two extents u64, type u32, offset u64.
   const std::string key = "blk.0.attn_k.weight";
   EXPECT_EQ(refusal(with_u32(bytes, key, 20, 12)),
@@ -210,8 +209,7 @@ TEST(Gguf, DamagedFilesNeverCrash) {
   size_t accepted = 0;
   size_t refused = 0;
   for_each_mutation(bytes, header, 600, [&](std::span<const std::byte> mutant) {
-    const auto model =
-        load_gguf(mutant, "mutant", std::make_shared<WeightStorage>());
+    const auto model = load_gguf(mutant, "mutant", std::make_shared<WeightStorage>());
     ++(model ? accepted : refused);
     if (!model) return;
     EXPECT_TRUE((*model)->config().check());

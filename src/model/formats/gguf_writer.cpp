@@ -1,5 +1,5 @@
-// Model to GGUF v3. Tensors are converted row by row while they are written, so the memory needed is
-// one row, whatever the size of the model.
+// Model to GGUF v3. Tensors are converted row by row while they are written, so the memory needed
+// is one row, whatever the size of the model.
 #include <algorithm>
 #include <cstring>
 #include <string>
@@ -23,8 +23,8 @@ struct Planned {
   std::string name;
   Weight source;
   DType type = DType::kF32;
-  bool vector = false;            // one dimension: a norm or a bias
-  int64_t interleave_head = 0;    // head_dim when rows change from halves to interleaved, else 0
+  bool vector = false;          // one dimension: a norm or a bias
+  int64_t interleave_head = 0;  // head_dim when rows change from halves to interleaved, else 0
 
   uint64_t bytes() const {
     return static_cast<uint64_t>(source.rows) * tensor::row_bytes(type, source.cols);
@@ -93,10 +93,14 @@ class Metadata {
  private:
   static uint32_t type_id(DType type) {
     switch (type) {
-      case DType::kF32: return 0;
-      case DType::kF16: return 1;
-      case DType::kQ8_0: return 8;
-      case DType::kBF16: return 30;
+      case DType::kF32:
+        return 0;
+      case DType::kF16:
+        return 1;
+      case DType::kQ8_0:
+        return 8;
+      case DType::kBF16:
+        return 30;
     }
     PLINTH_CHECK(false, "type {}", static_cast<int>(type));
   }
@@ -132,10 +136,14 @@ class Metadata {
 // general.file_type: what most tensors are (enum llama_ftype).
 int64_t file_type(DType type) {
   switch (type) {
-    case DType::kF32: return 0;
-    case DType::kF16: return 1;
-    case DType::kQ8_0: return 7;
-    case DType::kBF16: return 32;
+    case DType::kF32:
+      return 0;
+    case DType::kF16:
+      return 1;
+    case DType::kQ8_0:
+      return 7;
+    case DType::kBF16:
+      return 32;
   }
   PLINTH_CHECK(false, "type {}", static_cast<int>(type));
 }
@@ -191,10 +199,11 @@ void put_tokenizer(const text::BpeSpec& spec, int64_t vocabulary, Metadata& out)
 
 // Keys that say what the tensors mean come from the model alone.
 bool reserved(std::string_view key, const std::string& architecture) {
-  static constexpr std::string_view general[] = {
-      "general.architecture", "general.name", "general.alignment", "general.file_type",
-      "general.quantization_version"};
-  return key.starts_with("tokenizer.") || key == kGgufNfcKey || key.starts_with(architecture + ".") ||
+  static constexpr std::string_view general[] = {"general.architecture", "general.name",
+                                                 "general.alignment", "general.file_type",
+                                                 "general.quantization_version"};
+  return key.starts_with("tokenizer.") || key == kGgufNfcKey ||
+         key.starts_with(architecture + ".") ||
          std::find(std::begin(general), std::end(general), key) != std::end(general);
 }
 
@@ -233,8 +242,8 @@ std::vector<Planned> plan(const Model& model, DType type) {
   matrix(std::string(names.embedding), weights.embedding, 0);
   floats(std::string(names.final_norm), weights.final_norm, config.width);
   if (!config.tied) matrix(std::string(names.head), weights.head, 0);
-  const bool interleave = config.architecture == "llama" &&
-                          config.rope_style == tensor::RopeStyle::kHalves;
+  const bool interleave =
+      config.architecture == "llama" && config.rope_style == tensor::RopeStyle::kHalves;
   for (int64_t number = 0; number < config.layers; ++number) {
     const auto& layer = weights.layers[static_cast<size_t>(number)];
     floats(names.weight(number, names.attention_norm), layer.attention_norm, config.width);

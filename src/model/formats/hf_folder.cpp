@@ -1,5 +1,5 @@
-// A Hugging Face folder to Model: config.json, safetensors (one file or shards), tokenizer.json, and
-// the chat template. What the config asks for and is not implemented is refused by its name.
+// A Hugging Face folder to Model: config.json, safetensors (one file or shards), tokenizer.json,
+// and the chat template. What the config asks for and is not implemented is refused by its name.
 #include <algorithm>
 #include <filesystem>
 #include <set>
@@ -75,8 +75,9 @@ Status refuse_unsupported(const Json& json, std::string_view architecture) {
       return make_error(Code::kUnimplemented, "{} is not supported", key);
   }
   if (json.contains("quantization_config") && !json["quantization_config"].is_null())
-    return make_error(Code::kUnimplemented, "quantization_config is not supported: give the "
-                                            "unquantised checkpoint or a GGUF file");
+    return make_error(Code::kUnimplemented,
+                      "quantization_config is not supported: give the "
+                      "unquantised checkpoint or a GGUF file");
   if (const double share = number_or(json, "partial_rotary_factor", 1.0); share != 1.0)
     return make_error(Code::kUnimplemented, "partial_rotary_factor {} is not supported", share);
   return {};
@@ -84,15 +85,16 @@ Status refuse_unsupported(const Json& json, std::string_view architecture) {
 
 double read_rope_theta(const Json& json) {
   const auto parameters = json.find("rope_parameters");
-  const double fallback = parameters != json.end() ? number_or(*parameters, "rope_theta", 10000.0)
-                                                   : 10000.0;
+  const double fallback =
+      parameters != json.end() ? number_or(*parameters, "rope_theta", 10000.0) : 10000.0;
   return number_or(json, "rope_theta", fallback);
 }
 
 // The window within which the layers attend; 0 when they attend to everything.
 int64_t read_window(const Json& json) {
-  const bool used = bool_or(json, "use_sliding_window", json.value("architectures", Json()) ==
-                                                            Json::array({"MistralForCausalLM"}));
+  const bool used =
+      bool_or(json, "use_sliding_window",
+              json.value("architectures", Json()) == Json::array({"MistralForCausalLM"}));
   return used ? int_or(json, "sliding_window", 0) : 0;
 }
 
@@ -107,8 +109,7 @@ Result<ModelConfig> read_config(const Json& json) {
   PLINTH_TRY(config.layers, get_int(json, "num_hidden_layers"));
   PLINTH_TRY(config.heads, get_int(json, "num_attention_heads"));
   config.kv_heads = int_or(json, "num_key_value_heads", config.heads);
-  config.head_dim =
-      int_or(json, "head_dim", config.heads > 0 ? config.width / config.heads : 0);
+  config.head_dim = int_or(json, "head_dim", config.heads > 0 ? config.width / config.heads : 0);
   PLINTH_TRY(config.ffn, get_int(json, "intermediate_size"));
   PLINTH_TRY(config.context, get_int(json, "max_position_embeddings"));
   // Full attention equals windowed attention as long as the text fits in the window.
@@ -126,8 +127,7 @@ Result<ModelConfig> read_config(const Json& json) {
 Result<std::vector<std::string>> weight_files(const Path& folder) {
   const Path index = folder / "model.safetensors.index.json";
   std::error_code code;
-  if (!std::filesystem::exists(index, code))
-    return std::vector<std::string>{"model.safetensors"};
+  if (!std::filesystem::exists(index, code)) return std::vector<std::string>{"model.safetensors"};
   PLINTH_TRY(const auto json, read_json(index));
   const auto map = json.find("weight_map");
   if (map == json.end() || !map->is_object())
@@ -183,8 +183,8 @@ int32_t special_id(const text::Tokenizer& tokenizer, const Json& tokenizer_confi
   if (!first.is_number_integer()) return fallback;
   const auto id = first.get<int64_t>();
   // Configs carry their class's defaults, which may be ordinary tokens of this vocabulary.
-  const bool special = id >= 0 && id < tokenizer.size() &&
-                       tokenizer.is_special(static_cast<int32_t>(id));
+  const bool special =
+      id >= 0 && id < tokenizer.size() && tokenizer.is_special(static_cast<int32_t>(id));
   return special ? static_cast<int32_t>(id) : fallback;
 }
 
@@ -242,14 +242,14 @@ Result<std::shared_ptr<const Model>> load_hf_folder(const Path& folder) {
   PLINTH_TRY(const auto tokenizer_config, read_json_if_there(folder / "tokenizer_config.json"));
   PLINTH_TRY(parts.tokenizer, read_tokenizer(folder, tokenizer_config, json));
   if (parts.tokenizer->size() > parts.config.vocabulary)
-    return invalid("{}: vocab_size {} is less than the tokenizer's {} tokens",
-                   config_path.string(), parts.config.vocabulary, parts.tokenizer->size());
+    return invalid("{}: vocab_size {} is less than the tokenizer's {} tokens", config_path.string(),
+                   parts.config.vocabulary, parts.tokenizer->size());
   PLINTH_TRY(parts.chat_template, read_chat_template(folder, tokenizer_config));
 
   auto storage = std::make_shared<WeightStorage>();
   PLINTH_TRY(auto checkpoint, map_weights(folder, *storage));
-  PLINTH_TRY(auto picker, TensorPicker::create(folder.string(), std::move(checkpoint.tensors),
-                                               *storage));
+  PLINTH_TRY(auto picker,
+             TensorPicker::create(folder.string(), std::move(checkpoint.tensors), *storage));
   for (int64_t layer = 0; layer < parts.config.layers; ++layer) {
     // Old exports keep RoPE's frequencies, which follow from the config.
     picker.ignore(fmt::format("model.layers.{}.self_attn.rotary_emb.inv_freq", layer));

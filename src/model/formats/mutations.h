@@ -12,8 +12,8 @@
 
 namespace plinth::model {
 
-// Calls `parse` with `valid` cut short at about `n` places, and with about `n` copies in which one to
-// four bytes of the first `header` bytes are changed. Each input is a heap block of exactly its
+// Calls `parse` with `valid` cut short at about `n` places, and with about `n` copies in which one
+// to four bytes of the first `header` bytes are changed. Each input is a heap block of exactly its
 // size, so that a sanitizer sees a read past the end.
 inline void for_each_mutation(const std::string& valid, size_t header, size_t n,
                               const std::function<void(std::span<const std::byte>)>& parse) {

@@ -1,6 +1,6 @@
 // Where the rows of the q and k projections go when a checkpoint changes its RoPE style: GGUF files
-// of architecture llama keep the two halves of each head interleaved, Hugging Face keeps them apart.
-// Source: LlamaModel.permute in convert_hf_to_gguf.py of llama.cpp.
+// of architecture llama keep the two halves of each head interleaved, Hugging Face keeps them
+// apart. Source: LlamaModel.permute in convert_hf_to_gguf.py of llama.cpp.
 #pragma once
 
 #include <cstdint>

@@ -43,13 +43,21 @@ class DuplicateFinder : public nlohmann::json_sax<Json> {
   }
 
   bool null() override { return true; }
+
   bool boolean(bool) override { return true; }
+
   bool number_integer(number_integer_t) override { return true; }
+
   bool number_unsigned(number_unsigned_t) override { return true; }
+
   bool number_float(number_float_t, const string_t&) override { return true; }
+
   bool string(string_t&) override { return true; }
+
   bool binary(binary_t&) override { return true; }
+
   bool start_array(size_t) override { return true; }
+
   bool end_array() override { return true; }
 
   bool parse_error(size_t, const std::string&, const nlohmann::detail::exception&) override {
@@ -92,8 +100,7 @@ Result<std::vector<int64_t>> whole_numbers(const Json& object, const char* key, 
     return invalid("'{}' is not an array of at most {} numbers", key, n_max);
   std::vector<int64_t> numbers;
   for (const auto& element : *it) {
-    if (!element.is_number_unsigned() ||
-        element.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX))
+    if (!element.is_number_unsigned() || element.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX))
       return invalid("'{}' holds {}", key, to_text(element));
     numbers.push_back(element.get<int64_t>());
   }
@@ -107,8 +114,8 @@ Result<Placed> parse_tensor(const std::string& name, const Json& entry,
   PLINTH_TRY(const auto type_name, get_string(entry, "dtype"));
   const auto type = type_of(type_name);
   if (!type)
-    return make_error(Code::kUnimplemented,
-                      "type {} is not supported (F32, F16 and BF16 are)", type_name);
+    return make_error(Code::kUnimplemented, "type {} is not supported (F32, F16 and BF16 are)",
+                      type_name);
   placed.tensor.type = *type;
   PLINTH_TRY(placed.tensor.shape, whole_numbers(entry, "shape", kDimensionsMax));
   PLINTH_TRY(const auto offsets, whole_numbers(entry, "data_offsets", 2));
@@ -128,8 +135,8 @@ Result<Placed> parse_tensor(const std::string& name, const Json& entry,
     size *= static_cast<uint64_t>(extent);
   }
   if (size != placed.tensor.bytes.size())
-    return data_loss("shape {} of {} needs {} bytes, data_offsets give {}",
-                     to_text(entry["shape"]), type_name, size, placed.tensor.bytes.size());
+    return data_loss("shape {} of {} needs {} bytes, data_offsets give {}", to_text(entry["shape"]),
+                     type_name, size, placed.tensor.bytes.size());
   return placed;
 }
 
@@ -161,8 +168,8 @@ Result<std::vector<StoredTensor>> parse_safetensors(std::span<const std::byte> b
   uint64_t covered = 0;
   for (auto& one : placed) {
     if (one.begin != covered)
-      return invalid("{}: tensor {} begins at {}, the one before ends at {}", name,
-                     one.tensor.name, one.begin, covered);
+      return invalid("{}: tensor {} begins at {}, the one before ends at {}", name, one.tensor.name,
+                     one.begin, covered);
     covered = one.end;
     tensors.push_back(std::move(one.tensor));
   }
@@ -192,8 +199,8 @@ Status write_safetensors(const Path& path, std::span<const StoredTensor> tensors
     PLINTH_TRY(file.write({raw, sizeof raw}));
     PLINTH_TRY(file.write(text));
     for (const auto& tensor : tensors)
-      PLINTH_TRY(file.write(
-          {reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size()}));
+      PLINTH_TRY(
+          file.write({reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size()}));
     return {};
   });
 }

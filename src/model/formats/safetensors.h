@@ -17,8 +17,8 @@
 namespace plinth::model {
 
 // The tensors of a file, as views into `bytes`, in the order of the data. Checked: header size,
-// names, types (F32, F16, BF16), shapes, and that the tensors cover the data exactly, without a hole
-// or an overlap. `name` begins every message.
+// names, types (F32, F16, BF16), shapes, and that the tensors cover the data exactly, without a
+// hole or an overlap. `name` begins every message.
 Result<std::vector<StoredTensor>> parse_safetensors(std::span<const std::byte> bytes,
                                                     std::string_view name);
 

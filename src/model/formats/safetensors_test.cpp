@@ -56,9 +56,8 @@ TEST(Safetensors, ReadsTensorsInTheOrderOfTheData) {
 TEST(Safetensors, GivesBackWhatWasWritten) {
   const std::vector<float> values{1.5f, -2.0f, 3.25f};
   const auto data = std::as_bytes(std::span(values));
-  const std::vector<StoredTensor> written{
-      {"y", tensor::DType::kF32, {3, 1}, data},
-      {"x", tensor::DType::kF16, {2}, data.first(4)}};
+  const std::vector<StoredTensor> written{{"y", tensor::DType::kF32, {3, 1}, data},
+                                          {"x", tensor::DType::kF16, {2}, data.first(4)}};
   const auto folder = TempDirectory::create();
   ASSERT_TRUE(folder);
   const Path path = folder->path() / "t.safetensors";

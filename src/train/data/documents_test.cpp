@@ -57,8 +57,15 @@ TEST_F(DocumentsTest, ReadsZstdLikePlainText) {
   write("a.txt", text + "last\n");
   write("b.txt.zst", compress(text) + compress("last\n"));  // two frames
   const auto plain = read("a.txt", SourceKind::kText);
-  EXPECT_EQ(plain.size(), 60000u);
+  EXPECT_EQ(plain.size(), 60001u);
   EXPECT_TRUE(read("b.txt.zst", SourceKind::kText) == plain);
+}
+
+TEST_F(DocumentsTest, ReadsWhatAZstdStreamHoldsBackAfterItsInput) {
+  write("a.txt.zst", compress(std::string(20'000'000, 'x')));
+  const auto texts = read("a.txt.zst", SourceKind::kPlain);
+  ASSERT_EQ(texts.size(), 1u) << error_;
+  EXPECT_EQ(texts[0].size(), 20'000'001u);
 }
 
 TEST_F(DocumentsTest, SaysWhenAZstdStreamIsCutOffOrDamaged) {

@@ -32,24 +32,30 @@ struct LineStream::Impl {
   Result<bool> refill() {
     text.erase(0, begin);
     begin = 0;
-    if (input.empty()) {
-      if (zstd_wants != 0) return data_loss("{}: the zstd stream is cut off", path.string());
-      return false;
-    }
-    if (zstd == nullptr) {
-      const size_t n = std::min(kChunkBytes, input.size());
-      text.append(input.substr(0, n));
-      input.remove_prefix(n);
-      return true;
-    }
+    return zstd == nullptr ? refill_plain() : refill_zstd();
+  }
+
+  bool refill_plain() {
+    const size_t n = std::min(kChunkBytes, input.size());
+    text.append(input.substr(0, n));
+    input.remove_prefix(n);
+    return n > 0;
+  }
+
+  // The stream may hold back text after it has eaten all input, so the end is where a frame is over
+  // and there is nothing left to eat.
+  Result<bool> refill_zstd() {
+    if (input.empty() && zstd_wants == 0) return false;
     const size_t had = text.size();
     text.resize(had + kChunkBytes);
     ZSTD_outBuffer out{text.data() + had, kChunkBytes, 0};
     ZSTD_inBuffer in{input.data(), input.size(), 0};
     zstd_wants = ZSTD_decompressStream(zstd.get(), &out, &in);
+    text.resize(had + out.pos);
     if (ZSTD_isError(zstd_wants) != 0)
       return data_loss("{}: zstd: {}", path.string(), ZSTD_getErrorName(zstd_wants));
-    text.resize(had + out.pos);
+    if (input.empty() && out.pos == 0)
+      return data_loss("{}: the zstd stream is cut off", path.string());
     input.remove_prefix(in.pos);
     return true;
   }

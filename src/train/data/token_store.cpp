@@ -250,4 +250,14 @@ Result<TokenStore> prepare_tokens(const PretrainRecipe& recipe, const Path& run_
   return open_store(recipe, run_dir);
 }
 
+Result<Texts> read_texts(const PretrainRecipe& recipe) {
+  PLINTH_TRY(auto splits, read_sources(recipe));
+  Texts texts;
+  for (auto& split : splits) {
+    for (auto& document : split.training) texts.training.push_back(std::move(document.text));
+    for (auto& document : split.heldout) texts.heldout.push_back(std::move(document.text));
+  }
+  return texts;
+}
+
 }  // namespace plinth::train

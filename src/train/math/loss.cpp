@@ -18,6 +18,10 @@ struct ChunkedLoss::Chunk {
 
 namespace {
 
+constexpr int64_t kChunkFloats = int64_t{16} << 20;
+constexpr int64_t kChunkRowsMin = 128;
+constexpr int64_t kChunkRowsMax = 1024;
+
 std::vector<int32_t> rows_with_target(std::span<const int32_t> targets) {
   std::vector<int32_t> rows;
   rows.reserve(targets.size());
@@ -34,8 +38,14 @@ double weighted_sum(std::span<const float> losses, std::span<const float> weight
 
 }  // namespace
 
-ChunkedLoss::Chunk ChunkedLoss::gather(const LossInput& input, size_t first) {
-  const auto n = std::min(static_cast<size_t>(chunk_rows_), rows_.size() - first);
+size_t ChunkedLoss::rows_at_once(const LossInput& input) const {
+  if (chunk_rows_ > 0) return static_cast<size_t>(chunk_rows_);
+  return static_cast<size_t>(
+      std::clamp(kChunkFloats / input.head.rows, kChunkRowsMin, kChunkRowsMax));
+}
+
+ChunkedLoss::Chunk ChunkedLoss::gather(const LossInput& input, size_t first, size_t rows) {
+  const size_t n = std::min(rows, rows_.size() - first);
   const auto n_rows = static_cast<int64_t>(n);
   const int64_t width = input.hidden.cols;
   Chunk chunk{n_rows, hidden_.as(n_rows, width), logits_.as(n_rows, input.head.rows), {}, {}};
@@ -60,9 +70,10 @@ double ChunkedLoss::with_gradient(const LossInput& input, Matrix dhidden, Matrix
   const int64_t width = input.hidden.cols;
   if (rows_.size() < input.targets.size())
     for (int64_t r = 0; r < dhidden.rows; ++r) std::fill_n(dhidden.row(r), width, 0.0f);
+  const size_t step = rows_at_once(input);
   double sum = 0;
-  for (size_t first = 0; first < rows_.size(); first += static_cast<size_t>(chunk_rows_)) {
-    const Chunk chunk = gather(input, first);
+  for (size_t first = 0; first < rows_.size(); first += step) {
+    const Chunk chunk = gather(input, first, step);
     ops_->linear(chunk.hidden, input.head, chunk.logits, /*accumulate=*/false);
     ops_->cross_entropy(chunk.logits, chunk.targets, chunk.weights, losses_);
     sum += weighted_sum(losses_, chunk.weights);
@@ -79,9 +90,10 @@ double ChunkedLoss::with_gradient(const LossInput& input, Matrix dhidden, Matrix
 
 double ChunkedLoss::only(const LossInput& input) {
   rows_ = rows_with_target(input.targets);
+  const size_t step = rows_at_once(input);
   double sum = 0;
-  for (size_t first = 0; first < rows_.size(); first += static_cast<size_t>(chunk_rows_)) {
-    const Chunk chunk = gather(input, first);
+  for (size_t first = 0; first < rows_.size(); first += step) {
+    const Chunk chunk = gather(input, first, step);
     ops_->linear(chunk.hidden, input.head, chunk.logits, /*accumulate=*/false);
     ops_->log_probability(chunk.logits, chunk.targets, losses_);
     sum -= weighted_sum(losses_, chunk.weights);
