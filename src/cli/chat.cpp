@@ -60,8 +60,7 @@ class Conversation {
     request.sampling.temperature = static_cast<float>(options_.temperature);
     request.sampling.seed = static_cast<uint64_t>(options_.seed);
     request.tokens_max = options_.tokens;
-    if (const int32_t end = base.tokenizer().special_id("<|im_end|>"); end >= 0)
-      request.stop_tokens.push_back(end);
+    request.stop_tokens = prepared.stop_tokens;
 
     std::mutex mutex;
     std::condition_variable changed;

@@ -20,9 +20,11 @@ double mean_of(const std::vector<ItemResult>& items, double ItemResult::*field) 
   return sum / static_cast<double>(items.size());
 }
 
-Json to_json(const ItemResult& item, SuiteKind kind) {
-  Json row{{"id", item.id}, {"score", item.score}};
-  switch (kind) {
+Json to_json(const ItemResult& item) {
+  Json row{{"id", item.id}, {"type", kind_name(item.kind)}, {"score", item.score}};
+  switch (item.kind) {
+    case SuiteKind::kExam:
+      break;  // no item is
     case SuiteKind::kChoice:
       row["prediction"] = item.prediction;
       row["chosen"] = item.chosen;
@@ -42,6 +44,39 @@ Json to_json(const ItemResult& item, SuiteKind kind) {
   return row;
 }
 
+Result<std::vector<ItemResult>> run_items(const TaskContext& context);
+
+// Each kind's items as a suite of their own; results in the exam's order.
+Result<std::vector<ItemResult>> run_exam(const TaskContext& exam) {
+  std::vector<ItemResult> results(exam.suite.items.size());
+  for (const auto kind : {SuiteKind::kChoice, SuiteKind::kShort}) {
+    Suite part{.name = exam.suite.name, .kind = kind};
+    std::vector<size_t> places;
+    for (size_t i = 0; i < exam.suite.items.size(); ++i) {
+      if (exam.suite.items[i].kind != kind) continue;
+      part.items.push_back(exam.suite.items[i]);
+      places.push_back(i);
+    }
+    PLINTH_TRY(auto items, run_items({exam.engine, exam.adapter, exam.options, part}));
+    for (size_t i = 0; i < places.size(); ++i) results[places[i]] = std::move(items[i]);
+  }
+  return results;
+}
+
+Result<std::vector<ItemResult>> run_items(const TaskContext& context) {
+  switch (context.suite.kind) {
+    case SuiteKind::kChoice:
+      return run_choice(context);
+    case SuiteKind::kShort:
+      return run_short(context);
+    case SuiteKind::kText:
+      return run_text(context);
+    case SuiteKind::kExam:
+      return run_exam(context);
+  }
+  return internal_error("suite {} is of no kind", context.suite.name);
+}
+
 }  // namespace
 
 Result<SuiteResult> run_suite(engine::Engine& engine,
@@ -52,23 +87,24 @@ Result<SuiteResult> run_suite(engine::Engine& engine,
     return invalid("suite {} needs a prompt maker", suite.name);
   SuiteResult result{.suite = suite.name, .kind = suite.kind};
   const TaskContext context{engine, adapter, options, suite};
+  PLINTH_TRY(result.items, run_items(context));
+  for (size_t i = 0; i < result.items.size(); ++i)
+    result.items[i].kind = suite.kind == SuiteKind::kExam ? suite.items[i].kind : suite.kind;
   switch (suite.kind) {
-    case SuiteKind::kChoice: {
+    case SuiteKind::kChoice:
       result.metric = "accuracy";
-      PLINTH_TRY(result.items, run_choice(context));
       result.secondary = mean_of(result.items, &ItemResult::score_raw);
       break;
-    }
-    case SuiteKind::kShort: {
+    case SuiteKind::kShort:
       result.metric = "exact_match";
-      PLINTH_TRY(result.items, run_short(context));
       result.secondary = mean_of(result.items, &ItemResult::contains);
       result.f1 = mean_of(result.items, &ItemResult::f1);
       break;
-    }
+    case SuiteKind::kExam:
+      result.metric = "correct";
+      break;
     case SuiteKind::kText: {
       result.metric = "bits_per_character";
-      PLINTH_TRY(result.items, run_text(context));
       std::vector<double> characters;
       for (const auto& item : result.items)
         characters.push_back(static_cast<double>(item.characters));
@@ -94,7 +130,7 @@ Status write_result(const Path& folder, const SuiteResult& result) {
     summary["f1"] = result.f1;
   }
   std::string rows;
-  for (const ItemResult& item : result.items) rows += to_text(to_json(item, result.kind)) + '\n';
+  for (const ItemResult& item : result.items) rows += to_text(to_json(item)) + '\n';
   PLINTH_TRY(write_file_atomic(folder / "items.jsonl", rows));
   return write_file_atomic(folder / "result.json", to_text(summary) + '\n');
 }

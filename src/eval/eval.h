@@ -1,12 +1,13 @@
 // Proving: how good is a model on a suite, and is the domain model better than its base?
 //
-// A suite is a list of items of one kind:
+// What a suite is decides what is measured:
 //   choice  a question and its answers; each answer's text is scored by log-likelihood after the
 //           rendered prompt. Metric `accuracy`: the answer with the highest log-likelihood per
 //           character is the right one (`accuracy_raw`: without the division, reported beside it).
 //   short   a question and the accepted answers; greedy generation. Metric `exact_match` after
 //           normalisation (NFKC, lower case, spaces and punctuation dropped); `contains` and `f1`
 //           (over characters) are reported beside it.
+//   exam    choice and short questions together. Metric `correct`: each item by its kind's metric.
 //   text    documents; each starts after the tokenizer's bos (or eos, where there is no bos), and
 //           every token is scored once, with at least half a window of what precedes it. Metric
 //           `bits_per_character`, over Unicode code points: lower is better.
@@ -51,6 +52,7 @@ struct EvalOptions {
 // suite, the document's bits per character.
 struct ItemResult {
   std::string id;
+  SuiteKind kind = SuiteKind::kText;
   double score = 0;
   std::string prediction = {};               // the chosen or generated answer
   int64_t chosen = -1;                       // choice: index

@@ -82,6 +82,8 @@ std::string_view kind_name(SuiteKind kind) {
       return "short";
     case SuiteKind::kText:
       return "text";
+    case SuiteKind::kExam:
+      return "exam";
   }
   return "unknown";
 }
@@ -105,11 +107,15 @@ Result<Suite> parse_jsonl_suite(std::string_view text, std::string_view name) {
     const auto kind = kind_of(row);
     if (!kind) return here(kind.error());
     if (suite.items.empty()) suite.kind = *kind;
-    if (suite.kind != *kind)
-      return here(invalid("a {} item in a {} suite", kind_name(*kind), kind_name(suite.kind)));
+    if (suite.kind != *kind) {
+      if (suite.kind == SuiteKind::kText || *kind == SuiteKind::kText)
+        return here(invalid("a {} item in a {} suite", kind_name(*kind), kind_name(suite.kind)));
+      suite.kind = SuiteKind::kExam;
+    }
     auto item = read_item(row, *kind);
     if (!item) return here(item.error());
     item->id = id_of(row, line);
+    item->kind = *kind;
     if (!ids.insert(item->id).second) return here(invalid("id '{}' comes twice", item->id));
     suite.items.push_back(*std::move(item));
   }

@@ -12,6 +12,18 @@ std::string error_of(std::string_view jsonl) {
   return suite ? "fine" : suite.error().message;
 }
 
+TEST(Suite, ChoiceAndShortTogetherAreAnExam) {
+  const auto exam = parse_jsonl_suite(
+      R"({"id": "1", "type": "choice", "question": "q", "choices": ["a", "b"], "answer": 1})"
+      "\n"
+      R"({"id": "2", "type": "short", "question": "q", "answer": "a"})",
+      "s.jsonl");
+  ASSERT_TRUE(exam);
+  EXPECT_EQ(exam->kind, SuiteKind::kExam);
+  EXPECT_EQ(exam->items[0].kind, SuiteKind::kChoice);
+  EXPECT_EQ(exam->items[1].kind, SuiteKind::kShort);
+}
+
 TEST(Suite, ReadsTheThreeKinds) {
   const auto choice = parse_jsonl_suite(
       R"({"id": "x", "type": "choice", "question": "q", "choices": ["a", "b"], "answer": 1})", "s");

@@ -44,7 +44,8 @@ struct StepReport {
   int64_t peak_bytes = 0;  // largest resident size of the process so far
 };
 
-// Both may be empty. Called on the calling thread, after every step.
+// Both may be empty. Called on the calling thread: on_step after every step, stop also inside long
+// ones.
 struct TrainHooks {
   std::function<void(const StepReport&)> on_step;
   std::function<bool()> stop;  // true: save and return kCancelled
