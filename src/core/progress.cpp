@@ -30,6 +30,7 @@ Progress::~Progress() {
 
 void Progress::update(int64_t done, std::string_view detail) {
   done_ = done;
+  if (first_ < 0) first_ = done;
   const double now = watch_.seconds();
   if (quiet_ || now - drawn_at_ < (terminal_ ? kTerminalSeconds : kPipeSeconds)) return;
   drawn_at_ = now;
@@ -48,7 +49,9 @@ void Progress::draw(std::string_view detail, bool last) {
   if (total_ > 0) {
     const double share = static_cast<double>(done_) / static_cast<double>(total_);
     line += fmt::format(" {}/{} {:3.0f} %", done_, total_, 100.0 * share);
-    if (!last && share > 0.01) line += fmt::format(", {} left", duration(seconds / share - seconds));
+    if (!last && done_ > first_)
+      line += fmt::format(", {} left", duration(seconds * static_cast<double>(total_ - done_) /
+                                                static_cast<double>(done_ - first_)));
   } else if (done_ > 0) {
     line += fmt::format(" {}", done_);
   }

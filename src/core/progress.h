@@ -28,6 +28,7 @@ class Progress {
   std::string label_;
   int64_t total_;
   int64_t done_ = 0;
+  int64_t first_ = -1;  // done at the first update: resumed work does not count for the rate
   bool quiet_;
   bool terminal_;
   bool finished_ = false;

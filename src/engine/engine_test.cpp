@@ -43,7 +43,8 @@ Request greedy(std::vector<int32_t> tokens, int64_t tokens_max) {
   return {.prompt = std::move(tokens), .sampling = {.temperature = 0}, .tokens_max = tokens_max};
 }
 
-// Collects a request's events; done when the finished one came.
+// Collects a request's events; done when the finished one came. Declared before the engine, whose
+// last act is to tell the sinks.
 struct Listener {
   std::mutex mutex;
   std::condition_variable changed;
@@ -131,9 +132,9 @@ TEST(Engine, ChunkedPrefillGivesTheSameLogitsAsWhole) {
 
 TEST(Engine, LogitsInABusyBatchAreThoseOfAQuietOne) {
   const auto tokens = prompt(3, 60);
+  std::vector<Listener> listeners(6);
   const auto engine = start(tiny());
   const auto quiet = engine->logits(tokens, nullptr);
-  std::vector<Listener> listeners(6);
   for (size_t i = 0; i < listeners.size(); ++i) {
     Request request = greedy(prompt(i, 30), 60);
     request.sink = listeners[i].sink();
@@ -233,9 +234,9 @@ TEST(Engine, PreemptionUnderATinyPoolGivesTheSameTokens) {
 }
 
 TEST(Engine, CancelEndsTheSequenceAndFreesItsBlocks) {
+  Listener listener;
   const auto engine = start(tiny());
   const int64_t blocks = engine->stats().kv_blocks;
-  Listener listener;
   Request request = greedy(prompt(2, 20), 100);
   request.sampling.logit_bias = {{256, -100.0f}};
   request.sink = listener.sink();
@@ -254,12 +255,12 @@ TEST(Engine, CancelEndsTheSequenceAndFreesItsBlocks) {
 }
 
 TEST(Engine, StopStringsEndTheAnswerAndNeverLeak) {
+  Listener listener;
   const auto engine = start(tiny());
   const auto free_answer = engine->generate(greedy(prompt(4, 12), 40));
   const std::string& text = free_answer->text;
   ASSERT_GT(text.size(), 12u);
   const std::string stop = text.substr(6, 3);
-  Listener listener;
   Request request = greedy(prompt(4, 12), 40);
   request.stop = {stop, "never there"};
   request.sink = listener.sink();
@@ -323,8 +324,8 @@ TEST(Engine, ScoresAreTheLogProbabilitiesOfTheLogits) {
 }
 
 TEST(Engine, EventsCarryTheLogProbabilityThatScoringGives) {
-  const auto engine = start(tiny());
   Listener listener;
+  const auto engine = start(tiny());
   Request request = greedy(prompt(8, 9), 10);
   request.sampling.top_logprobs = 3;
   request.sink = listener.sink();
@@ -366,8 +367,8 @@ TEST(Engine, AFullQueueSaysSo) {
   EngineOptions options = kSmall;
   options.sequences_max = 1;
   options.queue_max = 2;
-  const auto engine = start(tiny(), options);
   std::vector<Listener> listeners(50);
+  const auto engine = start(tiny(), options);
   int accepted = 0;
   int refused = 0;
   for (auto& listener : listeners) {
@@ -399,9 +400,9 @@ TEST(Engine, ShortRequestsPassALongPrompt) {
   config.context = 4096;
   EngineOptions options = kSmall;
   options.kv_bytes = 16 << 20;
-  const auto engine = start(random_model(config, 1), options);
   Listener long_prompt;
   Listener short_prompt;
+  const auto engine = start(random_model(config, 1), options);
   Request request = greedy(prompt(1, 4000), 1);
   request.sink = long_prompt.sink();
   ASSERT_TRUE(engine->submit(request));

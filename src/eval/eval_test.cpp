@@ -111,6 +111,25 @@ TEST(Eval, ShortAnswersAreComparedWithoutCaseSpaceAndPunctuation) {
   EXPECT_EQ(result->items[2].f1, 0);
 }
 
+TEST(Eval, AnExamKeepsItsOrderAndJudgesEachItemByItsKind) {
+  const auto engine = start(y_sayer());
+  const auto result = run_suite(*engine, nullptr, suite_of(R"(
+    {"id": "1", "question": "?", "answer": "yyy"}
+    {"id": "2", "question": "?", "choices": ["no", "yy"], "answer": 1}
+    {"id": "3", "question": "?", "answer": "n"}
+    {"id": "4", "question": "?", "choices": ["no", "yy"], "answer": 0})"),
+                                options());
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_EQ(result->metric, "correct");
+  EXPECT_EQ(result->interval.mean, 0.5);
+  EXPECT_EQ(result->items[0].prediction, "yyy");
+  EXPECT_EQ(result->items[1].prediction, "yy");
+  EXPECT_EQ(result->items[2].id, "3");
+  EXPECT_EQ(result->items[2].score, 0);
+  EXPECT_EQ(result->items[3].kind, SuiteKind::kChoice);
+  EXPECT_EQ(result->items[3].score, 0);
+}
+
 TEST(Eval, BitsPerCharacterAreTheSumByHand) {
   const auto engine = start(y_sayer());
   const auto result = run_suite(

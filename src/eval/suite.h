@@ -4,10 +4,11 @@
 //   {"id": "1", "type": "choice", "question": "...", "choices": ["...", "..."], "answer": 0}
 //   {"id": "2", "type": "short", "question": "...", "answer": "..." or ["...", "..."]}
 //   {"id": "3", "type": "text", "text": "..."}
-// Choice and short questions may be mixed: that is an exam. Texts keep to themselves. A missing id is the line number; `type` may be left out
-// where the keys tell (choices: choice; question: short; text: text). Any other file (.txt, .md) is
-// a text suite: paragraphs, separated by blank lines, are its documents. A line that is wrong is an
-// error with file and line: a suite that silently lost items measures something else.
+// Choice and short questions may be mixed: that is an exam. Texts keep to themselves. A missing id
+// is the line number; `type` may be left out where the keys tell (choices: choice; question: short;
+// text: text). Any other file (.txt, .md) is a text suite: paragraphs, separated by blank lines, are
+// its documents. A line that is wrong is an error with file and line: a suite that silently lost
+// items measures something else.
 #pragma once
 
 #include <cstdint>
