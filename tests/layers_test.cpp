@@ -1,6 +1,7 @@
 // The cheapest architect: reads every #include under src/ and compares it with the table below
 // (the architecture page shows the same table as a picture). A file may include its own module, and
-// the modules its own may use. A header of another module other than its public ones is a violation.
+// the modules its own may use. A header of another module other than its public ones is a
+// violation.
 
 #include <filesystem>
 #include <fstream>
@@ -39,8 +40,8 @@ const std::map<std::string, Names>& allowed() {
       {"server",
        {"core", "text", "store", "model", "engine", "corpus", "train", "eval", "knowledge"}},
       {"cli",
-       {"core", "text", "store", "model", "engine", "corpus", "train", "eval", "knowledge", "server",
-        "tensor"}},
+       {"core", "text", "store", "model", "engine", "corpus", "train", "eval", "knowledge",
+        "server", "tensor"}},
   };
   return kTable;
 }
@@ -53,7 +54,8 @@ TEST(Layers, IncludesPointDownward) {
     if (!entry.is_regular_file()) continue;
     const fs::path relative = fs::relative(entry.path(), root);
     const std::string extension = relative.extension().string();
-    if (extension != ".h" && extension != ".cpp" && extension != ".cu" && extension != ".cuh") continue;
+    if (extension != ".h" && extension != ".cpp" && extension != ".cu" && extension != ".cuh")
+      continue;
     ++files;
     const std::string module = relative.begin()->string();
     const auto row = allowed().find(module);

@@ -13,8 +13,8 @@ Result<std::shared_ptr<const model::Model>> open_base(const std::string& name, c
     PLINTH_TRY(const auto store, store::Store::open(home));
     if (const auto base = store->base(name)) return model::Model::open(base->path);
   }
-  return not_found("no base '{}': not {}, not a file or folder, not imported (plinth model list)", name,
-                   kEmbeddedBase);
+  return not_found("no base '{}': not {}, not a file or folder, not imported (plinth model list)",
+                   name, kEmbeddedBase);
 }
 
 Result<Loaded> open_model(const std::string& name, const Path& home) {

@@ -79,12 +79,14 @@ class Bench {
 
   std::vector<int32_t> prompt(int64_t tokens) {
     std::vector<int32_t> ids(static_cast<size_t>(tokens));
-    for (auto& id : ids) id = static_cast<int32_t>(rng_.below(static_cast<uint64_t>(config().vocabulary)));
+    for (auto& id : ids)
+      id = static_cast<int32_t>(rng_.below(static_cast<uint64_t>(config().vocabulary)));
     return ids;
   }
 
   // Runs all requests at once; seconds between the first and the last generated token.
-  Result<double> decode_seconds(const std::vector<std::shared_ptr<const model::Adapter>>& adapters) {
+  Result<double> decode_seconds(
+      const std::vector<std::shared_ptr<const model::Adapter>>& adapters) {
     std::mutex mutex;
     std::condition_variable changed;
     size_t finished = 0;
@@ -130,8 +132,9 @@ class Bench {
   Result<std::vector<Row>> batch() {
     std::vector<Row> rows;
     for (const int64_t n : {1, 2, 4, 8, 16}) {
-      PLINTH_TRY(const double rate,
-                 decode_rate(std::vector<std::shared_ptr<const model::Adapter>>(static_cast<size_t>(n))));
+      PLINTH_TRY(
+          const double rate,
+          decode_rate(std::vector<std::shared_ptr<const model::Adapter>>(static_cast<size_t>(n))));
       rows.push_back({fmt::format("decode, batch {}", n), rate, "tokens/s", decode_bound(n)});
     }
     return rows;
@@ -148,13 +151,15 @@ class Bench {
       PLINTH_TRY(engine_->score({request}));
       if (i > 0) rates.push_back(static_cast<double>(tokens) / watch.seconds());
     }
-    return std::vector<Row>{{fmt::format("prefill, {} tokens", tokens), median(rates), "tokens/s", arithmetic_bound()}};
+    return std::vector<Row>{
+        {fmt::format("prefill, {} tokens", tokens), median(rates), "tokens/s", arithmetic_bound()}};
   }
 
   Result<std::vector<Row>> lora() {
     constexpr size_t kSequences = 8;
     std::vector<std::shared_ptr<const model::Adapter>> different;
-    for (size_t i = 0; i < kSequences; ++i) different.push_back(random_adapter(static_cast<int>(i)));
+    for (size_t i = 0; i < kSequences; ++i)
+      different.push_back(random_adapter(static_cast<int>(i)));
     PLINTH_TRY(const double none, decode_rate({kSequences, nullptr}));
     PLINTH_TRY(const double same, decode_rate({kSequences, different.front()}));
     PLINTH_TRY(const double mixed, decode_rate(different));
@@ -249,10 +254,12 @@ Status run(const Options& options, const Context& context) {
 
 void add_bench(Command& root, const Context& context) {
   auto options = std::make_shared<Options>();
-  auto command = root.add("bench", "measure, beside the machine's own limit", "plinth bench lora --json");
+  auto command =
+      root.add("bench", "measure, beside the machine's own limit", "plinth bench lora --json");
   command.option("NAME", options->name, "decode, prefill, batch, lora or tokenize", true);
   command.option("--model", options->model, "a name, a path, or base+adapter");
-  command.option("--repeats", options->repeats, "rounds after the warm-up; the median is shown", 1, 1000);
+  command.option("--repeats", options->repeats, "rounds after the warm-up; the median is shown", 1,
+                 1000);
   command.option("--rank", options->rank, "rank of the lora bench's adapters", 1, 256);
   command.action([options, &context] { return run(*options, context); });
 }

@@ -28,7 +28,8 @@ struct Options {
 // The same path as the API: domain model by name, its template and knowledge, the engine.
 class Conversation {
  public:
-  static Result<std::unique_ptr<Conversation>> open(const Options& options, const Context& context) {
+  static Result<std::unique_ptr<Conversation>> open(const Options& options,
+                                                    const Context& context) {
     auto conversation = std::make_unique<Conversation>();
     conversation->options_ = options;
     // A name of a domain model stands on --base; anything else names a base (and adapter) itself.
@@ -90,7 +91,8 @@ class Conversation {
     PLINTH_TRY(std::move(status));
     PLINTH_TRY(check_interrupted());
     if (json) {
-      fmt::print("{}\n", to_text({{"answer", answer}, {"citations", server::citations_json(prepared.citations)}}));
+      fmt::print("{}\n", to_text({{"answer", answer},
+                                  {"citations", server::citations_json(prepared.citations)}}));
     } else {
       fmt::print("\n");
       for (const auto& hit : prepared.citations)
@@ -139,12 +141,14 @@ void add_chat(Command& root, const Context& context) {
     command.option("--temperature", options->temperature, "0: always the likeliest token", 0, 2);
     command.option("--seed", options->seed, "of the sampling", 0, INT64_MAX);
   };
-  auto chat = root.add("chat", "talk to a base or a domain model in the terminal", "plinth chat plinth-zh-base");
+  auto chat = root.add("chat", "talk to a base or a domain model in the terminal",
+                       "plinth chat plinth-zh-base");
   chat.option("MODEL", options->model, "a published name, a base, or base+adapter", true);
   add_options(chat);
   chat.action([options, &context] { return converse(*options, context); });
 
-  auto run = root.add("run", "one question, one answer", "plinth run plinth-zh-base \"第一条 为了\"");
+  auto run =
+      root.add("run", "one question, one answer", "plinth run plinth-zh-base \"第一条 为了\"");
   run.option("MODEL", options->model, "a published name, a base, or base+adapter", true);
   run.option("PROMPT", options->prompt, "the question", true);
   add_options(run);

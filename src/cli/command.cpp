@@ -4,10 +4,9 @@
 
 #include <cstdio>
 
-#include <CLI/CLI.hpp>
-
 #include "core/config.h"
 #include "core/interrupt.h"
+#include <CLI/CLI.hpp>
 
 namespace plinth::cli {
 
@@ -72,8 +71,7 @@ void Command::action(std::function<Status()> run) {
   impl_->app->callback([chosen = impl_->chosen, run = std::move(run)] { chosen->run = run; });
 }
 
-int run_command_line(int argc, char** argv,
-                     const std::function<void(Command&, Context&)>& build) {
+int run_command_line(int argc, char** argv, const std::function<void(Command&, Context&)>& build) {
   CLI::App app("Plinth: one base, many domain models, on your own machine", "plinth");
   app.set_version_flag("--version", PLINTH_VERSION);
   app.require_subcommand(1);
@@ -82,7 +80,8 @@ int run_command_line(int argc, char** argv,
   context.home = default_home();
   app.add_flag("--json", context.json, "print results as JSON");
   app.add_flag("-q,--quiet", context.quiet, "no progress");
-  app.add_option("--home", context.home, "where Plinth keeps its state (default $PLINTH_HOME or ~/.plinth)");
+  app.add_option("--home", context.home,
+                 "where Plinth keeps its state (default $PLINTH_HOME or ~/.plinth)");
 
   Chosen chosen;
   Command root(std::make_unique<Command::Impl>(&app, &chosen));

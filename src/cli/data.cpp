@@ -21,8 +21,8 @@ Status build(const Options& options, const Context& context) {
     fmt::print("{}\n", report.json);
     return {};
   }
-  fmt::print("{} rows ({} text, {} questions), {} duplicates and {} exam leaks dropped\n", report.rows,
-             report.text_rows, report.message_rows, report.duplicates, report.leaks);
+  fmt::print("{} rows ({} text, {} questions), {} duplicates and {} exam leaks dropped\n",
+             report.rows, report.text_rows, report.message_rows, report.duplicates, report.leaks);
   for (const auto& [generator, n] : report.by_generator) fmt::print("  {:<24} {}\n", generator, n);
   return {};
 }
@@ -32,13 +32,14 @@ Status check(const Options& options, const Context& context) {
   if (context.json) {
     fmt::print("{}\n", report.json);
   } else {
-    fmt::print("{} rows ({} text, {} questions), {} bad, {} duplicates, {} exam leaks\n", report.rows,
-               report.text_rows, report.message_rows, report.bad, report.duplicates, report.leaks);
+    fmt::print("{} rows ({} text, {} questions), {} bad, {} duplicates, {} exam leaks\n",
+               report.rows, report.text_rows, report.message_rows, report.bad, report.duplicates,
+               report.leaks);
     for (const auto& problem : report.problems) fmt::print("  {}\n", problem);
   }
   if (!report.fine())
-    return invalid("{}: {} rows, {} bad, {} exam leaks", options.in.string(), report.rows, report.bad,
-                   report.leaks);
+    return invalid("{}: {} rows, {} bad, {} exam leaks", options.in.string(), report.rows,
+                   report.bad, report.leaks);
   return {};
 }
 
@@ -46,13 +47,15 @@ Status check(const Options& options, const Context& context) {
 
 void add_data(Command& root, const Context& context) {
   auto options = std::make_shared<Options>();
-  auto group = root.add("data", "training data: build from a corpus, check", "plinth data check train.jsonl");
+  auto group = root.add("data", "training data: build from a corpus, check",
+                        "plinth data check train.jsonl");
 
   auto building = group.add("build", "training rows from a refined corpus",
                             "plinth data build ./corpus -o train.jsonl --suite exam.jsonl");
   building.option("CORPUS", options->in, "a refined corpus", true);
   building.option("-o,--out", options->out, "the JSONL file to write", true);
-  building.option("--suite", options->suites, "exam files: rows that share text with them are dropped");
+  building.option("--suite", options->suites,
+                  "exam files: rows that share text with them are dropped");
   building.option("--seed", options->seed, "order and sampling", 0, INT64_MAX);
   building.action([options, &context] { return build(*options, context); });
 

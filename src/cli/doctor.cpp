@@ -21,7 +21,9 @@ int64_t free_bytes(const Path& path) {
   Path existing = std::filesystem::absolute(path);
   while (!std::filesystem::exists(existing) && existing.has_relative_path())
     existing = existing.parent_path();
+
   struct statvfs info {};
+
   if (statvfs(existing.c_str(), &info) != 0) return 0;
   return static_cast<int64_t>(info.f_bavail) * static_cast<int64_t>(info.f_frsize);
 }
@@ -50,13 +52,15 @@ Finding check_base() {
 Finding check_poppler_data() {
   if (std::filesystem::exists("/usr/share/poppler/cMap"))
     return {"Chinese PDF tables", true, "poppler-data"};
-  return {"Chinese PDF tables", false, "text of some Chinese PDFs will be lost: apt-get install poppler-data"};
+  return {"Chinese PDF tables", false,
+          "text of some Chinese PDFs will be lost: apt-get install poppler-data"};
 }
 
 Finding check_gpu() {
   const bool present = std::filesystem::exists("/dev/nvidia0");
   return {"GPU", true,
-          present ? "an NVIDIA device is here; this build computes on the CPU" : "none, computing on the CPU"};
+          present ? "an NVIDIA device is here; this build computes on the CPU"
+                  : "none, computing on the CPU"};
 }
 
 Status run(const Context& context) {
@@ -67,7 +71,9 @@ Status run(const Context& context) {
     Json rows = Json::array();
     for (const auto& finding : findings)
       rows.push_back({{"what", finding.what}, {"good", finding.good}, {"detail", finding.detail}});
-    fmt::print("{}\n", to_text({{"version", PLINTH_VERSION}, {"machine", to_json(machine)}, {"checks", rows}}));
+    fmt::print(
+        "{}\n",
+        to_text({{"version", PLINTH_VERSION}, {"machine", to_json(machine)}, {"checks", rows}}));
   } else {
     fmt::print("plinth {}\n\n", PLINTH_VERSION);
     fmt::print("  processor   {}\n", machine.cpu);
@@ -77,9 +83,11 @@ Status run(const Context& context) {
                static_cast<double>(machine.memory_bytes) / (1 << 30),
                static_cast<double>(machine.memory_available_bytes) / (1 << 30));
     fmt::print("  bandwidth   {:.1f} GB/s read (measured)\n", machine.read_gb_per_s);
-    fmt::print("  arithmetic  {:.0f} GFLOP/s float32 matrix product (measured)\n\n", machine.gflop_per_s);
+    fmt::print("  arithmetic  {:.0f} GFLOP/s float32 matrix product (measured)\n\n",
+               machine.gflop_per_s);
     for (const auto& finding : findings)
-      fmt::print("  {} {:<19} {}\n", finding.good ? "ok     " : "MISSING", finding.what, finding.detail);
+      fmt::print("  {} {:<19} {}\n", finding.good ? "ok     " : "MISSING", finding.what,
+                 finding.detail);
   }
   for (const auto& finding : findings)
     if (!finding.good)
@@ -90,8 +98,9 @@ Status run(const Context& context) {
 }  // namespace
 
 void add_doctor(Command& root, const Context& context) {
-  auto command = root.add("doctor", "what this machine is and reaches, what is missing and how to get it",
-                          "plinth doctor");
+  auto command =
+      root.add("doctor", "what this machine is and reaches, what is missing and how to get it",
+               "plinth doctor");
   command.action([&context] { return run(context); });
 }
 

@@ -46,7 +46,8 @@ Result<Examinee> prepare(const std::string& model, const Options& options, const
   return examinee;
 }
 
-Result<eval::SuiteResult> examine(Examinee& examinee, const std::shared_ptr<const model::Adapter>& adapter,
+Result<eval::SuiteResult> examine(Examinee& examinee,
+                                  const std::shared_ptr<const model::Adapter>& adapter,
                                   const eval::Suite& suite, const std::string& label,
                                   const Context& context) {
   Progress progress(label, static_cast<int64_t>(suite.items.size()), context.quiet);
@@ -117,7 +118,8 @@ Status prove(const Options& options, const Context& context) {
 // What a model must beat to have learnt anything, on the held-out text of a pretraining recipe.
 Status baseline(const Options& options, const Context& context) {
   if (options.baseline != "kn5") return invalid("--baseline {}: is not kn5", options.baseline);
-  if (options.recipe.empty()) return invalid("--baseline needs the --recipe whose text it learns from");
+  if (options.recipe.empty())
+    return invalid("--baseline needs the --recipe whose text it learns from");
   PLINTH_TRY(const auto recipe, train::PretrainRecipe::read(options.recipe));
   PLINTH_TRY(const auto texts, train::read_texts(recipe));
   const std::vector<std::string_view> training(texts.training.begin(), texts.training.end());
@@ -125,7 +127,10 @@ Status baseline(const Options& options, const Context& context) {
   PLINTH_TRY(const auto model, eval::KneserNey::train(training));
   PLINTH_TRY(const double bits, model.bits_per_character(heldout));
   if (context.json)
-    fmt::print("{}\n", to_text({{"baseline", "kn5"}, {"bits_per_character", bits}, {"training_documents", training.size()}, {"heldout_documents", heldout.size()}}));
+    fmt::print("{}\n", to_text({{"baseline", "kn5"},
+                                {"bits_per_character", bits},
+                                {"training_documents", training.size()},
+                                {"heldout_documents", heldout.size()}}));
   else
     fmt::print("kn5: {:.3f} bits/character on {} held-out documents, learnt from {}\n", bits,
                heldout.size(), training.size());
@@ -148,18 +153,21 @@ Status run(const Options& options, const Context& context) {
 
 void add_eval(Command& root, const Context& context) {
   auto options = std::make_shared<Options>();
-  auto command = root.add("eval", "prove a model: suites with intervals, or a domain model against its base",
-                          "plinth eval plinth-zh-base+run/adapter --against plinth-zh-base "
-                          "--domain exam.jsonl --general general.jsonl -o proof");
+  auto command =
+      root.add("eval", "prove a model: suites with intervals, or a domain model against its base",
+               "plinth eval plinth-zh-base+run/adapter --against plinth-zh-base "
+               "--domain exam.jsonl --general general.jsonl -o proof");
   command.option("MODEL", options->model, "a name, a path, or base+adapter");
   command.option("--suite", options->suites, "JSONL questions, or text for bits per character");
   command.option("-o,--out", options->out, "folder for results and every item's prediction");
   command.option("--against", options->against, "the base to compare with");
   command.option("--domain", options->domain, "with --against: the domain suite");
   command.option("--general", options->general, "with --against: the general text suite");
-  command.option("--tolerance", options->tolerance, "general loss allowed, bits per character", 0, 10);
+  command.option("--tolerance", options->tolerance, "general loss allowed, bits per character", 0,
+                 10);
   command.option("--seed", options->seed, "of the bootstrap", 0, INT64_MAX);
-  command.option("--baseline", options->baseline, "kn5: character 5-grams with Kneser-Ney smoothing");
+  command.option("--baseline", options->baseline,
+                 "kn5: character 5-grams with Kneser-Ney smoothing");
   command.option("--recipe", options->recipe, "with --baseline: the pretraining recipe");
   command.action([options, &context] { return run(*options, context); });
 }

@@ -27,7 +27,8 @@ Result<std::vector<int32_t>> parse_ids(std::string_view text, int32_t vocabulary
       }
       int32_t id = 0;
       const auto [next, error] = std::from_chars(at, end, id);
-      if (error != std::errc()) return invalid("ids: cannot read a number at byte {}", at - text.data());
+      if (error != std::errc())
+        return invalid("ids: cannot read a number at byte {}", at - text.data());
       ids.push_back(id);
       at = next;
     }

@@ -20,7 +20,9 @@ Status create(const Options& options, const Context& context) {
   }
   PLINTH_TRY(const auto key, store->create_key(options.tenant, options.label));
   if (context.json)
-    fmt::print("{}\n", to_text({{"key", key.secret}, {"prefix", key.info.prefix}, {"tenant", options.tenant}}));
+    fmt::print(
+        "{}\n",
+        to_text({{"key", key.secret}, {"prefix", key.info.prefix}, {"tenant", options.tenant}}));
   else
     fmt::print("{}\n", key.secret);
   if (!context.quiet) fmt::print(stderr, "shown once: keep it now\n");
@@ -42,8 +44,9 @@ Status list(const Context& context) {
     return {};
   }
   for (const auto& row : rows)
-    fmt::print("{}  {:<16} {}  {}\n", row["prefix"].get<std::string>(), row["tenant"].get<std::string>(),
-               row["created"].get<std::string>(), row["revoked"].is_null() ? "valid" : "revoked");
+    fmt::print("{}  {:<16} {}  {}\n", row["prefix"].get<std::string>(),
+               row["tenant"].get<std::string>(), row["created"].get<std::string>(),
+               row["revoked"].is_null() ? "valid" : "revoked");
   return {};
 }
 
@@ -64,10 +67,11 @@ Status usage(const Options& options, const Context& context) {
     fmt::print("{}\n", to_text({{"usage", rows}}));
     return {};
   }
-  fmt::print("{:<16} {:<24} {:>9} {:>12} {:>12} {:>12}\n", "tenant", "model", "requests", "prompt", "answer", "cached");
+  fmt::print("{:<16} {:<24} {:>9} {:>12} {:>12} {:>12}\n", "tenant", "model", "requests", "prompt",
+             "answer", "cached");
   for (const auto& total : totals)
-    fmt::print("{:<16} {:<24} {:>9} {:>12} {:>12} {:>12}\n", total.tenant, total.model, total.requests,
-               total.prompt_tokens, total.completion_tokens, total.cached_tokens);
+    fmt::print("{:<16} {:<24} {:>9} {:>12} {:>12} {:>12}\n", total.tenant, total.model,
+               total.requests, total.prompt_tokens, total.completion_tokens, total.cached_tokens);
   return {};
 }
 
@@ -75,9 +79,11 @@ Status usage(const Options& options, const Context& context) {
 
 void add_key(Command& root, const Context& context) {
   auto options = std::make_shared<Options>();
-  auto group = root.add("key", "API keys: create, list, revoke", "plinth key create --tenant finance");
+  auto group =
+      root.add("key", "API keys: create, list, revoke", "plinth key create --tenant finance");
 
-  auto creating = group.add("create", "a new key, shown once", "plinth key create --tenant finance --json");
+  auto creating =
+      group.add("create", "a new key, shown once", "plinth key create --tenant finance --json");
   creating.option("--tenant", options->tenant, "whose key; created when new");
   creating.option("--label", options->label, "a note for people");
   creating.action([options, &context] { return create(*options, context); });
@@ -94,7 +100,8 @@ void add_key(Command& root, const Context& context) {
 
   auto billing = std::make_shared<Options>();
   billing->tenant.clear();
-  auto spending = root.add("usage", "tokens by tenant and model, from the ledger", "plinth usage --tenant finance");
+  auto spending = root.add("usage", "tokens by tenant and model, from the ledger",
+                           "plinth usage --tenant finance");
   spending.option("--tenant", billing->tenant, "one tenant (default: all)");
   spending.action([billing, &context] { return usage(*billing, context); });
 }

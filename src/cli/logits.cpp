@@ -33,7 +33,8 @@ Status run(const Options& options, const Context& context) {
   auto sequence = ids;
   auto last = std::vector<float>(logits.end() - vocabulary, logits.end());
   for (int64_t i = 0; i < options.greedy; ++i) {
-    const auto best = static_cast<int32_t>(std::max_element(last.begin(), last.end()) - last.begin());
+    const auto best =
+        static_cast<int32_t>(std::max_element(last.begin(), last.end()) - last.begin());
     greedy.push_back(best);
     sequence.push_back(best);
     if (i + 1 == options.greedy) break;
@@ -49,7 +50,8 @@ Status run(const Options& options, const Context& context) {
     const auto* best = std::max_element(row, row + vocabulary);
     const auto id = static_cast<int32_t>(best - row);
     fmt::print("after {:>6}: best {:>6} {:.4f} {}\n", ids[i], id, *best,
-               Json(loaded.base->tokenizer().decode(std::span(&id, 1), true)).dump(-1, ' ', false, Json::error_handler_t::replace));
+               Json(loaded.base->tokenizer().decode(std::span(&id, 1), true))
+                   .dump(-1, ' ', false, Json::error_handler_t::replace));
   }
   if (!greedy.empty()) fmt::print("greedy: {}\n", loaded.base->tokenizer().decode(greedy, true));
   return {};
@@ -59,8 +61,9 @@ Status run(const Options& options, const Context& context) {
 
 void add_logits(Command& root, const Context& context) {
   auto options = std::make_shared<Options>();
-  auto command = root.add("logits", "logits after each of the given tokens, and greedy continuations",
-                          "plinth logits plinth-zh-base --ids 1,403,7 --greedy 64 --json");
+  auto command =
+      root.add("logits", "logits after each of the given tokens, and greedy continuations",
+               "plinth logits plinth-zh-base --ids 1,403,7 --greedy 64 --json");
   command.option("MODEL", options->model, "a name, a path, or base+adapter", true);
   command.option("--ids", options->ids, "token ids, separated by commas", true);
   command.option("--greedy", options->greedy, "tokens to continue with", 0, 4096);

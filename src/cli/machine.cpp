@@ -57,8 +57,8 @@ double read_bandwidth() {
   const double seconds = best_seconds(3, [&] {
     compute_pool().parallel_for(kFloats / kPiece, 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i)
-        sums[static_cast<size_t>(i)] = ops.sum_of_squares(data.span().subspan(
-            static_cast<size_t>(i * kPiece), static_cast<size_t>(kPiece)));
+        sums[static_cast<size_t>(i)] = ops.sum_of_squares(
+            data.span().subspan(static_cast<size_t>(i * kPiece), static_cast<size_t>(kPiece)));
     });
   });
   return static_cast<double>(kFloats) * sizeof(float) / seconds * 1e-9;
@@ -70,9 +70,8 @@ double matrix_rate() {
   a.fill(0.5f);
   b.fill(0.25f);
   const auto w = tensor::weight(tensor::matrix(std::as_const(b).data(), n, n));
-  const double seconds = best_seconds(5, [&] {
-    tensor::default_ops().linear(a.as(n, n), w, c.as(n, n), false);
-  });
+  const double seconds =
+      best_seconds(5, [&] { tensor::default_ops().linear(a.as(n, n), w, c.as(n, n), false); });
   return 2.0 * n * n * n / seconds * 1e-9;
 }
 

@@ -10,9 +10,9 @@ namespace plinth::cli {
 
 struct Machine {
   std::string cpu;
-  int cores = 0;       // this process may use
-  int threads = 0;     // of the compute pool
-  std::string simd;    // what the kernels run
+  int cores = 0;     // this process may use
+  int threads = 0;   // of the compute pool
+  std::string simd;  // what the kernels run
   int64_t memory_bytes = 0;
   int64_t memory_available_bytes = 0;
   double read_gb_per_s = 0;  // all threads streaming through 512 MiB

@@ -37,7 +37,8 @@ Json describe(const std::string& name, const model::Model& base) {
 }
 
 Status import_model(const Options& options, const Context& context) {
-  if (options.as == kEmbeddedBase) return invalid("'{}' is the base inside this binary", kEmbeddedBase);
+  if (options.as == kEmbeddedBase)
+    return invalid("'{}' is the base inside this binary", kEmbeddedBase);
   std::error_code code;
   const Path path = std::filesystem::canonical(options.path, code);
   if (code) return not_found("{}: {}", options.path.string(), code.message());
@@ -54,7 +55,8 @@ Status import_model(const Options& options, const Context& context) {
 Status list(const Context& context) {
   Json rows = Json::array();
   if (const auto base = model::Model::open_embedded())
-    rows.push_back({{"name", kEmbeddedBase}, {"digest", (*base)->digest()}, {"path", "(in this binary)"}});
+    rows.push_back(
+        {{"name", kEmbeddedBase}, {"digest", (*base)->digest()}, {"path", "(in this binary)"}});
   if (std::filesystem::exists(context.home / "plinth.db")) {
     PLINTH_TRY(const auto store, store::Store::open(context.home));
     PLINTH_TRY(const auto bases, store->bases());
@@ -85,13 +87,19 @@ Status show(const Options& options, const Context& context) {
 
 Status export_gguf(const Options& options, const Context& context) {
   tensor::DType type{};
-  if (options.type == "f32") type = tensor::DType::kF32;
-  else if (options.type == "f16") type = tensor::DType::kF16;
-  else if (options.type == "bf16") type = tensor::DType::kBF16;
-  else if (options.type == "q8_0") type = tensor::DType::kQ8_0;
-  else return invalid("--type {}: is not f32, f16, bf16 or q8_0", options.type);
+  if (options.type == "f32")
+    type = tensor::DType::kF32;
+  else if (options.type == "f16")
+    type = tensor::DType::kF16;
+  else if (options.type == "bf16")
+    type = tensor::DType::kBF16;
+  else if (options.type == "q8_0")
+    type = tensor::DType::kQ8_0;
+  else
+    return invalid("--type {}: is not f32, f16, bf16 or q8_0", options.type);
   PLINTH_TRY(const auto base, open_base(options.name, context.home));
-  PLINTH_TRY(model::write_gguf(options.out, *base, type, {{"plinth.source_digest", base->digest()}}));
+  PLINTH_TRY(
+      model::write_gguf(options.out, *base, type, {{"plinth.source_digest", base->digest()}}));
   fmt::print("{}\n", options.out.string());
   return {};
 }
@@ -106,21 +114,23 @@ void add_model(Command& root, const Context& context) {
                           "plinth model import ./Qwen3-0.6B --as qwen3");
   import.option("PATH", options->path, "the file or folder; it stays where it is", true);
   import.option("--as", options->as, "the name", true);
-  import.action([options, &context] { return import_model(*options, context); });
+  import.action([options, &context] { return import_model(*options, context);
+});
 
-  auto listing = group.add("list", "the bases this machine has", "plinth model list --json");
-  listing.action([&context] { return list(context); });
+auto listing = group.add("list", "the bases this machine has", "plinth model list --json");
+listing.action([&context] { return list(context); });
 
-  auto showing = group.add("show", "shape, types and digest of a base", "plinth model show plinth-zh-base");
-  showing.option("MODEL", options->name, "a base's name or path", true);
-  showing.action([options, &context] { return show(*options, context); });
+auto showing =
+    group.add("show", "shape, types and digest of a base", "plinth model show plinth-zh-base");
+showing.option("MODEL", options->name, "a base's name or path", true);
+showing.action([options, &context] { return show(*options, context); });
 
-  auto exporting = group.add("export", "write a base as one GGUF file",
-                             "plinth model export plinth-zh-base --type q8_0 -o base.gguf");
-  exporting.option("MODEL", options->name, "a base's name or path", true);
-  exporting.option("--type", options->type, "f32, f16, bf16 or q8_0");
-  exporting.option("-o,--out", options->out, "the file to write", true);
-  exporting.action([options, &context] { return export_gguf(*options, context); });
-}
+auto exporting = group.add("export", "write a base as one GGUF file",
+                           "plinth model export plinth-zh-base --type q8_0 -o base.gguf");
+exporting.option("MODEL", options->name, "a base's name or path", true);
+exporting.option("--type", options->type, "f32, f16, bf16 or q8_0");
+exporting.option("-o,--out", options->out, "the file to write", true);
+exporting.action([options, &context] { return export_gguf(*options, context); });
+}  // namespace plinth::cli
 
 }  // namespace plinth::cli

@@ -12,10 +12,14 @@ struct Options {
 
 Status run(const Options& options, const Context& context) {
   train::PretrainOptions pretrain;
-  if (options.type == "f32") pretrain.type = tensor::DType::kF32;
-  else if (options.type == "f16") pretrain.type = tensor::DType::kF16;
-  else if (options.type == "q8_0") pretrain.type = tensor::DType::kQ8_0;
-  else return invalid("--type {}: is not f32, f16 or q8_0", options.type);
+  if (options.type == "f32")
+    pretrain.type = tensor::DType::kF32;
+  else if (options.type == "f16")
+    pretrain.type = tensor::DType::kF16;
+  else if (options.type == "q8_0")
+    pretrain.type = tensor::DType::kQ8_0;
+  else
+    return invalid("--type {}: is not f32, f16 or q8_0", options.type);
   PLINTH_TRY(const auto recipe, train::PretrainRecipe::read(options.recipe));
   StepView view("pretrain", context);
   PLINTH_TRY(const auto summary, train::pretrain(recipe, options.run, pretrain, view.hooks()));

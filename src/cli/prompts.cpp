@@ -6,7 +6,8 @@ namespace plinth::cli {
 
 Result<train::ChatRenderer> chat_renderer(const std::shared_ptr<const model::Model>& base) {
   if (base->chat_template().empty())
-    return make_error(Code::kFailedPrecondition, "base {} has no chat template", base->config().name);
+    return make_error(Code::kFailedPrecondition, "base {} has no chat template",
+                      base->config().name);
   PLINTH_TRY(auto parsed, text::ChatTemplate::parse(base->chat_template()));
   text::ChatOptions options;
   const auto& tokenizer = base->tokenizer();

@@ -37,8 +37,10 @@ Result<knowledge::Index> build_knowledge(const Path& corpus_dir) {
 
 void print(const store::Release& release, const Context& context) {
   if (context.json)
-    fmt::print("{}\n", to_text({{"name", release.name}, {"digest", release.digest},
-                                {"base", release.base_digest}, {"adapter", release.adapter_digest},
+    fmt::print("{}\n", to_text({{"name", release.name},
+                                {"digest", release.digest},
+                                {"base", release.base_digest},
+                                {"adapter", release.adapter_digest},
                                 {"knowledge", release.knowledge_digest},
                                 {"created", iso_time(release.created_ms)}}));
   else
@@ -78,7 +80,9 @@ Status list(const Context& context) {
     const bool live = std::any_of(aliases.begin(), aliases.end(), [&](const store::Alias& alias) {
       return alias.release_digest == release.digest;
     });
-    rows.push_back({{"name", release.name}, {"digest", release.digest}, {"live", live},
+    rows.push_back({{"name", release.name},
+                    {"digest", release.digest},
+                    {"live", live},
                     {"created", iso_time(release.created_ms)}});
   }
   if (context.json) {
@@ -86,8 +90,9 @@ Status list(const Context& context) {
     return {};
   }
   for (const auto& row : rows)
-    fmt::print("{} {:<24} {}  {}\n", row["live"].get<bool>() ? "*" : " ", row["name"].get<std::string>(),
-               row["digest"].get<std::string>().substr(0, 12), row["created"].get<std::string>());
+    fmt::print("{} {:<24} {}  {}\n", row["live"].get<bool>() ? "*" : " ",
+               row["name"].get<std::string>(), row["digest"].get<std::string>().substr(0, 12),
+               row["created"].get<std::string>());
   return {};
 }
 
@@ -102,15 +107,17 @@ Status rollback(const std::string& name, const Context& context) {
 
 void add_publish(Command& root, const Context& context) {
   auto options = std::make_shared<Options>();
-  auto command = root.add("publish", "release a proven domain model under a name; refused without its proof",
-                          "plinth publish lift --base plinth-zh-base --adapter run/adapter --proof proof "
-                          "--knowledge corpus");
+  auto command =
+      root.add("publish", "release a proven domain model under a name; refused without its proof",
+               "plinth publish lift --base plinth-zh-base --adapter run/adapter --proof proof "
+               "--knowledge corpus");
   command.option("NAME", options->name, "what clients ask for", true);
   command.option("--base", options->base, "the base's name or path", true);
   command.option("--adapter", options->adapter, "a PEFT folder");
   command.option("--proof", options->proof, "what plinth eval --against wrote", true);
   command.option("--knowledge", options->corpus, "a refined corpus to cite from");
-  command.option("--system-prompt-file", options->system_prompt, "text that begins every conversation");
+  command.option("--system-prompt-file", options->system_prompt,
+                 "text that begins every conversation");
   command.flag("--knowledge-in-prompt", options->knowledge_in_prompt,
                "put retrieved passages into the prompt, not only into citations");
   command.action([options, &context] { return publish(*options, context); });
@@ -118,11 +125,13 @@ void add_publish(Command& root, const Context& context) {
 
 void add_release(Command& root, const Context& context) {
   auto group = root.add("release", "releases: list, roll back", "plinth release list");
-  auto listing = group.add("list", "all releases, newest first, * marks what is live", "plinth release list");
+  auto listing =
+      group.add("list", "all releases, newest first, * marks what is live", "plinth release list");
   listing.action([&context] { return list(context); });
 
   auto name = std::make_shared<std::string>();
-  auto rolling = group.add("rollback", "point a name at its previous release", "plinth release rollback lift");
+  auto rolling =
+      group.add("rollback", "point a name at its previous release", "plinth release rollback lift");
   rolling.option("NAME", *name, "the domain model", true);
   rolling.action([name, &context] { return rollback(*name, context); });
 }

@@ -23,8 +23,8 @@ Status run(const Options& options, const Context& context) {
   }
   Progress progress("refine", 0, context.quiet || context.json);
   PLINTH_TRY(const auto report, corpus::refine(refine, [&](uint64_t done, uint64_t total) {
-    progress.update(static_cast<int64_t>(done), fmt::format("of {} bytes", total));
-  }));
+               progress.update(static_cast<int64_t>(done), fmt::format("of {} bytes", total));
+             }));
   progress.finish();
   if (context.json) {
     fmt::print("{}\n", report.json);
@@ -50,9 +50,11 @@ void add_refine(Command& root, const Context& context) {
   auto command = root.add("refine", "raw documents to a clean, traceable corpus",
                           "plinth refine ./documents -o ./corpus --suite exam.jsonl");
   command.option("IN", options->inputs, "files and folders", true);
-  command.option("-o,--out", options->out, "the corpus folder; replaced as a whole when complete", true);
+  command.option("-o,--out", options->out, "the corpus folder; replaced as a whole when complete",
+                 true);
   command.option("--recipe", options->recipe, "TOML with a [refine] table");
-  command.option("--suite", options->suites, "exam files whose questions must not be in the corpus");
+  command.option("--suite", options->suites,
+                 "exam files whose questions must not be in the corpus");
   command.action([options, &context] { return run(*options, context); });
 
   auto corpus_dir = std::make_shared<Path>();

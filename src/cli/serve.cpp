@@ -29,7 +29,8 @@ Status run(const Options& options, const Context& context) {
   server_options.drain_ms = static_cast<int>(options.drain_s * 1000);
   PLINTH_TRY(const auto server, server::Server::start(server_options, *store, *engine));
   log_info("serving {} on http://{}:{}/v1, state in {}, engine memory {} MiB", base->config().name,
-           options.address, server->port(), context.home.string(), engine->stats().memory_bytes >> 20);
+           options.address, server->port(), context.home.string(),
+           engine->stats().memory_bytes >> 20);
   while (!interrupted()) std::this_thread::sleep_for(std::chrono::milliseconds(50));
   log_info("draining: answers in flight have {} s", options.drain_s);
   server->stop();
@@ -40,13 +41,15 @@ Status run(const Options& options, const Context& context) {
 
 void add_serve(Command& root, const Context& context) {
   auto options = std::make_shared<Options>();
-  auto command = root.add("serve", "the base and all published domain models over an OpenAI-compatible API",
-                          "plinth serve --port 8471");
+  auto command =
+      root.add("serve", "the base and all published domain models over an OpenAI-compatible API",
+               "plinth serve --port 8471");
   command.option("--base", options->base, "a base's name or path");
   command.option("--address", options->address, "address to listen on");
   command.option("--port", options->port, "port to listen on, 0 for any free one", 0, 65535);
   command.option("--kv-mib", options->kv_mib, "memory of the KV cache, MiB", 1, int64_t{1} << 20);
-  command.option("--drain", options->drain_s, "seconds that answers in flight get at the end", 0, 3600);
+  command.option("--drain", options->drain_s, "seconds that answers in flight get at the end", 0,
+                 3600);
   command.action([options, &context] { return run(*options, context); });
 }
 

@@ -54,15 +54,18 @@ Status detokenize(const Options& options, const Context& context) {
 
 void add_tokenize(Command& root, const Context& context) {
   auto options = std::make_shared<Options>();
-  auto command = root.add("tokenize", "token ids of a text", "plinth tokenize plinth-zh-base --file README.md --json");
+  auto command = root.add("tokenize", "token ids of a text",
+                          "plinth tokenize plinth-zh-base --file README.md --json");
   command.option("MODEL", options->model, "a base's name or path", true);
   command.option("--file", options->file, "the text, - for standard input", true);
   command.flag("--special", options->special, "recognise special tokens in the text");
   command.action([options, &context] { return tokenize(*options, context); });
 
-  auto back = root.add("detokenize", "the bytes of token ids", "plinth detokenize plinth-zh-base --ids 312,87,9");
+  auto back = root.add("detokenize", "the bytes of token ids",
+                       "plinth detokenize plinth-zh-base --ids 312,87,9");
   back.option("MODEL", options->model, "a base's name or path", true);
-  back.option("--ids", options->ids, "ids separated by commas or spaces, or what tokenize --json printed");
+  back.option("--ids", options->ids,
+              "ids separated by commas or spaces, or what tokenize --json printed");
   back.option("--file", options->file, "the same from a file, - for standard input");
   back.flag("--special", options->special, "write special tokens out");
   back.action([options, &context] { return detokenize(*options, context); });

@@ -26,7 +26,8 @@ Result<train::TuneRecipe> make_recipe(const Options& options) {
     if (recipe.replay_share == 0) recipe.replay_share = 0.25;
   }
   if (options.replay_share >= 0) recipe.replay_share = options.replay_share;
-  if (recipe.files.empty()) return invalid("nothing to learn from: give --data, or data.files in a recipe");
+  if (recipe.files.empty())
+    return invalid("nothing to learn from: give --data, or data.files in a recipe");
   return recipe;
 }
 
@@ -68,12 +69,14 @@ Status run(const Options& options, const Context& context) {
     return {};
   }
   const auto& data = summary.data;
-  fmt::print("{} rows, {} samples, {} tokens with loss; {} bad rows, {} samples truncated by {} tokens\n",
-             data.rows, data.samples, data.loss_tokens, data.bad_rows, data.truncated_samples,
-             data.truncated_tokens);
+  fmt::print(
+      "{} rows, {} samples, {} tokens with loss; {} bad rows, {} samples truncated by {} tokens\n",
+      data.rows, data.samples, data.loss_tokens, data.bad_rows, data.truncated_samples,
+      data.truncated_tokens);
   for (const auto& line : data.bad) fmt::print("  {}: {}\n", line.place, line.reason);
-  fmt::print("{}: {} steps, held-out {:.3f} -> {:.3f} nats/token (step {})\n", summary.adapter.string(),
-             summary.steps, summary.heldout_before, summary.heldout, summary.best_step);
+  fmt::print("{}: {} steps, held-out {:.3f} -> {:.3f} nats/token (step {})\n",
+             summary.adapter.string(), summary.steps, summary.heldout_before, summary.heldout,
+             summary.best_step);
   return {};
 }
 
@@ -81,12 +84,14 @@ Status run(const Options& options, const Context& context) {
 
 void add_tune(Command& root, const Context& context) {
   auto options = std::make_shared<Options>();
-  auto command = root.add("tune", "train a LoRA adapter on a frozen base; goes on where it was interrupted",
-                          "plinth tune --base plinth-zh-base --data train.jsonl --run run");
+  auto command =
+      root.add("tune", "train a LoRA adapter on a frozen base; goes on where it was interrupted",
+               "plinth tune --base plinth-zh-base --data train.jsonl --run run");
   command.option("RECIPE", options->recipe, "TOML (default: sane values)");
   command.option("--base", options->base, "a base's name or path");
   command.option("--data", options->data, "messages, Alpaca, ShareGPT or text JSONL");
-  command.option("--replay", options->replay, "general rows mixed in, so that the model does not forget");
+  command.option("--replay", options->replay,
+                 "general rows mixed in, so that the model does not forget");
   command.option("--replay-share", options->replay_share, "their share of all tokens", 0, 0.95);
   command.option("--run", options->run, "folder of the run", true);
   command.action([options, &context] { return run(*options, context); });

@@ -11,11 +11,10 @@ namespace plinth {
 [[noreturn]] void check_failed(const char* file, int line, const char* condition,
                                std::string_view detail);
 
-#define PLINTH_CHECK(condition, ...)                                               \
-  do {                                                                             \
-    if (!(condition)) [[unlikely]]                                                 \
-      ::plinth::check_failed(__FILE__, __LINE__, #condition,                       \
-                             ::plinth::check_detail(__VA_ARGS__));                 \
+#define PLINTH_CHECK(condition, ...)                                                               \
+  do {                                                                                             \
+    if (!(condition)) [[unlikely]]                                                                 \
+      ::plinth::check_failed(__FILE__, __LINE__, #condition, ::plinth::check_detail(__VA_ARGS__)); \
   } while (false)
 
 #ifdef NDEBUG
@@ -26,7 +25,9 @@ namespace plinth {
 #define PLINTH_DCHECK(...) PLINTH_CHECK(__VA_ARGS__)
 #endif
 
-inline std::string check_detail() { return {}; }
+inline std::string check_detail() {
+  return {};
+}
 
 template <typename... Args>
 std::string check_detail(fmt::format_string<Args...> format, Args&&... args) {

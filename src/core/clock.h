@@ -24,9 +24,7 @@ class Stopwatch {
   explicit Stopwatch(const Clock& clock = system_clock())
       : clock_(&clock), start_ns_(clock.monotonic_ns()) {}
 
-  double seconds() const {
-    return static_cast<double>(clock_->monotonic_ns() - start_ns_) * 1e-9;
-  }
+  double seconds() const { return static_cast<double>(clock_->monotonic_ns() - start_ns_) * 1e-9; }
 
  private:
   const Clock* clock_;  // outlives every stopwatch: clocks live as long as their test or process

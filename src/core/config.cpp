@@ -74,7 +74,9 @@ Result<Config> Config::parse(std::string_view text, std::string_view name) {
   return Config(std::move(impl));
 }
 
-bool Config::has(std::string_view key) const { return static_cast<bool>(impl_->table->at_path(key)); }
+bool Config::has(std::string_view key) const {
+  return static_cast<bool>(impl_->table->at_path(key));
+}
 
 Result<std::string> Config::text(std::string_view key, std::string_view fallback) const {
   const auto node = impl_->at(key);

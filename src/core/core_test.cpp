@@ -123,7 +123,8 @@ TEST(ThreadPool, TakesLoopsFromSeveralThreadsAndFromInsideLoops) {
     callers.emplace_back([&] {
       for (int round = 0; round < 50; ++round) {
         pool.parallel_for(8, 1, [&](int64_t begin, int64_t end, int) {
-          pool.parallel_for(10, 2, [&](int64_t b, int64_t e, int) { sum += (end - begin) * (e - b); });
+          pool.parallel_for(10, 2,
+                            [&](int64_t b, int64_t e, int) { sum += (end - begin) * (e - b); });
         });
       }
     });
@@ -202,7 +203,9 @@ TEST(Rng, NormalHasItsMoments) {
   EXPECT_NEAR(squares / kDraws, 1.0, 0.05);
 }
 
-TEST(Clock, WritesIsoTime) { EXPECT_EQ(iso_time(1700000000000), "2023-11-14T22:13:20Z"); }
+TEST(Clock, WritesIsoTime) {
+  EXPECT_EQ(iso_time(1700000000000), "2023-11-14T22:13:20Z");
+}
 
 TEST(Metrics, ExposesWhatWasCounted) {
   count("plinth_test_total", 2, {{"kind", "a"}});

@@ -17,10 +17,10 @@ constexpr size_t kBufferBytes = 256 * 1024;
 
 Error system_error(const char* what, const Path& path) {
   const int code = errno;
-  const auto kind = code == ENOENT                       ? Code::kNotFound
-                    : code == EACCES || code == EPERM    ? Code::kPermissionDenied
-                    : code == ENOSPC || code == EDQUOT   ? Code::kResourceExhausted
-                                                         : Code::kInternal;
+  const auto kind = code == ENOENT                     ? Code::kNotFound
+                    : code == EACCES || code == EPERM  ? Code::kPermissionDenied
+                    : code == ENOSPC || code == EDQUOT ? Code::kResourceExhausted
+                                                       : Code::kInternal;
   return Error{kind, fmt::format("{} {}: {}", what, path.string(), std::strerror(code))};
 }
 
@@ -39,7 +39,9 @@ Status write_all(int fd, std::string_view bytes, const Path& path) {
 Result<std::string> read_file(const Path& path, uint64_t bytes_max) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return system_error("open", path);
+
   struct stat info {};
+
   if (::fstat(fd, &info) != 0) {
     auto error = system_error("stat", path);
     ::close(fd);
@@ -114,7 +116,9 @@ Status sync_directory(const Path& path) {
 Result<MappedFile> MappedFile::open(const Path& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return system_error("open", path);
+
   struct stat info {};
+
   if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
     ::close(fd);
     return invalid("map {}: not a regular file", path.string());
@@ -197,8 +201,7 @@ Result<FileLock> FileLock::take(const Path& path) {
   if (fd < 0) return system_error("open", path);
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     ::close(fd);
-    return make_error(Code::kFailedPrecondition, "{} is locked by another process",
-                      path.string());
+    return make_error(Code::kFailedPrecondition, "{} is locked by another process", path.string());
   }
   return FileLock(fd);
 }

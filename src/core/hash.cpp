@@ -64,7 +64,8 @@ uint64_t xxh3(std::string_view bytes, uint64_t seed) {
 
 std::string random_hex(size_t bytes) {
   std::string raw(bytes, '\0');
-  PLINTH_CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(raw.data()), static_cast<int>(bytes)) == 1);
+  PLINTH_CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(raw.data()), static_cast<int>(bytes)) ==
+               1);
   return to_hex({reinterpret_cast<const unsigned char*>(raw.data()), bytes});
 }
 

@@ -1,15 +1,16 @@
 #include "core/interrupt.h"
 
-#include <csignal>
 #include <unistd.h>
 
 #include <atomic>
+#include <csignal>
 
 namespace plinth {
 namespace {
 
 std::atomic<bool> flag{false};
-static_assert(std::atomic<bool>::is_always_lock_free, "the handler may touch lock-free atomics only");
+static_assert(std::atomic<bool>::is_always_lock_free,
+              "the handler may touch lock-free atomics only");
 
 void on_signal(int) {
   if (flag.exchange(true)) _exit(130);
@@ -19,13 +20,16 @@ void on_signal(int) {
 
 void install_interrupt_handler() {
   struct sigaction action {};
+
   action.sa_handler = on_signal;
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
 }
 
-bool interrupted() { return flag.load(std::memory_order_relaxed); }
+bool interrupted() {
+  return flag.load(std::memory_order_relaxed);
+}
 
 Status check_interrupted() {
   if (interrupted()) return Error{Code::kCancelled, "interrupted"};

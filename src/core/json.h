@@ -6,9 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include <nlohmann/json.hpp>
-
 #include "core/result.h"
+#include <nlohmann/json.hpp>
 
 namespace plinth {
 

@@ -13,9 +13,9 @@ enum class LogLevel { kDebug, kInfo, kWarn, kError };
 void log_line(LogLevel level, std::string_view message);
 bool log_enabled(LogLevel level);
 
-#define PLINTH_LOG_FUNCTION_(name, level)                                     \
-  template <typename... Args>                                                 \
-  void name(fmt::format_string<Args...> format, Args&&... args) {             \
+#define PLINTH_LOG_FUNCTION_(name, level)                                                      \
+  template <typename... Args>                                                                  \
+  void name(fmt::format_string<Args...> format, Args&&... args) {                              \
     if (log_enabled(level)) log_line(level, fmt::format(format, std::forward<Args>(args)...)); \
   }
 PLINTH_LOG_FUNCTION_(log_debug, LogLevel::kDebug)

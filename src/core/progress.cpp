@@ -22,7 +22,10 @@ std::string duration(double seconds) {
 }  // namespace
 
 Progress::Progress(std::string label, int64_t total, bool quiet)
-    : label_(std::move(label)), total_(total), quiet_(quiet), terminal_(isatty(STDERR_FILENO) == 1) {}
+    : label_(std::move(label)),
+      total_(total),
+      quiet_(quiet),
+      terminal_(isatty(STDERR_FILENO) == 1) {}
 
 Progress::~Progress() {
   if (!finished_ && terminal_ && !quiet_ && drawn_at_ >= 0) std::fputc('\n', stderr);

@@ -15,17 +15,17 @@
 namespace plinth {
 
 enum class Code {
-  kInvalidArgument,    // the input is wrong and will stay wrong
+  kInvalidArgument,  // the input is wrong and will stay wrong
   kNotFound,
   kAlreadyExists,
   kPermissionDenied,
   kUnauthenticated,
-  kResourceExhausted,  // a pool, a quota or the disk is full; later may work
-  kFailedPrecondition, // right request, wrong state (a failed gate, another recipe's checkpoint)
+  kResourceExhausted,   // a pool, a quota or the disk is full; later may work
+  kFailedPrecondition,  // right request, wrong state (a failed gate, another recipe's checkpoint)
   kCancelled,
   kDeadlineExceeded,
-  kUnavailable,        // the other side is away; try again
-  kDataLoss,           // bytes are not what they should be
+  kUnavailable,  // the other side is away; try again
+  kDataLoss,     // bytes are not what they should be
   kUnimplemented,
   kInternal,
 };
@@ -43,9 +43,13 @@ class [[nodiscard]] Result {
  public:
   using value_type = T;
 
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor): values and errors convert, as in std::expected
+  Result(T value)
+      : state_(std::in_place_index<0>, std::move(value)) {
+  }  // NOLINT(google-explicit-constructor): values and errors convert, as in std::expected
 
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor): see above
+  Result(Error error)
+      : state_(std::in_place_index<1>, std::move(error)) {
+  }  // NOLINT(google-explicit-constructor): see above
 
   bool has_value() const { return state_.index() == 0; }
 
@@ -82,7 +86,8 @@ class [[nodiscard]] Result<void> {
 
   Result() = default;
 
-  Result(Error error) : state_(std::move(error)) {}  // NOLINT(google-explicit-constructor): see Result<T>
+  Result(Error error)
+      : state_(std::move(error)) {}  // NOLINT(google-explicit-constructor): see Result<T>
 
   bool has_value() const { return state_.index() == 0; }
 
@@ -130,16 +135,17 @@ Error internal_error(fmt::format_string<Args...> format, Args&&... args) {
 
 // PLINTH_TRY(auto x, f());   declares x from f()'s value, or returns f()'s error
 // PLINTH_TRY(f());           the same where there is no value to keep
-#define PLINTH_TRY(...) PLINTH_TRY_PICK_(__VA_ARGS__, PLINTH_TRY_REST_, PLINTH_TRY_ONE_)(__VA_ARGS__)
+#define PLINTH_TRY(...) \
+  PLINTH_TRY_PICK_(__VA_ARGS__, PLINTH_TRY_REST_, PLINTH_TRY_ONE_)(__VA_ARGS__)
 #define PLINTH_TRY_PICK_(a, b, macro, ...) PLINTH_TRY_CHOOSE_##macro
 #define PLINTH_TRY_CHOOSE_PLINTH_TRY_REST_(decl, expr) \
   PLINTH_TRY_DECL_(PLINTH_CONCAT_(plinth_try_, __COUNTER__), decl, expr)
-#define PLINTH_TRY_CHOOSE_PLINTH_TRY_ONE_(expr)                                   \
-  do {                                                                            \
+#define PLINTH_TRY_CHOOSE_PLINTH_TRY_ONE_(expr)                                      \
+  do {                                                                               \
     if (auto plinth_try = (expr); !plinth_try) return std::move(plinth_try).error(); \
   } while (false)
-#define PLINTH_TRY_DECL_(temp, decl, expr) \
-  auto temp = (expr);                      \
+#define PLINTH_TRY_DECL_(temp, decl, expr)   \
+  auto temp = (expr);                        \
   if (!temp) return std::move(temp).error(); \
   decl = *std::move(temp)
 #define PLINTH_CONCAT_(a, b) PLINTH_CONCAT_2_(a, b)

@@ -1,5 +1,5 @@
-// A small counter-free generator whose whole state can be saved: xoshiro256**, seeded by SplitMix64.
-// Source: Blackman and Vigna, "Scrambled Linear Pseudorandom Number Generators", 2021.
+// A small counter-free generator whose whole state can be saved: xoshiro256**, seeded by
+// SplitMix64. Source: Blackman and Vigna, "Scrambled Linear Pseudorandom Number Generators", 2021.
 // Not for keys or tokens: those come from random_bytes() in hash.h.
 #pragma once
 

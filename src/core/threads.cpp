@@ -92,9 +92,9 @@ void ThreadPool::parallel_for(int64_t n, int64_t grain,
   PLINTH_CHECK(grain > 0, "grain {}", grain);
   if (n <= 0) return;
   if (current_worker >= 0 || threads_ == 1 || n <= grain) {
-    // Inline. Inside a loop the worker's own number is passed on, so that its scratch stays its own.
-    // A single range outside of any loop takes no number that a concurrent loop could be using:
-    // the caller is not one of its workers, so it queues up like the others.
+    // Inline. Inside a loop the worker's own number is passed on, so that its scratch stays its
+    // own. A single range outside of any loop takes no number that a concurrent loop could be
+    // using: the caller is not one of its workers, so it queues up like the others.
     std::unique_lock only(one_loop_, std::defer_lock);
     const int outer = current_worker;
     if (outer < 0) {

@@ -16,9 +16,9 @@ namespace plinth {
 // A fixed set of workers that run one parallel loop at a time.
 //
 // parallel_for() may be called from any thread; calls from different threads queue up, a call from
-// inside a loop body runs inline on that thread. The caller works too, so a pool of n threads starts
-// n - 1 workers. Workers spin for some microseconds before they sleep: a training step is thousands
-// of short loops.
+// inside a loop body runs inline on that thread. The caller works too, so a pool of n threads
+// starts n - 1 workers. Workers spin for some microseconds before they sleep: a training step is
+// thousands of short loops.
 class ThreadPool {
  public:
   // threads >= 1; 0 means one for each core the process may use.

@@ -1,11 +1,12 @@
 // The engine owns the resident base. Work reaches it as sequences; a step takes a batch of rows of
 // any mix (prefill chunks, decodes, scored tokens, any adapters) through the base once: the large
-// matrix products are shared by all rows, each adapter's low-rank product touches its own rows only.
+// matrix products are shared by all rows, each adapter's low-rank product touches its own rows
+// only.
 //
-// Threads: submit(), score(), cancel() and stats() from any thread. One engine thread runs the steps
-// and calls the sinks. What the engine may use is fixed at start: KV blocks, rows of a step, queue.
-// When the queue is full submit() says kResourceExhausted; when KV blocks run out, the youngest
-// sequence is preempted and recomputed later; the process never grows because of load.
+// Threads: submit(), score(), cancel() and stats() from any thread. One engine thread runs the
+// steps and calls the sinks. What the engine may use is fixed at start: KV blocks, rows of a step,
+// queue. When the queue is full submit() says kResourceExhausted; when KV blocks run out, the
+// youngest sequence is preempted and recomputed later; the process never grows because of load.
 #pragma once
 
 #include <cstdint>
@@ -61,7 +62,8 @@ struct Event {
   std::string text = {};
   float logprob = 0;
   std::vector<std::pair<int32_t, float>> top = {};  // top_logprobs alternatives, best first
-  // The last event of a sequence: finished is true, usage is set; `text` may hold the held-back tail.
+  // The last event of a sequence: finished is true, usage is set; `text` may hold the held-back
+  // tail.
   bool finished = false;
   FinishReason reason = FinishReason::kStop;
   Usage usage = {};
@@ -69,10 +71,10 @@ struct Event {
 };
 
 struct Request {
-  std::vector<int32_t> prompt = {};  // 1..context tokens
+  std::vector<int32_t> prompt = {};                    // 1..context tokens
   std::shared_ptr<const model::Adapter> adapter = {};  // null: the plain base
   Sampling sampling = {};
-  int64_t tokens_max = 256;          // of the answer; capped by the context
+  int64_t tokens_max = 256;               // of the answer; capped by the context
   std::vector<std::string> stop = {};     // text that ends the answer, not part of it
   std::vector<int32_t> stop_tokens = {};  // besides the tokenizer's eos
   // Prefixes are shared only between requests with the same adapter digest and salt (tenant).
@@ -129,6 +131,7 @@ class Engine {
     FinishReason reason = FinishReason::kStop;
     Usage usage = {};
   };
+
   Result<Answer> generate(Request request);
 
   EngineStats stats() const;

@@ -6,9 +6,9 @@
 //   {"id": "3", "type": "text", "text": "..."}
 // Choice and short questions may be mixed: that is an exam. Texts keep to themselves. A missing id
 // is the line number; `type` may be left out where the keys tell (choices: choice; question: short;
-// text: text). Any other file (.txt, .md) is a text suite: paragraphs, separated by blank lines, are
-// its documents. A line that is wrong is an error with file and line: a suite that silently lost
-// items measures something else.
+// text: text). Any other file (.txt, .md) is a text suite: paragraphs, separated by blank lines,
+// are its documents. A line that is wrong is an error with file and line: a suite that silently
+// lost items measures something else.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ std::string_view kind_name(SuiteKind kind);  // "choice", "short", "text", "exam
 
 struct Item {
   std::string id;
-  SuiteKind kind = SuiteKind::kText;  // never kExam
+  SuiteKind kind = SuiteKind::kText;      // never kExam
   std::string question = {};              // choice, short
   std::vector<std::string> choices = {};  // choice: at least two
   int64_t answer = -1;                    // choice: index of the right one

@@ -24,7 +24,9 @@ bool is_one_of(char32_t c, std::string_view set) {
   return false;
 }
 
-bool is_space(char32_t c) { return c == ' ' || c == '\t' || c == '\r' || c == 0x3000 || c == 0xa0; }
+bool is_space(char32_t c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == 0x3000 || c == 0xa0;
+}
 
 std::string_view trim(std::string_view text) {
   while (!text.empty() && is_space(code_point(text, 0).value))
@@ -88,7 +90,9 @@ std::optional<Marker> numbered_marker(std::string_view line) {
   return Marker{depth, at};
 }
 
-bool ends_a_sentence(char32_t c) { return is_one_of(c, "。！？；!?;"); }
+bool ends_a_sentence(char32_t c) {
+  return is_one_of(c, "。！？；!?;");
+}
 
 bool is_heading_text(std::string_view title) {
   if (title.empty() || characters(title) > kTitleMax) return false;
@@ -127,9 +131,9 @@ class Chunker {
     if (const Heading heading = heading_of(body); heading.level > 0) {
       close();
       while (!outline_.empty() && outline_.back().level >= heading.level) outline_.pop_back();
-      outline_.push_back({heading.level, std::string(body.substr(heading.title_begin,
-                                                                 heading.title_end -
-                                                                     heading.title_begin))});
+      outline_.push_back(
+          {heading.level,
+           std::string(body.substr(heading.title_begin, heading.title_end - heading.title_begin))});
       if (!heading.text_follows) return;
     }
     paragraph(body_begin, body_begin + body.size());
@@ -230,6 +234,8 @@ Heading heading_of(std::string_view line) {
   return {};
 }
 
-std::vector<Chunk> cut_into_chunks(std::string_view text) { return Chunker(text).run(); }
+std::vector<Chunk> cut_into_chunks(std::string_view text) {
+  return Chunker(text).run();
+}
 
 }  // namespace plinth::knowledge

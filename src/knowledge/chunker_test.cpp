@@ -36,8 +36,8 @@ TEST(Chunker, CutsALawByArticlesAndKeepsTheOutline) {
 }
 
 TEST(Chunker, KnowsMarkdownAndNumberedHeadings) {
-  const auto chunks =
-      cut_into_chunks("# 手册\n\n前言。\n\n## 安装\n先关电源。\n\n3.2 抽样方案\n按批抽样。\n12 台设备已停。\n");
+  const auto chunks = cut_into_chunks(
+      "# 手册\n\n前言。\n\n## 安装\n先关电源。\n\n3.2 抽样方案\n按批抽样。\n12 台设备已停。\n");
   ASSERT_EQ(chunks.size(), 3u);
   EXPECT_EQ(chunks[0].section, "手册");
   EXPECT_EQ(chunks[1].section, "手册 > 安装");

@@ -105,7 +105,8 @@ Status Index::Impl::read() {
       return broken;
     all_terms += passage.terms;
   }
-  if (!passages.empty()) mean_terms = std::max(1.0, all_terms / static_cast<double>(passages.size()));
+  if (!passages.empty())
+    mean_terms = std::max(1.0, all_terms / static_cast<double>(passages.size()));
   if (!read_terms(in) || !in.done()) return broken;
   return {};
 }
@@ -138,7 +139,8 @@ Result<Index> Index::build(std::span<const Document> documents) {
   std::string document_part;
   std::string chunk_part;
   uint64_t chunk_count = 0;
-  std::map<std::string, std::vector<std::pair<uint64_t, uint64_t>>> lists;  // term -> (chunk, times)
+  std::map<std::string, std::vector<std::pair<uint64_t, uint64_t>>>
+      lists;  // term -> (chunk, times)
 
   put_number(document_part, documents.size());
   for (size_t d = 0; d < documents.size(); ++d) {
@@ -192,15 +194,22 @@ Result<Index> Index::build(std::span<const Document> documents) {
   return parse(seal(std::move(payload)));
 }
 
-const std::string& Index::bytes() const { return impl_->bytes; }
+const std::string& Index::bytes() const {
+  return impl_->bytes;
+}
 
-int64_t Index::documents() const { return static_cast<int64_t>(impl_->sources.size()); }
+int64_t Index::documents() const {
+  return static_cast<int64_t>(impl_->sources.size());
+}
 
-int64_t Index::chunks() const { return static_cast<int64_t>(impl_->passages.size()); }
+int64_t Index::chunks() const {
+  return static_cast<int64_t>(impl_->passages.size());
+}
 
 std::vector<Hit> Index::search(std::string_view query, int64_t k) const {
   std::set<std::string> wanted;
-  for (std::string& term : terms_of(query.substr(0, kQueryBytesMax))) wanted.insert(std::move(term));
+  for (std::string& term : terms_of(query.substr(0, kQueryBytesMax)))
+    wanted.insert(std::move(term));
   const auto n = static_cast<double>(impl_->passages.size());
   std::vector<double> scores(impl_->passages.size());
   for (const std::string& term : wanted) {
@@ -214,9 +223,8 @@ std::vector<Hit> Index::search(std::string_view query, int64_t k) const {
       next += list.number(UINT64_MAX);
       const auto times = static_cast<double>(list.number(UINT64_MAX));
       const double length = impl_->passages[next - 1].terms / impl_->mean_terms;
-      scores[next - 1] +=
-          weight * times * (kSaturation + 1) /
-          (times + kSaturation * (1 - kLengthShare + kLengthShare * length));
+      scores[next - 1] += weight * times * (kSaturation + 1) /
+                          (times + kSaturation * (1 - kLengthShare + kLengthShare * length));
     }
   }
 
@@ -224,10 +232,9 @@ std::vector<Hit> Index::search(std::string_view query, int64_t k) const {
   for (size_t i = 0; i < scores.size(); ++i)
     if (scores[i] > 0) order.push_back(i);
   const size_t kept = std::min(order.size(), static_cast<size_t>(std::max<int64_t>(k, 0)));
-  std::partial_sort(order.begin(), order.begin() + static_cast<ptrdiff_t>(kept), order.end(),
-                    [&](size_t a, size_t b) {
-                      return scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
-                    });
+  std::partial_sort(
+      order.begin(), order.begin() + static_cast<ptrdiff_t>(kept), order.end(),
+      [&](size_t a, size_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; });
   std::vector<Hit> hits;
   for (size_t i = 0; i < kept; ++i) {
     const Passage& passage = impl_->passages[order[i]];

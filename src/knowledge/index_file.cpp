@@ -84,8 +84,12 @@ std::string_view Reader::take(uint64_t bytes) {
   return taken;
 }
 
-std::string_view Reader::text() { return take(number(left_.size())); }
+std::string_view Reader::text() {
+  return take(number(left_.size()));
+}
 
-uint64_t Reader::count(uint64_t entry_bytes) { return number(left_.size() / entry_bytes); }
+uint64_t Reader::count(uint64_t entry_bytes) {
+  return number(left_.size() / entry_bytes);
+}
 
 }  // namespace plinth::knowledge

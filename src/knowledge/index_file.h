@@ -37,8 +37,8 @@ class Reader {
   std::string_view text();
   std::string_view take(uint64_t bytes);
 
-  // A count of entries that are at least `entry_bytes` long each: more than could follow is an error,
-  // so that nobody reserves memory for a lie.
+  // A count of entries that are at least `entry_bytes` long each: more than could follow is an
+  // error, so that nobody reserves memory for a lie.
   uint64_t count(uint64_t entry_bytes);
 
   bool ok() const { return ok_; }

@@ -1,5 +1,5 @@
-// Foreign bytes as an index: as they are, and again behind a valid header, so that the parser of the
-// payload is reached.
+// Foreign bytes as an index: as they are, and again behind a valid header, so that the parser of
+// the payload is reached.
 #include <cstddef>
 #include <cstdint>
 #include <string>

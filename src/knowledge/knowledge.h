@@ -1,11 +1,11 @@
-// The knowledge of a domain model: documents cut into chunks, found again by full text, each hit with
-// the citation that leads back to the source.
+// The knowledge of a domain model: documents cut into chunks, found again by full text, each hit
+// with the citation that leads back to the source.
 //
 //   documents -> chunks (by headings and paragraphs) -> inverted index -> one artifact file
 //
 // The index is made once, saved, and immutable afterwards: search() may be called from any thread.
-// Ranking is BM25 over character bigrams and single characters (Chinese needs no word list for that)
-// and ASCII words. Same documents, same bytes; same query, same hits.
+// Ranking is BM25 over character bigrams and single characters (Chinese needs no word list for
+// that) and ASCII words. Same documents, same bytes; same query, same hits.
 #pragma once
 
 #include <cstdint>

@@ -13,10 +13,12 @@ namespace {
 
 // 30 documents of 10 articles; article a of document d is about a pair of words of its own.
 std::vector<Document> library() {
-  const std::vector<std::string> subjects = {"租赁", "买卖", "借款", "承揽", "运输", "保管", "委托", "赠与", "担保", "保险"};
-  const std::vector<std::string> places = {"仓库", "港口", "车站", "机场", "工厂", "学校", "医院", "商场", "农田", "矿山",
-                                           "桥梁", "隧道", "公园", "剧院", "银行", "法院", "邮局", "酒店", "码头", "水库",
-                                           "电站", "油田", "牧场", "渔港", "林场", "盐田", "茶园", "窑洞", "庭院", "书店"};
+  const std::vector<std::string> subjects = {"租赁", "买卖", "借款", "承揽", "运输",
+                                             "保管", "委托", "赠与", "担保", "保险"};
+  const std::vector<std::string> places = {
+      "仓库", "港口", "车站", "机场", "工厂", "学校", "医院", "商场", "农田", "矿山",
+      "桥梁", "隧道", "公园", "剧院", "银行", "法院", "邮局", "酒店", "码头", "水库",
+      "电站", "油田", "牧场", "渔港", "林场", "盐田", "茶园", "窑洞", "庭院", "书店"};
   std::vector<Document> all;
   for (size_t d = 0; d < places.size(); ++d) {
     Document document{.id = fmt::format("d{}", d),
@@ -80,7 +82,8 @@ TEST(Knowledge, TheSameDocumentsGiveTheSameBytesAndTheFileAnswersAlike) {
 }
 
 TEST(Knowledge, DocumentsNeedDistinctIds) {
-  EXPECT_EQ(Index::build(std::vector<Document>{{.text = "x"}}).error().code, Code::kInvalidArgument);
+  EXPECT_EQ(Index::build(std::vector<Document>{{.text = "x"}}).error().code,
+            Code::kInvalidArgument);
   EXPECT_EQ(Index::build(std::vector<Document>{{.id = "a"}, {.id = "a"}}).error().code,
             Code::kInvalidArgument);
 }

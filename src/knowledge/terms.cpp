@@ -11,7 +11,8 @@ constexpr size_t kWordMax = 64;  // bytes: a longer run (base64, a hash) is cut
 bool is_ideograph(char32_t c) {
   return (c >= 0x3400 && c <= 0x9fff) || (c >= 0xf900 && c <= 0xfaff) ||
          (c >= 0x20000 && c <= 0x3ffff) ||  // Han
-         (c >= 0x3040 && c <= 0x30ff) || (c >= 0xac00 && c <= 0xd7a3) || c == 0x3007;  // kana, Hangul, 〇
+         (c >= 0x3040 && c <= 0x30ff) || (c >= 0xac00 && c <= 0xd7a3) ||
+         c == 0x3007;  // kana, Hangul, 〇
 }
 
 bool is_word(char32_t c) {

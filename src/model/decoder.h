@@ -2,8 +2,8 @@
 //
 // The caller owns the activations. The engine passes the same Activations for every layer (they are
 // scratch); the trainer passes one per layer and thereby has its tape. Attention and adapters are
-// seams, because the two callers differ there: paged and segmented in the engine, packed with a saved
-// softmax in the trainer.
+// seams, because the two callers differ there: paged and segmented in the engine, packed with a
+// saved softmax in the trainer.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,8 @@ struct Activations {
   int64_t bytes() const;
 };
 
-// How a block attends. q, k, v as in Activations; writes attended (and attended_lse when it keeps it).
+// How a block attends. q, k, v as in Activations; writes attended (and attended_lse when it keeps
+// it).
 class AttentionSeam {
  public:
   virtual ~AttentionSeam() = default;

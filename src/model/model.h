@@ -56,12 +56,12 @@ struct ModelConfig {
 };
 
 struct LayerWeights {
-  std::array<tensor::Weight, kLinears> linear;      // [outputs, inputs] each
-  std::array<const float*, 3> qkv_bias = {};        // null without qkv_bias
-  const float* attention_norm = nullptr;            // [width]
-  const float* ffn_norm = nullptr;                  // [width]
-  const float* q_norm = nullptr;                    // [head_dim], qk_norm only
-  const float* k_norm = nullptr;                    // [head_dim], qk_norm only
+  std::array<tensor::Weight, kLinears> linear;  // [outputs, inputs] each
+  std::array<const float*, 3> qkv_bias = {};    // null without qkv_bias
+  const float* attention_norm = nullptr;        // [width]
+  const float* ffn_norm = nullptr;              // [width]
+  const float* q_norm = nullptr;                // [head_dim], qk_norm only
+  const float* k_norm = nullptr;                // [head_dim], qk_norm only
 };
 
 struct Weights {

@@ -7,9 +7,7 @@ namespace plinth::server {
 
 Result<store::KeyInfo> authenticate(const store::Store& store, std::string_view authorization) {
   constexpr std::string_view kScheme = "bearer ";
-  const auto same = [](char a, char b) {
-    return std::tolower(static_cast<unsigned char>(a)) == b;
-  };
+  const auto same = [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; };
   if (authorization.size() < kScheme.size() ||
       !std::equal(kScheme.begin(), kScheme.end(), authorization.begin(),
                   [&](char b, char a) { return same(a, b); }))

@@ -1,7 +1,7 @@
 // Who is asking: "Authorization: Bearer plinth-..." against the store's keys.
 //
-// Asked anew for every request: the look-up is one indexed read and one hash, and a revoked key must
-// end at once, also when another process revoked it.
+// Asked anew for every request: the look-up is one indexed read and one hash, and a revoked key
+// must end at once, also when another process revoked it.
 #pragma once
 
 #include <string_view>

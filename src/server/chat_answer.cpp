@@ -78,6 +78,8 @@ Json whole_json(const AnswerHead& head, const WholeAnswer& answer) {
   return json;
 }
 
-std::string sse(const Json& json) { return "data: " + to_text(json) + "\n\n"; }
+std::string sse(const Json& json) {
+  return "data: " + to_text(json) + "\n\n";
+}
 
 }  // namespace plinth::server

@@ -19,7 +19,8 @@ struct AnswerHead {
   int64_t created_s = 0;
 };
 
-// "stop", "length", "cancelled", "error"; the last two are never seen by a client, only by the ledger.
+// "stop", "length", "cancelled", "error"; the last two are never seen by a client, only by the
+// ledger.
 std::string_view finish_name(engine::FinishReason reason);
 
 Json usage_json(const engine::Usage& usage);

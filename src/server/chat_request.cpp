@@ -37,7 +37,8 @@ class Fields {
     return found;
   }
 
-  Result<int64_t> integer(const std::string& name, int64_t fallback, double low, double high) const {
+  Result<int64_t> integer(const std::string& name, int64_t fallback, double low,
+                          double high) const {
     PLINTH_TRY(const double found, number(name, static_cast<double>(fallback), low, high));
     if (found != std::floor(found)) return invalid("{}: {} is not a whole number", name, found);
     return static_cast<int64_t>(found);

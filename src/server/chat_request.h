@@ -1,5 +1,5 @@
-// The body of POST /v1/chat/completions, checked. A value that we do not support is refused by name,
-// never ignored: an answer that silently means something else is worse than none.
+// The body of POST /v1/chat/completions, checked. A value that we do not support is refused by
+// name, never ignored: an answer that silently means something else is worse than none.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,8 @@ struct ChatRequest {
   bool include_usage = false;
 };
 
-// On an error `param` is the field at fault ("messages[1].content"), empty when it is the whole body.
-// Without a seed the request gets a random one.
+// On an error `param` is the field at fault ("messages[1].content"), empty when it is the whole
+// body. Without a seed the request gets a random one.
 Result<ChatRequest> parse_chat_request(std::string_view body, std::string& param);
 
 }  // namespace plinth::server

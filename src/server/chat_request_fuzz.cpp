@@ -10,6 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto request = plinth::server::parse_chat_request(
       std::string(reinterpret_cast<const char*>(data), size), param);
   // Whatever was taken can be answered: there is a conversation, and a length that makes sense.
-  if (request && (request->messages.empty() || request->tokens_max.value_or(1) < 1)) __builtin_trap();
+  if (request && (request->messages.empty() || request->tokens_max.value_or(1) < 1))
+    __builtin_trap();
   return 0;
 }

@@ -79,10 +79,11 @@ TEST(ChatRequest, NullIsAsGoodAsMissing) {
 
 TEST(ChatRequest, JoinsTextPartsAndTakesDevelopersForSystem) {
   Json body = minimal();
-  body["messages"] = {{{"role", "developer"}, {"content", "r"}},
-                      {{"role", "assistant"}, {"content", nullptr}},
-                      {{"role", "user"},
-                       {"content", {{{"type", "text"}, {"text", "a"}}, {{"type", "text"}, {"text", "b"}}}}}};
+  body["messages"] = {
+      {{"role", "developer"}, {"content", "r"}},
+      {{"role", "assistant"}, {"content", nullptr}},
+      {{"role", "user"},
+       {"content", {{{"type", "text"}, {"text", "a"}}, {{"type", "text"}, {"text", "b"}}}}}};
   const ChatRequest request = accepted(body);
   EXPECT_EQ(request.messages[0].role, "system");
   EXPECT_EQ(request.messages[1].content, "");
@@ -131,7 +132,8 @@ TEST(ChatRequest, RefusesWhatIsNoObject) {
 
 TEST(ChatRequest, AnyMutationIsRefusedOrUsable) {
   Json body = minimal();
-  body.update(Json{{"stop", {"a"}}, {"logit_bias", {{"5", 1}}}, {"stream", true}, {"max_tokens", 5}});
+  body.update(
+      Json{{"stop", {"a"}}, {"logit_bias", {{"5", 1}}}, {"stream", true}, {"max_tokens", 5}});
   const std::string seed = to_text(body);
   Rng rng(3);
   for (int round = 0; round < 3000; ++round) {

@@ -15,7 +15,9 @@ class ChatTest : public ::testing::Test {
     model_.name = "law";
     model_.chat_template = std::make_shared<text::ChatTemplate>(*std::move(parsed));
     auto index = knowledge::Index::build(std::vector<knowledge::Document>{
-        {.id = "civil", .title = "合同法", .text = "第一条 租赁期限不得超过二十年。\n第二条 标的物应当交付。"}});
+        {.id = "civil",
+         .title = "合同法",
+         .text = "第一条 租赁期限不得超过二十年。\n第二条 标的物应当交付。"}});
     model_.knowledge = std::make_shared<knowledge::Index>(*std::move(index));
   }
 
@@ -38,7 +40,8 @@ TEST_F(ChatTest, TheReleasesSystemPromptComesBeforeTheClients) {
 
 TEST_F(ChatTest, TheLastQuestionIsWhatIsLookedUp) {
   const auto prepared = prepare_chat(
-      model_, *tokenizer_, {{"user", "标的物"}, {"assistant", "好"}, {"user", "租赁期限"}, {"assistant", "嗯"}});
+      model_, *tokenizer_,
+      {{"user", "标的物"}, {"assistant", "好"}, {"user", "租赁期限"}, {"assistant", "嗯"}});
   ASSERT_FALSE(prepared->citations.empty());
   EXPECT_EQ(prepared->citations[0].citation.section, "第一条");
 }
@@ -47,7 +50,8 @@ TEST_F(ChatTest, PassagesAreInThePromptOnlyIfTheReleaseSaysSo) {
   EXPECT_EQ(prompt({{"user", "租赁期限"}}).find("二十年"), std::string::npos);
   model_.knowledge_in_prompt = true;
   const std::string with = prompt({{"user", "租赁期限"}});
-  EXPECT_NE(with.find("[1] 合同法 第一条\n第一条 租赁期限不得超过二十年。"), std::string::npos) << with;
+  EXPECT_NE(with.find("[1] 合同法 第一条\n第一条 租赁期限不得超过二十年。"), std::string::npos)
+      << with;
   EXPECT_NE(with.find("问题：租赁期限<|im_end|>"), std::string::npos) << with;
 }
 

@@ -66,7 +66,7 @@ class DomainModels {
   std::shared_ptr<const model::Model> base_;
   DomainModelPtr base_model_;
 
-  std::mutex mutex_;                   // guards loaded_
+  std::mutex mutex_;                  // guards loaded_
   std::list<DomainModelPtr> loaded_;  // most recently used first
 };
 

@@ -31,8 +31,8 @@ struct HttpResponse {
 // One request and the way back to its client.
 //
 // Everything but post() is called on the connection's strand; the handler starts there, and others
-// come there through post(). Either reply() once, or begin_stream(), write() any number of times, and
-// end(). After the client is gone all of these do nothing.
+// come there through post(). Either reply() once, or begin_stream(), write() any number of times,
+// and end(). After the client is gone all of these do nothing.
 class Exchange {
  public:
   virtual ~Exchange() = default;

@@ -1,5 +1,7 @@
 #include "server/http_server.h"
 
+#include <sys/socket.h>
+
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
@@ -8,8 +10,12 @@
 #include <thread>
 #include <vector>
 
-#include <sys/socket.h>
-
+#include "core/hash.h"
+#include "core/log.h"
+#include "core/metrics.h"
+#include "server/errors.h"
+#include "server/sessions.h"
+#include "server/url.h"
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -23,13 +29,6 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
-
-#include "core/hash.h"
-#include "core/log.h"
-#include "core/metrics.h"
-#include "server/errors.h"
-#include "server/sessions.h"
-#include "server/url.h"
 
 namespace plinth::server {
 namespace {
@@ -78,7 +77,8 @@ class Session : public std::enable_shared_from_this<Session> {
   }
 
   void post_work(std::function<void()> work) {
-    net::post(stream_.get_executor(), [self = shared_from_this(), work = std::move(work)] { work(); });
+    net::post(stream_.get_executor(),
+              [self = shared_from_this(), work = std::move(work)] { work(); });
   }
 
   // The exchange's side; `serial` keeps an old exchange from touching a newer answer.
@@ -90,9 +90,9 @@ class Session : public std::enable_shared_from_this<Session> {
 
   void send_head(const HttpResponse& response, const std::string& request_id, bool whole) {
     count("plinth_http_requests_total", 1, {{"code", std::to_string(response.status)}});
-    std::string head = fmt::format("HTTP/1.1 {} {}\r\ncontent-type: {}\r\nx-request-id: {}\r\n",
-                                   response.status, status_text(response.status),
-                                   response.content_type, request_id);
+    std::string head =
+        fmt::format("HTTP/1.1 {} {}\r\ncontent-type: {}\r\nx-request-id: {}\r\n", response.status,
+                    status_text(response.status), response.content_type, request_id);
     for (const auto& [name, value] : response.headers)
       head += fmt::format("{}: {}\r\n", name, value);
     chunked_ = !whole && http_1_1_;
@@ -145,10 +145,9 @@ class Session : public std::enable_shared_from_this<Session> {
     parser_->header_limit(kHeaderMax);
     parser_->body_limit(options_.body_max);
     stream_.expires_after(std::chrono::milliseconds(options_.idle_ms));
-    http::async_read_header(stream_, buffer_, *parser_,
-                            [self = shared_from_this()](beast::error_code error, size_t) {
-                              self->head_read(error);
-                            });
+    http::async_read_header(
+        stream_, buffer_, *parser_,
+        [self = shared_from_this()](beast::error_code error, size_t) { self->head_read(error); });
   }
 
   void head_read(beast::error_code error) {
@@ -167,7 +166,8 @@ class Session : public std::enable_shared_from_this<Session> {
       return refuse(413, fmt::format("the request is larger than {} bytes", options_.body_max));
     if (error == http::error::header_limit)
       return refuse(431, fmt::format("the header is larger than {} bytes", kHeaderMax));
-    const bool ours = error.category() == http::make_error_code(http::error::end_of_stream).category();
+    const bool ours =
+        error.category() == http::make_error_code(http::error::end_of_stream).category();
     if (ours && error != http::error::end_of_stream && error != http::error::partial_message)
       return refuse(400, "not an HTTP request: " + error.message());
     close();
@@ -217,14 +217,15 @@ class Session : public std::enable_shared_from_this<Session> {
   void watch() {
     stream_.socket().async_wait(
         tcp::socket::wait_read,
-        net::bind_executor(stream_.get_executor(), [self = shared_from_this(), serial = serial_](
-                                        beast::error_code error) {
-          if (error || !self->answering(serial)) return;
-          char byte = 0;
-          const auto got = ::recv(self->stream_.socket().native_handle(), &byte, 1,
-                                  MSG_PEEK | MSG_DONTWAIT);
-          if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) self->gone();
-        }));
+        net::bind_executor(stream_.get_executor(),
+                           [self = shared_from_this(), serial = serial_](beast::error_code error) {
+                             if (error || !self->answering(serial)) return;
+                             char byte = 0;
+                             const auto got = ::recv(self->stream_.socket().native_handle(), &byte,
+                                                     1, MSG_PEEK | MSG_DONTWAIT);
+                             if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+                               self->gone();
+                           }));
   }
 
   void queue(std::string bytes) {
@@ -237,10 +238,9 @@ class Session : public std::enable_shared_from_this<Session> {
   void write_next() {
     writing_ = true;
     stream_.expires_after(std::chrono::milliseconds(options_.transfer_ms));
-    net::async_write(stream_, net::buffer(queue_.front()),
-                     [self = shared_from_this()](beast::error_code error, size_t) {
-                       self->written(error);
-                     });
+    net::async_write(
+        stream_, net::buffer(queue_.front()),
+        [self = shared_from_this()](beast::error_code error, size_t) { self->written(error); });
   }
 
   void written(beast::error_code error) {
@@ -381,8 +381,7 @@ class HttpServer::Impl {
     if (error) return make_error(Code::kUnavailable, "{}: {}", where(), error.message());
     port_ = acceptor_.local_endpoint(error).port();
     accept();
-    for (int i = 0; i < options_.threads; ++i)
-      threads_.emplace_back([this] { context_.run(); });
+    for (int i = 0; i < options_.threads; ++i) threads_.emplace_back([this] { context_.run(); });
     return {};
   }
 
@@ -407,14 +406,15 @@ class HttpServer::Impl {
 
  private:
   void accept() {
-    acceptor_.async_accept(
-        net::make_strand(context_), [this](boost::system::error_code error, auto socket) {
-          if (!acceptor_.is_open()) return;
-          if (!error) enter(std::move(socket));
-          // Out of descriptors: the others' sockets close soon; don't spin until then.
-          if (error) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-          accept();
-        });
+    acceptor_.async_accept(net::make_strand(context_),
+                           [this](boost::system::error_code error, auto socket) {
+                             if (!acceptor_.is_open()) return;
+                             if (!error) enter(std::move(socket));
+                             // Out of descriptors: the others' sockets close soon; don't spin until
+                             // then.
+                             if (error) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+                             accept();
+                           });
   }
 
   void enter(tcp::socket socket) {
@@ -444,8 +444,12 @@ HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 HttpServer::~HttpServer() = default;
 
-int HttpServer::port() const { return impl_->port(); }
+int HttpServer::port() const {
+  return impl_->port();
+}
 
-void HttpServer::stop(int drain_ms) { impl_->stop(drain_ms); }
+void HttpServer::stop(int drain_ms) {
+  impl_->stop(drain_ms);
+}
 
 }  // namespace plinth::server

@@ -1,5 +1,5 @@
-// The HTTP/1.1 listener: connections, limits, timeouts, graceful end. Boost.Beast parses requests and
-// stays in the source file.
+// The HTTP/1.1 listener: connections, limits, timeouts, graceful end. Boost.Beast parses requests
+// and stays in the source file.
 //
 // Threads: a small pool of its own (never the compute pool); each connection is a strand on it.
 #pragma once
@@ -17,10 +17,10 @@ struct HttpOptions {
   std::string address = "127.0.0.1";
   int port = 0;  // 0: any free one
   int threads = 2;
-  int connections_max = 1024;        // more are closed at once
-  size_t body_max = size_t{4} << 20;  // bytes; larger requests get 413
+  int connections_max = 1024;          // more are closed at once
+  size_t body_max = size_t{4} << 20;   // bytes; larger requests get 413
   size_t queue_max = size_t{1} << 20;  // bytes a slow reader of a stream may leave unread
-  int idle_ms = 60'000;     // between requests
+  int idle_ms = 60'000;                // between requests
   int transfer_ms = 30'000;  // without progress while a request comes in or an answer goes out
 };
 
@@ -33,8 +33,8 @@ class HttpServer {
 
   int port() const;
 
-  // Takes no new connections or requests, lets the running ones finish for up to drain_ms, then cuts
-  // them off, and returns when every exchange has been let go of. Again: nothing.
+  // Takes no new connections or requests, lets the running ones finish for up to drain_ms, then
+  // cuts them off, and returns when every exchange has been let go of. Again: nothing.
   void stop(int drain_ms);
 
  private:

@@ -15,9 +15,9 @@ namespace {
 
 Handler echo() {
   return [](const ExchangePtr& exchange) {
-    exchange->reply({.content_type = "text/plain", .body = exchange->request().method + " " +
-                                                           exchange->request().path + " " +
-                                                           exchange->request().body});
+    exchange->reply({.content_type = "text/plain",
+                     .body = exchange->request().method + " " + exchange->request().path + " " +
+                             exchange->request().body});
   };
 }
 
@@ -107,7 +107,8 @@ TEST(HttpServer, StreamsPiecesAndWorkPostedFromOtherThreads) {
   const auto server = start([&](const ExchangePtr& exchange) {
     exchange->begin_stream({.content_type = "text/plain", .body = "first "});
     worker = std::jthread([exchange] {
-      for (int i = 0; i < 100; ++i) exchange->post([exchange, i] { exchange->write(std::to_string(i) + " "); });
+      for (int i = 0; i < 100; ++i)
+        exchange->post([exchange, i] { exchange->write(std::to_string(i) + " "); });
       exchange->post([exchange] { exchange->end(); });
       exchange->post([exchange] { exchange->write("too late"); });
     });
@@ -149,8 +150,7 @@ TEST(HttpServer, CutsOffAClientThatDoesNotRead) {
 
 TEST(HttpServer, StopLetsTheRunningAnswerFinishAndTakesNothingNew) {
   std::promise<ExchangePtr> started;
-  const auto server =
-      start([&](const ExchangePtr& exchange) { started.set_value(exchange); });
+  const auto server = start([&](const ExchangePtr& exchange) { started.set_value(exchange); });
   TestClient idle(server->port());
   TestClient client(server->port());
   client.send_request("GET", "/");

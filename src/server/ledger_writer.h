@@ -1,5 +1,5 @@
-// Writes usage rows to the ledger from one thread: rows that arrive while a commit waits for the disk
-// go together into the next one, so that many requests share an fsync.
+// Writes usage rows to the ledger from one thread: rows that arrive while a commit waits for the
+// disk go together into the next one, so that many requests share an fsync.
 //
 // Has a database connection of its own: reading keys and aliases never waits for a commit.
 #pragma once

@@ -38,10 +38,10 @@ class ChatCall : public std::enable_shared_from_this<ChatCall> {
     if (!prepared) return refuse({.error = prepared.error(), .param = "messages"});
     const int64_t context = services_.engine.model().config().context;
     if (const auto tokens = std::ssize(prepared->prompt); tokens >= context)
-      return refuse({.error = invalid("messages: {} tokens do not fit the context of {}", tokens,
-                                      context),
-                     .param = "messages",
-                     .code = "context_length_exceeded"});
+      return refuse(
+          {.error = invalid("messages: {} tokens do not fit the context of {}", tokens, context),
+           .param = "messages",
+           .code = "context_length_exceeded"});
     if (model_->knowledge != nullptr) answer_.citations = citations_json(prepared->citations);
 
     engine::Request work;
@@ -61,8 +61,7 @@ class ChatCall : public std::enable_shared_from_this<ChatCall> {
                      .code = submitted.error().code == Code::kResourceExhausted
                                  ? "rate_limit_exceeded"
                                  : ""});
-    exchange_->on_gone(
-        [&engine = services_.engine, id = *submitted] { engine.cancel(id); });
+    exchange_->on_gone([&engine = services_.engine, id = *submitted] { engine.cancel(id); });
   }
 
  private:
@@ -97,18 +96,17 @@ class ChatCall : public std::enable_shared_from_this<ChatCall> {
   void take_streamed(const engine::Event& event) {
     if (!streaming_) {
       streaming_ = true;
-      exchange_->begin_stream({.content_type = "text/event-stream; charset=utf-8",
-                               .headers = {{"cache-control", "no-cache"},
-                                           {"x-accel-buffering", "no"}},
-                               .body = chunk({{"role", "assistant"}, {"content", ""}})});
+      exchange_->begin_stream(
+          {.content_type = "text/event-stream; charset=utf-8",
+           .headers = {{"cache-control", "no-cache"}, {"x-accel-buffering", "no"}},
+           .body = chunk({{"role", "assistant"}, {"content", ""}})});
     }
     const bool scored = wants_logprob(event);
     if (event.text.empty() && !scored) return;
     Json choice = {{"delta", {{"content", event.text}}}};
     if (scored)
       choice["logprobs"] = {
-          {"content",
-           Json::array({logprob_json(services_.engine.model().tokenizer(), event)})}};
+          {"content", Json::array({logprob_json(services_.engine.model().tokenizer(), event)})}};
     exchange_->write(sse(chunk_json(head_, std::move(choice), request_.include_usage)));
   }
 
@@ -151,8 +149,7 @@ class ChatCall : public std::enable_shared_from_this<ChatCall> {
       exchange_->write("data: " + error_body({.error = *error_}, exchange_->request().id) + "\n\n");
       return exchange_->end();
     }
-    if (!request_.stream)
-      return exchange_->reply({.body = to_text(whole_json(head_, answer_))});
+    if (!request_.stream) return exchange_->reply({.body = to_text(whole_json(head_, answer_))});
     Json delta = Json::object();
     if (!answer_.citations.is_null()) delta["citations"] = answer_.citations;
     exchange_->write(sse(chunk_json(

@@ -1,8 +1,8 @@
 // POST /v1/chat/completions, whole and streamed.
 //
 // A call lives on its connection's strand: engine events are posted there, so nothing in it is
-// locked. Its usage row is durable before the client sees the end of the answer; a client that hangs
-// up cancels its sequence and is billed for what was computed.
+// locked. Its usage row is durable before the client sees the end of the answer; a client that
+// hangs up cancels its sequence and is billed for what was computed.
 #pragma once
 
 #include "engine/engine.h"

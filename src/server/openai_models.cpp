@@ -36,11 +36,11 @@ void handle_model(const Services& services, const Call& call) {
     return entry.name == call.argument;
   });
   if (found == entries->end())
-    return call.exchange->reply(error_response({.error = not_found("model {} is not known",
-                                                                   call.argument),
-                                                .param = "model",
-                                                .code = "model_not_found"},
-                                               id));
+    return call.exchange->reply(
+        error_response({.error = not_found("model {} is not known", call.argument),
+                        .param = "model",
+                        .code = "model_not_found"},
+                       id));
   call.exchange->reply({.body = to_text(model_json(*found))});
 }
 

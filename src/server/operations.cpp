@@ -11,7 +11,7 @@ void handle_health(const Services& services, bool draining, const Call& call) {
   if (!aliases) log_error("health: {}", aliases.error().message);
   const bool ready = aliases.has_value() && !draining;
   call.exchange->reply({.status = ready ? 200 : 503,
-                        .body = to_text({{"status", draining     ? "draining"
+                        .body = to_text({{"status", draining   ? "draining"
                                                     : !aliases ? "database unavailable"
                                                                : "ok"},
                                          {"ready", ready}})});

@@ -1,12 +1,12 @@
-// How a message is kept apart from the template: a mark, one private-use character that occurs in no
-// message, is put at both ends of each message's text and inside each special token that the message
-// spells. The template is rendered with the marked messages, special tokens are looked for in the
-// result, and only then the marks are taken out. A special token that a message spells is broken by
-// its mark, and none can be pieced together across the edge of a message.
+// How a message is kept apart from the template: a mark, one private-use character that occurs in
+// no message, is put at both ends of each message's text and inside each special token that the
+// message spells. The template is rendered with the marked messages, special tokens are looked for
+// in the result, and only then the marks are taken out. A special token that a message spells is
+// broken by its mark, and none can be pieced together across the edge of a message.
 //
 // Why not placeholders for whole messages: templates look at their messages (trim, "</think>" in
-// content), and must see the real text. The marks go inside leading and trailing white space, so that
-// trimming works too.
+// content), and must see the real text. The marks go inside leading and trailing white space, so
+// that trimming works too.
 #include "server/prompt.h"
 
 #include <algorithm>
@@ -110,8 +110,8 @@ Result<std::vector<int32_t>> encode_prompt(const text::ChatTemplate& chat_templa
   const Specials specials(tokenizer);
   text::OrderedJson marked = text::OrderedJson::array();
   for (const Message& message : messages)
-    marked.push_back({{"role", message.role},
-                      {"content", mark_message(message.content, mark, specials)}});
+    marked.push_back(
+        {{"role", message.role}, {"content", mark_message(message.content, mark, specials)}});
   text::ChatOptions options;
   options.add_generation_prompt = true;
   const auto token_text = [&](int32_t id) {

@@ -1,7 +1,8 @@
 // Messages to prompt tokens, so that nobody can forge a turn.
 //
-// A chat template makes one text out of the messages; special tokens in it ("<|im_end|>") end turns.
-// Those must come from the template alone: a user who writes "<|im_end|>" has written ten characters.
+// A chat template makes one text out of the messages; special tokens in it ("<|im_end|>") end
+// turns. Those must come from the template alone: a user who writes "<|im_end|>" has written ten
+// characters.
 #pragma once
 
 #include <cstdint>

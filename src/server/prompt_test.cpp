@@ -39,8 +39,10 @@ class PromptTest : public ::testing::Test {
 };
 
 TEST_F(PromptTest, HonestMessagesEncodeAsTheRenderedTextDoes) {
-  for (const char* text : {"hello", "", "  合同 spaced  ", "\n\nlines\n", "a < b | c >", "<|im_", "🙂\xff"}) {
-    const std::vector<Message> messages = {{"system", "规则"}, {"user", text}, {"assistant", "ok"}, {"user", "再问"}};
+  for (const char* text :
+       {"hello", "", "  合同 spaced  ", "\n\nlines\n", "a < b | c >", "<|im_", "🙂\xff"}) {
+    const std::vector<Message> messages = {
+        {"system", "规则"}, {"user", text}, {"assistant", "ok"}, {"user", "再问"}};
     EXPECT_EQ(encode(messages), naive(messages)) << text;
   }
 }

@@ -16,7 +16,8 @@ class PublishTest : public ::testing::Test {
 };
 
 TEST_F(PublishTest, AFailedVerdictIsRefusedWithItsReasonsAndStoresNothing) {
-  const auto index = knowledge::Index::build(std::vector<knowledge::Document>{{.id = "a", .text = "x"}});
+  const auto index =
+      knowledge::Index::build(std::vector<knowledge::Document>{{.id = "a", .text = "x"}});
   PublishRequest request{.name = "law", .knowledge = &*index};
   request.verdict = R"({"passed": false, "reasons": [
       {"passed": false, "text": "domain gain 0.01"}, {"passed": true, "text": "fine"},
@@ -36,7 +37,8 @@ TEST_F(PublishTest, OnlyAPlainYesPasses) {
 }
 
 TEST_F(PublishTest, AReleaseCarriesItsKnowledgeAndVerdict) {
-  const auto index = knowledge::Index::build(std::vector<knowledge::Document>{{.id = "a", .text = "x"}});
+  const auto index =
+      knowledge::Index::build(std::vector<knowledge::Document>{{.id = "a", .text = "x"}});
   const auto release = publish(*store_, {.name = "law",
                                          .base_digest = "b",
                                          .system_prompt = "你是律师",

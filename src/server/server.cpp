@@ -68,18 +68,23 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, stor
   // The engine outlives the server, and its model with it.
   std::shared_ptr<const model::Model> base(std::shared_ptr<const void>(), &engine.model());
   PLINTH_TRY(auto models, DomainModels::create(store, std::move(base)));
-  auto impl =
-      std::make_unique<Impl>(options, std::move(ledger), std::move(models), store, engine);
+  auto impl = std::make_unique<Impl>(options, std::move(ledger), std::move(models), store, engine);
   PLINTH_TRY(impl->listen());
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-Server::~Server() { stop(); }
+Server::~Server() {
+  stop();
+}
 
-int Server::port() const { return impl_->port(); }
+int Server::port() const {
+  return impl_->port();
+}
 
-void Server::stop() { impl_->stop(); }
+void Server::stop() {
+  impl_->stop();
+}
 
 }  // namespace plinth::server

@@ -35,8 +35,8 @@ class Server {
 
   int port() const;
 
-  // Takes nothing new, lets answers finish for up to drain_ms, cancels the rest, and returns when all
-  // of their usage is in the ledger. Again: nothing.
+  // Takes nothing new, lets answers finish for up to drain_ms, cancels the rest, and returns when
+  // all of their usage is in the ledger. Again: nothing.
   void stop();
 
  private:

@@ -94,8 +94,7 @@ class ServerTest : public ::testing::Test {
   static std::string text_of(const std::vector<Json>& chunks) {
     std::string text;
     for (const Json& chunk : chunks)
-      if (!chunk["choices"].empty())
-        text += string_or(chunk["choices"][0]["delta"], "content", "");
+      if (!chunk["choices"].empty()) text += string_or(chunk["choices"][0]["delta"], "content", "");
     return text;
   }
 
@@ -333,7 +332,8 @@ TEST_F(ServerTest, ADomainModelCitesItsKnowledgeAndFlipsWithItsAlias) {
   const auto index = knowledge::Index::build(std::vector<knowledge::Document>{
       {.id = "civil",
        .title = "合同法",
-       .text = "第一章 总则\n第一条 租赁合同期限不得超过二十年。\n第二条 买卖合同的标的物应当交付。\n",
+       .text =
+           "第一章 总则\n第一条 租赁合同期限不得超过二十年。\n第二条 买卖合同的标的物应当交付。\n",
        .source_path = "laws/civil.pdf",
        .source_sha256 = "ab",
        .page = 3}});
@@ -373,12 +373,14 @@ TEST_F(ServerTest, ADomainModelCitesItsKnowledgeAndFlipsWithItsAlias) {
 
   TestClient client(server_->port());
   EXPECT_EQ(client.request("GET", "/v1/models/law", "", key_).status, 200);
-  EXPECT_EQ((*parse_json(post(chat("x")).body, "answer"))["choices"][0]["message"].contains("citations"),
-            false);
+  EXPECT_EQ(
+      (*parse_json(post(chat("x")).body, "answer"))["choices"][0]["message"].contains("citations"),
+      false);
 }
 
 TEST_F(ServerTest, AReleaseOfAnotherBaseIsNotServed) {
-  ASSERT_TRUE(publish(*store_, {.name = "law", .base_digest = "other", .verdict = R"({"passed": true})"}));
+  ASSERT_TRUE(
+      publish(*store_, {.name = "law", .base_digest = "other", .verdict = R"({"passed": true})"}));
   Json body = chat("x");
   body["model"] = "law";
   EXPECT_EQ(post(body).status, 404);
@@ -388,7 +390,8 @@ TEST_F(ServerTest, AReleaseOfAnotherBaseIsNotServed) {
 }
 
 TEST_F(ServerTest, ABrokenKnowledgeArtifactIsAnErrorThatTellsNoPaths) {
-  const auto index = knowledge::Index::build(std::vector<knowledge::Document>{{.id = "a", .text = "x"}});
+  const auto index =
+      knowledge::Index::build(std::vector<knowledge::Document>{{.id = "a", .text = "x"}});
   const auto release = publish(*store_, {.name = "law",
                                          .base_digest = model_->digest(),
                                          .knowledge = &*index,

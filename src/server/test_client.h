@@ -1,14 +1,14 @@
 // A plain HTTP client over one socket, for tests: it can also misbehave.
 #pragma once
 
-#include <map>
-#include <string>
-#include <string_view>
-
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <map>
+#include <string>
+#include <string_view>
 
 #include <fmt/format.h>
 

@@ -132,7 +132,8 @@ Result<std::string> Artifacts::put_folder(const Path& source) const {
   PLINTH_TRY(const auto names, list_folder(source));
   const Staging staging(root_);
   PLINTH_TRY(make_directories(staging.path()));
-  for (const std::string& name : names) PLINTH_TRY(copy_durably(source / name, staging.path() / name));
+  for (const std::string& name : names)
+    PLINTH_TRY(copy_durably(source / name, staging.path() / name));
   PLINTH_TRY(sync_directory(staging.path()));
   // The digest is taken from the copy: the source may change while we read it.
   PLINTH_TRY(const std::string digest, folder_digest(staging.path()));
@@ -145,8 +146,7 @@ Result<Path> Artifacts::find(std::string_view digest) const {
   std::error_code error;
   if (!std::filesystem::exists(path, error)) return not_found("artifact {} is missing", digest);
   PLINTH_TRY(const std::string found, digest_of(path));
-  if (found != digest)
-    return data_loss("artifact {}: its bytes hash to {}", path.string(), found);
+  if (found != digest) return data_loss("artifact {}: its bytes hash to {}", path.string(), found);
   return path;
 }
 

@@ -1,9 +1,9 @@
 #include "store/artifacts.h"
 
+#include <sys/resource.h>
+
 #include <csignal>
 #include <fstream>
-
-#include <sys/resource.h>
 
 #include <gtest/gtest.h>
 
@@ -14,7 +14,8 @@ namespace {
 
 class ArtifactsTest : public ::testing::Test {
  protected:
-  ArtifactsTest() : temp_(*TempDirectory::create()), artifacts_(*Artifacts::open(temp_.path() / "a")) {}
+  ArtifactsTest()
+      : temp_(*TempDirectory::create()), artifacts_(*Artifacts::open(temp_.path() / "a")) {}
 
   void write(const Path& path, std::string_view bytes) {
     std::filesystem::create_directories(path.parent_path());

@@ -105,9 +105,8 @@ Result<NewKey> Store::create_key(std::string_view tenant_name, std::string_view 
 Result<std::vector<KeyInfo>> Store::keys(std::string_view tenant_name) const {
   const std::lock_guard lock(impl_->mutex);
   std::vector<KeyInfo> all;
-  PLINTH_TRY(impl_->db.each(
-      std::string(kKeyColumns) + "WHERE ?1 = '' OR t.name = ?1 ORDER BY k.id", {tenant_name},
-      [&](const Row& row) { all.push_back(key_of(row)); }));
+  PLINTH_TRY(impl_->db.each(std::string(kKeyColumns) + "WHERE ?1 = '' OR t.name = ?1 ORDER BY k.id",
+                            {tenant_name}, [&](const Row& row) { all.push_back(key_of(row)); }));
   return all;
 }
 
@@ -125,11 +124,11 @@ Result<KeyInfo> Store::check_key(std::string_view secret) const {
   if (secret.size() != kKeySize) return refused;
   const std::lock_guard lock(impl_->mutex);
   std::optional<KeyInfo> found;
-  PLINTH_TRY(impl_->db.each(
-      std::string(kKeyColumns) + "WHERE k.prefix = ?", {secret.substr(0, kPrefixSize)},
-      [&](const Row& row) {
-        if (equal_in_constant_time(hash_of(row.text(7), secret), row.text(8))) found = key_of(row);
-      }));
+  PLINTH_TRY(impl_->db.each(std::string(kKeyColumns) + "WHERE k.prefix = ?",
+                            {secret.substr(0, kPrefixSize)}, [&](const Row& row) {
+                              if (equal_in_constant_time(hash_of(row.text(7), secret), row.text(8)))
+                                found = key_of(row);
+                            }));
   if (!found || found->revoked_ms != 0) return refused;
   return *std::move(found);
 }

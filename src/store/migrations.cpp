@@ -95,7 +95,9 @@ constexpr std::array<std::string_view, 1> kMigrations = {kFirst};
 
 }  // namespace
 
-std::span<const std::string_view> migrations() { return kMigrations; }
+std::span<const std::string_view> migrations() {
+  return kMigrations;
+}
 
 Status migrate(Database& db) {
   const auto newest = static_cast<int64_t>(migrations().size());

@@ -13,12 +13,12 @@ struct Live {
 
 Result<std::optional<Live>> live_of(Database& db, std::string_view name) {
   std::optional<Live> live;
-  PLINTH_TRY(db.each(
-      "SELECT f.id, IFNULL(f.before, 0), f.release_digest FROM aliases a "
-      "JOIN flips f ON f.id = a.flip WHERE a.name = ?",
-      {name}, [&](const Row& row) {
-        live = Live{row.integer(0), row.integer(1), row.text(2)};
-      }));
+  PLINTH_TRY(
+      db.each("SELECT f.id, IFNULL(f.before, 0), f.release_digest FROM aliases a "
+              "JOIN flips f ON f.id = a.flip WHERE a.name = ?",
+              {name}, [&](const Row& row) {
+                live = Live{row.integer(0), row.integer(1), row.text(2)};
+              }));
   return live;
 }
 
@@ -31,10 +31,10 @@ struct NewFlip {
 };
 
 Status flip(Database& db, const NewFlip& change) {
-  PLINTH_TRY(db.run(
-      "INSERT INTO flips (name, release_digest, before, kind, at_ms) "
-      "VALUES (?, ?, NULLIF(?, 0), ?, ?)",
-      {change.name, change.release_digest, change.before, change.kind, change.at_ms}));
+  PLINTH_TRY(
+      db.run("INSERT INTO flips (name, release_digest, before, kind, at_ms) "
+             "VALUES (?, ?, NULLIF(?, 0), ?, ?)",
+             {change.name, change.release_digest, change.before, change.kind, change.at_ms}));
   return db.run(
       "INSERT INTO aliases (name, flip) VALUES (?, ?) "
       "ON CONFLICT (name) DO UPDATE SET flip = excluded.flip",
@@ -62,18 +62,17 @@ Result<Release> parse_release(const std::string& document, const std::string& di
 
 Result<Release> read_release(Database& db, std::string_view digest) {
   Result<Release> found = not_found("release {} is not known", digest);
-  PLINTH_TRY(db.each("SELECT document, digest, created_ms FROM releases WHERE digest = ?", {digest},
-                     [&](const Row& row) {
-                       found = parse_release(row.text(0), row.text(1), row.integer(2));
-                     }));
+  PLINTH_TRY(db.each(
+      "SELECT document, digest, created_ms FROM releases WHERE digest = ?", {digest},
+      [&](const Row& row) { found = parse_release(row.text(0), row.text(1), row.integer(2)); }));
   return found;
 }
 
 }  // namespace
 
 std::string canonical_release(const Release& release) {
-  // The verdict is JSON inside the JSON, so that its spelling does not matter. What cannot be parsed
-  // is refused by publish().
+  // The verdict is JSON inside the JSON, so that its spelling does not matter. What cannot be
+  // parsed is refused by publish().
   const auto verdict = parse_json(release.verdict, "verdict");
   return to_text(Json{{"name", release.name},
                       {"base", release.base_digest},
@@ -88,7 +87,8 @@ std::string canonical_release(const Release& release) {
 Result<Release> Store::publish(const Release& release) {
   if (release.name.empty() || release.name.size() > 128)
     return invalid("release: a name has 1..128 bytes, this one {}", release.name.size());
-  PLINTH_TRY(const Json verdict, parse_json(release.verdict, "release " + release.name + " verdict"));
+  PLINTH_TRY(const Json verdict,
+             parse_json(release.verdict, "release " + release.name + " verdict"));
   const std::string document = canonical_release(release);
   const std::string digest = sha256_hex(document);
 
@@ -104,10 +104,10 @@ Result<Release> Store::publish(const Release& release) {
         return not_found("release {}: adapter {} is not known", release.name,
                          release.adapter_digest);
     }
-    PLINTH_TRY(db.run(
-        "INSERT INTO releases (digest, name, document, created_ms) VALUES (?, ?, ?, ?) "
-        "ON CONFLICT (digest) DO NOTHING",
-        {digest, release.name, document, now}));
+    PLINTH_TRY(
+        db.run("INSERT INTO releases (digest, name, document, created_ms) VALUES (?, ?, ?, ?) "
+               "ON CONFLICT (digest) DO NOTHING",
+               {digest, release.name, document, now}));
     PLINTH_TRY(const auto live, live_of(db, release.name));
     if (live && live->release_digest == digest) return {};
     return flip(db, {.name = release.name,
@@ -155,16 +155,16 @@ Result<std::vector<Release>> Store::releases(std::string_view name) const {
   const std::lock_guard lock(impl_->mutex);
   std::vector<Release> all;
   Status parsed;
-  PLINTH_TRY(impl_->db.each(
-      "SELECT document, digest, created_ms FROM releases WHERE ?1 = '' OR name = ?1 "
-      "ORDER BY created_ms DESC, rowid DESC",
-      {name}, [&](const Row& row) {
-        auto release = parse_release(row.text(0), row.text(1), row.integer(2));
-        if (release)
-          all.push_back(*std::move(release));
-        else
-          parsed = std::move(release).error();
-      }));
+  PLINTH_TRY(
+      impl_->db.each("SELECT document, digest, created_ms FROM releases WHERE ?1 = '' OR name = ?1 "
+                     "ORDER BY created_ms DESC, rowid DESC",
+                     {name}, [&](const Row& row) {
+                       auto release = parse_release(row.text(0), row.text(1), row.integer(2));
+                       if (release)
+                         all.push_back(*std::move(release));
+                       else
+                         parsed = std::move(release).error();
+                     }));
   PLINTH_TRY(parsed);
   return all;
 }
@@ -175,7 +175,9 @@ Result<Alias> Store::alias(std::string_view name) const {
   PLINTH_TRY(impl_->db.each(
       "SELECT a.name, f.release_digest, f.at_ms FROM aliases a JOIN flips f ON f.id = a.flip "
       "WHERE a.name = ?",
-      {name}, [&](const Row& row) { found = Alias{row.text(0), row.text(1), row.integer(2)}; }));
+      {name}, [&](const Row& row) {
+        found = Alias{row.text(0), row.text(1), row.integer(2)};
+      }));
   if (!found) return not_found("release {} is not known", name);
   return *std::move(found);
 }

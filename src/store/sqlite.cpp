@@ -46,7 +46,9 @@ int bind(sqlite3_stmt* statement, int index, const Value& value) {
 
 }  // namespace
 
-int64_t Row::integer(int column) const { return sqlite3_column_int64(statement_, column); }
+int64_t Row::integer(int column) const {
+  return sqlite3_column_int64(statement_, column);
+}
 
 std::string Row::text(int column) const {
   const unsigned char* bytes = sqlite3_column_text(statement_, column);
@@ -55,7 +57,9 @@ std::string Row::text(int column) const {
           static_cast<size_t>(sqlite3_column_bytes(statement_, column))};
 }
 
-void Database::Close::operator()(sqlite3* db) const { sqlite3_close_v2(db); }
+void Database::Close::operator()(sqlite3* db) const {
+  sqlite3_close_v2(db);
+}
 
 Error Database::error(int code, std::string_view what) const {
   return make_error(code_of(code), "{}: {}", what, sqlite3_errmsg(db_.get()));
@@ -63,8 +67,9 @@ Error Database::error(int code, std::string_view what) const {
 
 Result<Database> Database::open(const Path& path, int busy_ms) {
   sqlite3* raw = nullptr;
-  const int code = sqlite3_open_v2(
-      path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+  const int code =
+      sqlite3_open_v2(path.c_str(), &raw,
+                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
   Database db(raw);  // also on failure: the handle holds the message
   if (code != SQLITE_OK) {
     if (raw == nullptr) return internal_error("{}: {}", path.string(), sqlite3_errstr(code));
@@ -72,8 +77,8 @@ Result<Database> Database::open(const Path& path, int busy_ms) {
   }
   sqlite3_extended_result_codes(raw, 1);
   sqlite3_busy_timeout(raw, busy_ms);
-  const auto settings = db.script(
-      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;");
+  const auto settings =
+      db.script("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;");
   if (!settings)
     return Error{settings.error().code,
                  fmt::format("{}: {}", path.string(), settings.error().message)};
@@ -120,8 +125,12 @@ Result<int64_t> Database::integer(std::string_view sql) {
   return value;
 }
 
-int64_t Database::last_id() const { return sqlite3_last_insert_rowid(db_.get()); }
+int64_t Database::last_id() const {
+  return sqlite3_last_insert_rowid(db_.get());
+}
 
-int64_t Database::rows_changed() const { return sqlite3_changes64(db_.get()); }
+int64_t Database::rows_changed() const {
+  return sqlite3_changes64(db_.get());
+}
 
 }  // namespace plinth::store

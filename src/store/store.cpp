@@ -37,9 +37,13 @@ Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Store::~Store() = default;
 
-const Path& Store::home() const { return impl_->home; }
+const Path& Store::home() const {
+  return impl_->home;
+}
 
-const Artifacts& Store::artifacts() const { return impl_->artifacts; }
+const Artifacts& Store::artifacts() const {
+  return impl_->artifacts;
+}
 
 Status Store::put_base(const Base& base) {
   if (base.name.empty()) return invalid("a base needs a name");
@@ -84,9 +88,9 @@ Result<AdapterInfo> Store::add_adapter(const Path& folder, std::string_view name
 Result<AdapterInfo> Store::adapter(std::string_view digest) const {
   const std::lock_guard lock(impl_->mutex);
   std::optional<AdapterInfo> found;
-  PLINTH_TRY(impl_->db.each(
-      "SELECT digest, name, base_digest, created_ms FROM adapters WHERE digest = ?", {digest},
-      [&](const Row& row) { found = adapter_of(row); }));
+  PLINTH_TRY(
+      impl_->db.each("SELECT digest, name, base_digest, created_ms FROM adapters WHERE digest = ?",
+                     {digest}, [&](const Row& row) { found = adapter_of(row); }));
   if (!found) return not_found("adapter {} is not known", digest);
   return *std::move(found);
 }

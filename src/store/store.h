@@ -49,8 +49,9 @@ struct Release {
   std::string chat_template = {};     // Jinja; empty: the base's own
   std::string system_prompt = {};     // empty: none
   std::string knowledge_digest = {};  // a knowledge index; empty: none
-  bool knowledge_in_prompt = false;  // retrieved passages go into the prompt, not only into citations
-  std::string verdict = "{}";        // JSON of the proof that let it pass
+  bool knowledge_in_prompt =
+      false;                   // retrieved passages go into the prompt, not only into citations
+  std::string verdict = "{}";  // JSON of the proof that let it pass
 
   std::string digest = {};
   int64_t created_ms = 0;
@@ -103,7 +104,7 @@ struct UsageRow {
   int64_t prompt_tokens = 0;
   int64_t completion_tokens = 0;
   int64_t cached_tokens = 0;  // of the prompt
-  std::string outcome = {};        // "stop", "length", "cancelled", "error"
+  std::string outcome = {};   // "stop", "length", "cancelled", "error"
   int64_t at_ms = 0;          // 0: now
 };
 
@@ -117,8 +118,8 @@ struct UsageTotal {
 };
 
 struct UsageQuery {
-  std::string tenant = {};         // empty: all
-  int64_t from_ms = 0;        // inclusive
+  std::string tenant = {};       // empty: all
+  int64_t from_ms = 0;           // inclusive
   int64_t until_ms = INT64_MAX;  // exclusive
 };
 
@@ -146,15 +147,16 @@ class Store {
   Result<Base> base(std::string_view name) const;
   Result<std::vector<Base>> bases() const;
 
-  // Copies a PEFT folder into the artifacts and registers it. The same content twice is one adapter.
+  // Copies a PEFT folder into the artifacts and registers it. The same content twice is one
+  // adapter.
   Result<AdapterInfo> add_adapter(const Path& folder, std::string_view name,
                                   std::string_view base_digest);
   Result<AdapterInfo> adapter(std::string_view digest) const;
   Result<std::vector<AdapterInfo>> adapters() const;
 
-  // Adds the release if it is new and points its name at it, in one transaction: readers see the old
-  // release or the new one. Publishing what is live already changes nothing.
-  // kNotFound when the adapter is not registered. The gate is the caller's (server/publish.h).
+  // Adds the release if it is new and points its name at it, in one transaction: readers see the
+  // old release or the new one. Publishing what is live already changes nothing. kNotFound when the
+  // adapter is not registered. The gate is the caller's (server/publish.h).
   Result<Release> publish(const Release& release);
   // Points the name back at the release that was live before the current one; again goes further
   // back. kNotFound for an unknown name, kFailedPrecondition at the first release.

@@ -1,11 +1,11 @@
 #include "store/store.h"
 
-#include <csignal>
-#include <fstream>
-
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <csignal>
+#include <fstream>
 
 #include <gtest/gtest.h>
 

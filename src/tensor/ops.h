@@ -4,12 +4,14 @@
 // - shapes are given in comments as [rows, cols]; all views are F32 unless they are Weights;
 // - outputs must not alias inputs unless the comment says "may alias";
 // - `accumulate` means +=, otherwise = ;
-// - entries split their work over compute_pool() and return when it is done. They may be called from
+// - entries split their work over compute_pool() and return when it is done. They may be called
+// from
 //   one thread at a time or from inside a parallel loop (then they run inline);
 // - results do not depend on the number of threads: reductions are split by shape, never by worker.
 //   They may depend on the number of rows in a call (a different kernel may be chosen);
 // - sizes of zero rows are fine and do nothing;
-// - error bound: relative to a double-precision sum of the same products, |error| <= 1e-5 * sum|a b|.
+// - error bound: relative to a double-precision sum of the same products, |error| <= 1e-5 * sum|a
+// b|.
 #pragma once
 
 #include <cstdint>
@@ -40,7 +42,8 @@ struct Rope {
 
 // Keys and values of one sequence, in blocks of block_tokens tokens.
 // Element (token t, kv head h, i) of the keys lives at
-//   k_pool + ((blocks[t / block_tokens] * kv_heads + h) * block_tokens + t % block_tokens) * head_dim + i
+//   k_pool + ((blocks[t / block_tokens] * kv_heads + h) * block_tokens + t % block_tokens) *
+//   head_dim + i
 // and of the values likewise in v_pool.
 struct PagedKv {
   float* k_pool = nullptr;
@@ -130,7 +133,8 @@ struct Ops {
 const Ops& ref_ops();
 // Highway kernels, the best target of this machine chosen at run time.
 const Ops& cpu_ops();
-// The table everything above uses: cpu_ops(), or ref_ops() with PLINTH_DEVICE=ref in the environment.
+// The table everything above uses: cpu_ops(), or ref_ops() with PLINTH_DEVICE=ref in the
+// environment.
 const Ops& default_ops();
 
 // "AVX2", "AVX3", "NEON", ...: what cpu_ops() runs here.

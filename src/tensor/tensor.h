@@ -50,10 +50,14 @@ struct Matrix {
 
   Matrix slice(int64_t first, int64_t n) const { return {row(first), n, cols, stride}; }
 
-  operator ConstMatrix() const { return {data, rows, cols, stride}; }  // NOLINT(google-explicit-constructor): reading is always allowed
+  operator ConstMatrix() const {
+    return {data, rows, cols, stride};
+  }  // NOLINT(google-explicit-constructor): reading is always allowed
 };
 
-inline Matrix matrix(float* data, int64_t rows, int64_t cols) { return {data, rows, cols, cols}; }
+inline Matrix matrix(float* data, int64_t rows, int64_t cols) {
+  return {data, rows, cols, cols};
+}
 
 inline ConstMatrix matrix(const float* data, int64_t rows, int64_t cols) {
   return {data, rows, cols, cols};

@@ -46,10 +46,11 @@ class Tokenizer {
 
   virtual ~Tokenizer() = default;
 
-  // `parse_special` matches special and user-defined tokens in the text; off for untrusted text, so that a user
-  // cannot forge a turn. Never fails: any bytes have an encoding.
+  // `parse_special` matches special and user-defined tokens in the text; off for untrusted text, so
+  // that a user cannot forge a turn. Never fails: any bytes have an encoding.
   virtual std::vector<int32_t> encode(std::string_view text, bool parse_special) const = 0;
-  // Bytes of the ids; ids out of range contribute nothing. `with_special` writes special tokens out.
+  // Bytes of the ids; ids out of range contribute nothing. `with_special` writes special tokens
+  // out.
   virtual std::string decode(std::span<const int32_t> ids, bool with_special = false) const = 0;
 
   virtual int32_t size() const = 0;

@@ -151,6 +151,7 @@ struct Texts {
   std::vector<std::string> training;
   std::vector<std::string> heldout;
 };
+
 Result<Texts> read_texts(const PretrainRecipe& recipe);
 
 // The chat template (Jinja) that pretrain() writes into its bases: ChatML.
