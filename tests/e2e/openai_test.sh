@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# The official Python client, unmodified, against a running server: models, whole and streamed chat,
+# and the errors it knows by type. Skips where the client is not installed (build/clients, see .ci/run).
+. "$(dirname "$0")/lib.sh"
+python=build/clients/bin/python
+[ -x $python ] && $python -c 'import openai' 2>/dev/null ||
+  skip "no openai client; make it with: python3 -m venv build/clients && build/clients/bin/pip install openai"
+
+key=$("$PLINTH" key create --tenant e2e --json 2>/dev/null | jq -r .key)
+"$PLINTH" serve --port 0 2>"$work/server.log" &
+server=$!
+for _ in $(seq 100); do
+  grep -q 'serving .* on http' "$work/server.log" && break
+  sleep 0.1
+done
+address=$(sed -n 's/.* on \(http[^,]*\),.*/\1/p' "$work/server.log" | head -n 1)
+[ -n "$address" ] || { cat "$work/server.log" >&2; fail "the server did not start"; }
+
+$python - "$address" "$key" <<'PY'
+import sys
+import openai
+
+address, key = sys.argv[1:]
+client = openai.OpenAI(base_url=address, api_key=key, max_retries=0)
+assert "plinth-zh-base" in [m.id for m in client.models.list()]
+ask = dict(model="plinth-zh-base", messages=[{"role": "user", "content": "第一条是什么？"}], max_tokens=12, temperature=0)
+whole = client.chat.completions.create(**ask)
+assert whole.usage.completion_tokens > 0 and whole.choices[0].finish_reason in ("stop", "length")
+parts = list(client.chat.completions.create(**ask, stream=True, stream_options={"include_usage": True}))
+text = "".join(p.choices[0].delta.content or "" for p in parts if p.choices)
+assert text == whole.choices[0].message.content, (text, whole)
+assert parts[-1].usage.completion_tokens == whole.usage.completion_tokens
+for wrong, error in ((dict(model="nobody"), openai.NotFoundError), (dict(n=2), openai.BadRequestError)):
+    try:
+        client.chat.completions.create(**{**ask, **wrong})
+        sys.exit(f"no error for {wrong}")
+    except error:
+        pass
+try:
+    openai.OpenAI(base_url=address, api_key="wrong", max_retries=0).models.list()
+    sys.exit("a wrong key was let in")
+except openai.AuthenticationError:
+    pass
+PY
+[ "$("$PLINTH" usage --json | jq '.usage[0].requests')" = 2 ] || fail "two requests in the ledger: $("$PLINTH" usage --json)"
+kill -TERM $server
+wait $server || fail "the server did not end cleanly"
+server=
+echo "openai: fine"
