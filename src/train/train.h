@@ -225,11 +225,6 @@ struct DatasetReport {
   int64_t lost_samples = 0;       // of them, those that lost everything there was to learn
 };
 
-// Reads and tokenises files as tune() would, without training: `plinth data check`.
-// More than 1 % of bad rows is kInvalidArgument naming the first of them.
-Result<DatasetReport> check_dataset(const std::vector<Path>& files, const model::Model& base,
-                                    const ChatRenderer& chat, int64_t sequence);
-
 struct TuneHooks {
   ChatRenderer chat;  // needed when rows hold conversations
   TrainHooks train;

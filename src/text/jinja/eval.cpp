@@ -4,6 +4,8 @@
 #include <cmath>
 #include <ctime>
 
+#include "text/jinja/level.h"
+
 namespace plinth::text::jinja {
 
 namespace {
@@ -38,20 +40,6 @@ class Evaluator {
   }
 
  private:
-  // One level deeper for as long as it lives.
-  class Level {
-   public:
-    explicit Level(int& depth) : depth_(&depth) { ++depth; }
-
-    ~Level() { --*depth_; }
-
-    Level(const Level&) = delete;
-    Level& operator=(const Level&) = delete;
-
-   private:
-    int* depth_;
-  };
-
   // The innermost statement or expression that failed names the line; those around it pass it on.
   Error at_line(int line, Error error) {
     if (!located_) error.message = fmt::format("chat template line {}: {}", line, error.message);

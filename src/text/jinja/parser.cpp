@@ -4,6 +4,7 @@
 #include <initializer_list>
 #include <optional>
 
+#include "text/jinja/level.h"
 #include "text/jinja/lexer.h"
 
 namespace plinth::text::jinja {
@@ -22,20 +23,6 @@ class Parser {
   }
 
  private:
-  // One level deeper for as long as it lives.
-  class Level {
-   public:
-    explicit Level(int& depth) : depth_(&depth) { ++depth; }
-
-    ~Level() { --*depth_; }
-
-    Level(const Level&) = delete;
-    Level& operator=(const Level&) = delete;
-
-   private:
-    int* depth_;
-  };
-
   const Token& now() const { return tokens_[at_]; }
 
   const Token& ahead() const { return tokens_[std::min(at_ + 1, tokens_.size() - 1)]; }

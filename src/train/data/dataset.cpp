@@ -174,10 +174,4 @@ Result<Dataset> read_dataset(std::span<const Path> files, const DatasetOptions& 
   return dataset;
 }
 
-Result<DatasetReport> check_dataset(const std::vector<Path>& files, const model::Model& base,
-                                    const ChatRenderer& chat, int64_t sequence) {
-  PLINTH_TRY(auto dataset, read_dataset(files, {&base.tokenizer(), &chat, sequence}));
-  return std::move(dataset.report);
-}
-
 }  // namespace plinth::train
