@@ -17,6 +17,8 @@ constexpr std::array<Named<SourceKind>, 5> kSourceKinds = {{{"text", SourceKind:
                                                             {"chat", SourceKind::kChat}}};
 constexpr std::array<Named<ScheduleKind>, 2> kSchedules = {
     {{"cosine", ScheduleKind::kCosine}, {"wsd", ScheduleKind::kWsd}}};
+constexpr std::array<Named<OptimizerKind>, 2> kOptimizers = {
+    {{"adamw", OptimizerKind::kAdamW}, {"muon", OptimizerKind::kMuon}}};
 
 Result<Source> read_source(const Config& table, const Path& folder) {
   Source source;
@@ -83,6 +85,7 @@ Result<PretrainRecipe> PretrainRecipe::read(const Path& path) {
   reader.integer("train.batch_tokens", recipe.batch_tokens, 2);
   reader.integer("train.micro_tokens", recipe.micro_tokens, 2);
   reader.integer("train.steps", recipe.steps, 1);
+  reader.one_of("train.optimizer", kOptimizers, recipe.optimizer);
   reader.number("train.lr", recipe.lr, 0.0, 10.0);
   reader.integer("train.warmup_steps", recipe.warmup_steps, 0);
   reader.one_of("train.schedule", kSchedules, recipe.schedule);
@@ -155,6 +158,7 @@ std::map<std::string, std::string> PretrainRecipe::fields() const {
   put("train.batch_tokens", batch_tokens);
   put("train.micro_tokens", micro_tokens);
   put("train.steps", steps);
+  put("train.optimizer", name_of(kOptimizers, optimizer));
   put("train.lr", lr);
   put("train.warmup_steps", warmup_steps);
   put("train.schedule", name_of(kSchedules, schedule));

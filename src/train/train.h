@@ -26,6 +26,7 @@
 #include "core/file.h"
 #include "core/result.h"
 #include "model/model.h"
+#include "train/math/optimizer.h"
 #include "train/math/schedule.h"
 
 namespace plinth::train {
@@ -98,6 +99,8 @@ struct PretrainRecipe {
   int64_t batch_tokens = 8192;  // tokens of a step, a multiple of sequence
   int64_t micro_tokens = 2048;  // tokens at once, a multiple of sequence: bounds memory
   int64_t steps = 1000;
+  // "adamw" | "muon": matrices of the layers by Muon, the rest by AdamW, at the same lr
+  OptimizerKind optimizer = OptimizerKind::kAdamW;
   double lr = 2e-3;
   int64_t warmup_steps = 100;
   ScheduleKind schedule = ScheduleKind::kWsd;  // "wsd" | "cosine"

@@ -7,7 +7,8 @@ namespace plinth::train {
 
 Optimizer::Optimizer(const tensor::Ops& ops, const Parameters& parameters,
                      const OptimizerOptions& options)
-    : ops_(&ops), options_(options), m_(parameters.size()), v_(parameters.size()) {
+    : ops_(&ops), options_(options), m_(parameters.size()), v_(parameters.size()),
+      muon_(ops) {
   m_.fill(0.0f);
   v_.fill(0.0f);
 }
@@ -26,16 +27,31 @@ double Optimizer::step(Parameters& parameters, double learning_rate) {
     if (options_.clip > 0 && norm > options_.clip)
       hyper.gradient_scale = static_cast<float>(options_.clip / norm);
     const auto decayed = static_cast<size_t>(parameters.decayed_size());
-    const auto update = [&](size_t first, size_t n, double decay) {
-      hyper.weight_decay = static_cast<float>(decay);
-      ops_->adamw(parameters.values().subspan(first, n), gradients.subspan(first, n),
-                  m_.span().subspan(first, n), v_.span().subspan(first, n), hyper);
-    };
-    update(0, decayed, options_.weight_decay);
-    update(decayed, gradients.size() - decayed, 0.0);
+    hyper.weight_decay = static_cast<float>(options_.weight_decay);
+    if (options_.kind == OptimizerKind::kMuon)
+      update_muon(parameters, hyper);
+    else
+      update_adamw(parameters, 0, decayed, hyper);
+    hyper.weight_decay = 0;
+    update_adamw(parameters, decayed, gradients.size() - decayed, hyper);
   }
   std::fill(gradients.begin(), gradients.end(), 0.0f);
   return norm;
+}
+
+void Optimizer::update_adamw(Parameters& parameters, size_t first, size_t n,
+                             const tensor::AdamW& hyper) {
+  ops_->adamw(parameters.values().subspan(first, n), parameters.gradients().subspan(first, n),
+              m_.span().subspan(first, n), v_.span().subspan(first, n), hyper);
+}
+
+void Optimizer::update_muon(Parameters& parameters, const tensor::AdamW& hyper) {
+  const auto& list = parameters.list();
+  for (size_t i = 0; i < list.size() && list[i].offset < parameters.decayed_size(); ++i) {
+    const auto index = static_cast<int64_t>(i);
+    muon_.update(parameters.value(index), parameters.gradient(index),
+                 tensor::matrix(m_.data() + list[i].offset, list[i].rows, list[i].cols), hyper);
+  }
 }
 
 }  // namespace plinth::train

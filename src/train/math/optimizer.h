@@ -1,5 +1,6 @@
-// AdamW over a parameter arena with global-norm clipping. Its state is two arenas like the
-// parameters', plus the step count; a checkpoint holds all three.
+// The optimiser of a parameter arena, with global-norm clipping: AdamW for everything, or Muon for
+// the matrices that decay and AdamW for the rest. Its state is two arenas like the parameters',
+// plus the step count; a checkpoint holds all three.
 #pragma once
 
 #include <cstdint>
@@ -7,9 +8,12 @@
 
 #include "tensor/ops.h"
 #include "tensor/tensor.h"
+#include "train/math/muon.h"
 #include "train/math/parameters.h"
 
 namespace plinth::train {
+
+enum class OptimizerKind : uint8_t { kAdamW, kMuon };
 
 struct OptimizerOptions {
   double beta1 = 0.9;
@@ -17,6 +21,7 @@ struct OptimizerOptions {
   double eps = 1e-8;
   double weight_decay = 0;  // of the parameters laid out with decay
   double clip = 0;          // largest global gradient norm; 0: no clipping
+  OptimizerKind kind = OptimizerKind::kAdamW;
 };
 
 class Optimizer {
@@ -38,10 +43,14 @@ class Optimizer {
   std::span<float> second_moments() { return v_.span(); }
 
  private:
+  void update_adamw(Parameters& parameters, size_t first, size_t n, const tensor::AdamW& hyper);
+  void update_muon(Parameters& parameters, const tensor::AdamW& hyper);
+
   const tensor::Ops* ops_;
   OptimizerOptions options_;
   int64_t steps_ = 0;
-  tensor::Buffer m_, v_;
+  tensor::Buffer m_, v_;  // of Muon's matrices only m_ is used
+  Muon muon_;
 };
 
 }  // namespace plinth::train
