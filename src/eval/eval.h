@@ -33,9 +33,9 @@
 
 namespace plinth::eval {
 
-// Turns a question into the prompt that serving would build (chat template, system prompt), so that
-// a model is measured as it will be used.
-using PromptMaker = std::function<Result<std::string>(std::string_view question)>;
+// Turns a question into the tokens that serving would put before the model (chat template, system
+// prompt), so that a model is measured as it will be used.
+using PromptMaker = std::function<Result<std::vector<int32_t>>(std::string_view question)>;
 
 struct EvalOptions {
   PromptMaker prompt = {};             // choice and short suites

@@ -66,9 +66,10 @@ std::unique_ptr<engine::Engine> start(const std::shared_ptr<const model::Model>&
   return *std::move(engine);
 }
 
-EvalOptions options() {
-  return {.prompt = [](std::string_view question) -> Result<std::string> {
-            return "Q: " + std::string(question) + "\nA: ";
+EvalOptions options(const engine::Engine& engine) {
+  return {.prompt = [&engine](std::string_view question) -> Result<std::vector<int32_t>> {
+            return engine.model().tokenizer().encode("Q: " + std::string(question) + "\nA: ",
+                                                     false);
           },
           .answer_tokens_max = 3};
 }
@@ -85,7 +86,7 @@ TEST(Eval, ChoicePrefersWhatTheModelPrefers) {
     {"id": "right", "question": "?", "choices": ["no", "yy"], "answer": 1}
     {"id": "wrong", "question": "?", "choices": ["no", "yy", "my"], "answer": 0}
     {"id": "normalised", "question": "?", "choices": ["x", "xxy"], "answer": 1})"),
-                                options());
+                                options(*engine));
   ASSERT_TRUE(result) << result.error().message;
   EXPECT_EQ(result->metric, "accuracy");
   EXPECT_NEAR(result->interval.mean, 2.0 / 3, 1e-12);
@@ -102,7 +103,7 @@ TEST(Eval, ShortAnswersAreComparedWithoutCaseSpaceAndPunctuation) {
     {"id": "1", "question": "?", "answer": ["no", "Ｙ, y y。"]}
     {"id": "2", "question": "?", "answer": "yy"}
     {"id": "3", "question": "?", "answer": "n"})"),
-                                options());
+                                options(*engine));
   ASSERT_TRUE(result) << result.error().message;
   EXPECT_NEAR(result->interval.mean, 1.0 / 3, 1e-12);
   EXPECT_NEAR(result->secondary, 2.0 / 3, 1e-12);
@@ -118,7 +119,7 @@ TEST(Eval, AnExamKeepsItsOrderAndJudgesEachItemByItsKind) {
     {"id": "2", "question": "?", "choices": ["no", "yy"], "answer": 1}
     {"id": "3", "question": "?", "answer": "n"}
     {"id": "4", "question": "?", "choices": ["no", "yy"], "answer": 0})"),
-                                options());
+                                options(*engine));
   ASSERT_TRUE(result) << result.error().message;
   EXPECT_EQ(result->metric, "correct");
   EXPECT_EQ(result->interval.mean, 0.5);
@@ -132,8 +133,9 @@ TEST(Eval, AnExamKeepsItsOrderAndJudgesEachItemByItsKind) {
 
 TEST(Eval, BitsPerCharacterAreTheSumByHand) {
   const auto engine = start(y_sayer());
-  const auto result = run_suite(
-      *engine, nullptr, suite_of("{\"text\": \"yxyy\"}\n{\"text\": \"\xE4\xB8\xADy\"}"), options());
+  const auto result =
+      run_suite(*engine, nullptr, suite_of("{\"text\": \"yxyy\"}\n{\"text\": \"\xE4\xB8\xADy\"}"),
+                options(*engine));
   ASSERT_TRUE(result) << result.error().message;
   EXPECT_NEAR(result->items[0].score, (3 * kBitsOfY + kBitsOfOther) / 4, 1e-4);
   EXPECT_NEAR(result->items[1].score, (kBitsOfY + 3 * kBitsOfOther) / 2, 1e-4)
@@ -160,7 +162,7 @@ TEST(Eval, WindowsScoreEveryTokenOnceWithHalfAWindowOfContext) {
 
 TEST(Eval, LongDocumentsCountEveryToken) {
   const auto engine = start(y_sayer());
-  EvalOptions narrow = options();
+  EvalOptions narrow = options(*engine);
   narrow.window_tokens = 16;
   const std::string text = std::string(100, 'y') + std::string(50, 'n');
   const auto suite = parse_text_suite(text, "suite");
@@ -172,7 +174,8 @@ TEST(Eval, LongDocumentsCountEveryToken) {
 TEST(Eval, BitsOfADocumentInOneWindowAreThoseOfScoring) {
   const auto engine = start(engine::random_model(engine::tiny_config(), 3, 0.5));
   const std::string text = "any old text, short enough";
-  const auto result = run_suite(*engine, nullptr, *parse_text_suite(text, "suite"), options());
+  const auto result =
+      run_suite(*engine, nullptr, *parse_text_suite(text, "suite"), options(*engine));
   std::vector<int32_t> tokens{256};
   for (const char c : text) tokens.push_back(static_cast<unsigned char>(c));
   const auto scores = engine->score({{.tokens = tokens, .first_scored = 1}});
@@ -185,9 +188,9 @@ TEST(Eval, RunsAreRepeatableAndAdaptersMatter) {
   const auto engine = start(engine::random_model(engine::tiny_config(), 3, 0.5));
   const auto adapter = engine::random_adapter(engine::tiny_config(), 4, 1, "one");
   const auto suite = parse_text_suite("some text\n\nand more of it", "suite");
-  const auto a = run_suite(*engine, nullptr, *suite, options());
-  const auto b = run_suite(*engine, nullptr, *suite, options());
-  const auto tuned = run_suite(*engine, adapter, *suite, options());
+  const auto a = run_suite(*engine, nullptr, *suite, options(*engine));
+  const auto b = run_suite(*engine, nullptr, *suite, options(*engine));
+  const auto tuned = run_suite(*engine, adapter, *suite, options(*engine));
   EXPECT_EQ(a->interval.mean, b->interval.mean);
   EXPECT_EQ(a->interval.lo, b->interval.lo);
   EXPECT_GT(std::abs(a->interval.mean - tuned->interval.mean), 1e-3);
@@ -198,12 +201,13 @@ TEST(Eval, ErrorsNameTheItem) {
   const std::string question(200, 'q');
   const auto suite = suite_of(R"({"id": "long", "question": ")" + question +
                               R"(", "choices": ["a", "b"], "answer": 0})");
-  const auto choice = run_suite(*engine, nullptr, suite, options());
+  const auto choice = run_suite(*engine, nullptr, suite, options(*engine));
   EXPECT_EQ(choice.error().message,
             "suite item long: prompt and choice 0 are 208 tokens, the context holds 128");
-  const auto answer = run_suite(
-      *engine, nullptr,
-      suite_of(R"({"id": "long", "question": ")" + question + R"(", "answer": "a"})"), options());
+  const auto answer =
+      run_suite(*engine, nullptr,
+                suite_of(R"({"id": "long", "question": ")" + question + R"(", "answer": "a"})"),
+                options(*engine));
   EXPECT_EQ(answer.error().message,
             "suite item long: 207 tokens do not fit: the context holds 128, the KV cache 4096");
   EXPECT_FALSE(run_suite(*engine, nullptr, suite, {}));
@@ -214,7 +218,7 @@ TEST(Eval, WritesResultAndItems) {
   const auto suite = suite_of(R"(
     {"id": "a", "question": "?", "answer": "yyy"}
     {"id": "b", "question": "?", "answer": "n"})");
-  const auto result = run_suite(*engine, nullptr, suite, options());
+  const auto result = run_suite(*engine, nullptr, suite, options(*engine));
   const auto folder = TempDirectory::create();
   ASSERT_TRUE(write_result(folder->path() / "out", *result));
   const auto summary =

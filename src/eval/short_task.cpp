@@ -99,10 +99,10 @@ Result<std::vector<ItemResult>> run_short(const TaskContext& context) {
         return Error{error.code,
                      fmt::format("{} item {}: {}", context.suite.name, items[i].id, error.message)};
       };
-      const auto prompt = context.options.prompt(items[i].question);
+      auto prompt = context.options.prompt(items[i].question);
       if (!prompt) return named(prompt.error());
       engine::Request request;
-      request.prompt = context.engine.model().tokenizer().encode(*prompt, /*parse_special=*/true);
+      request.prompt = *std::move(prompt);
       request.adapter = context.adapter;
       request.sampling.temperature = 0;
       request.tokens_max = context.options.answer_tokens_max;

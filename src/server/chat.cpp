@@ -4,6 +4,8 @@
 #include <array>
 #include <string_view>
 
+#include "text/chat_text.h"
+
 namespace plinth::server {
 namespace {
 
@@ -55,7 +57,12 @@ Result<PreparedChat> prepare_chat(const DomainModel& model, const text::Tokenize
   }
   add_system_prompt(messages, model.system_prompt);
   prepared.stop_tokens = turn_ends(tokenizer);
-  PLINTH_TRY(prepared.prompt, encode_prompt(*model.chat_template, tokenizer, messages));
+  text::OrderedJson turns = text::OrderedJson::array();
+  for (const Message& message : messages)
+    turns.push_back({{"role", message.role}, {"content", message.content}});
+  PLINTH_TRY(const auto chat, text::render_chat(*model.chat_template, tokenizer, turns,
+                                                {.add_generation_prompt = true}));
+  prepared.prompt = text::encode_chat(chat, tokenizer);
   return prepared;
 }
 

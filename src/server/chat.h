@@ -8,8 +8,8 @@
 #include "core/json.h"
 #include "core/result.h"
 #include "knowledge/knowledge.h"
+#include "server/chat_request.h"
 #include "server/domain_models.h"
-#include "server/prompt.h"
 
 namespace plinth::server {
 

@@ -26,6 +26,7 @@
 #include "core/file.h"
 #include "core/result.h"
 #include "model/model.h"
+#include "text/chat_text.h"
 #include "train/math/optimizer.h"
 #include "train/math/schedule.h"
 
@@ -163,10 +164,10 @@ std::string_view chatml_template();
 // ---- tune
 // ----------------------------------------------------------------------------------------
 
-// Messages to the text that the model reads, by the model's own chat template. Serving and training
-// are given the same function, so that both see the same tokens.
+// Messages to the text that the model reads, by the model's own chat template (text/chat_text.h):
+// the same for training and serving, so that both see the same tokens.
 using ChatRenderer =
-    std::function<Result<std::string>(const Json& messages, bool add_generation_prompt)>;
+    std::function<Result<text::ChatText>(const Json& messages, bool add_generation_prompt)>;
 
 struct TuneRecipe {
   // [data]  Each file is JSONL (.jsonl, .jsonl.zst), rows of these shapes, mixed at will:

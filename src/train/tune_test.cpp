@@ -3,17 +3,12 @@
 #include <gtest/gtest.h>
 
 #include "core/rng.h"
-#include "train/data/documents.h"
+#include "train/chat_for_tests.h"
 #include "train/run_files.h"
 #include "train/train.h"
 
 namespace plinth::train {
 namespace {
-
-Result<std::string> chatml(const Json& messages, bool add_generation_prompt) {
-  PLINTH_TRY(auto text, render_chatml(messages));
-  return add_generation_prompt ? text + "<|im_start|>assistant\n" : text;
-}
 
 class Tune : public testing::Test {
  protected:
@@ -43,7 +38,7 @@ class Tune : public testing::Test {
     recipe_.lr = 1e-2;
     recipe_.checkpoint_every = 3;
     recipe_.eval_every = 4;
-    hooks_.chat = chatml;
+    hooks_.chat = chatml(base_->tokenizer());
   }
 
   Result<TuneSummary> run(const Path& name) { return tune(base_, recipe_, folder_ / name, hooks_); }
