@@ -106,10 +106,20 @@ TEST(Eval, ShortAnswersAreComparedWithoutCaseSpaceAndPunctuation) {
                                 options(*engine));
   ASSERT_TRUE(result) << result.error().message;
   EXPECT_NEAR(result->interval.mean, 1.0 / 3, 1e-12);
-  EXPECT_NEAR(result->secondary, 2.0 / 3, 1e-12);
+  EXPECT_NEAR(result->secondary, 1.0 / 3, 1e-12) << "yy is no part of the word yyy";
   EXPECT_EQ(result->items[0].prediction, "yyy");
   EXPECT_NEAR(result->items[1].f1, 0.8, 1e-12);
   EXPECT_EQ(result->items[2].f1, 0);
+}
+
+TEST(Eval, AShortAnswerEndsWithItsTurn) {
+  const auto engine = start(y_sayer());
+  auto ending = options(*engine);
+  ending.stop_tokens = {'y'};
+  const auto result =
+      run_suite(*engine, nullptr, suite_of(R"({"question": "?", "answer": "y"})"), ending);
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_EQ(result->items[0].prediction, "");
 }
 
 TEST(Eval, AnExamKeepsItsOrderAndJudgesEachItemByItsKind) {
@@ -238,6 +248,20 @@ TEST(Characters, NormalisationDropsWhatDoesNotMatter) {
   EXPECT_EQ(normalised("ABC, d-e!"), U"abcde");
   EXPECT_EQ(normalised("\xFF"), U"\uFFFD");
   EXPECT_EQ(count_characters("a中\xF0\x9F\x98\x80"), 3);
+}
+
+TEST(Characters, AStatedAnswerStandsWhole) {
+  EXPECT_TRUE(states("制动间隙是 0.35 毫米。", "0.35毫米"));
+  EXPECT_TRUE(states("是,23分钟", "23分钟"));
+  EXPECT_TRUE(states("云垫Ｒ07。", "云垫r07"));
+  EXPECT_FALSE(states("14毫米", "4毫米"));
+  EXPECT_FALSE(states("10.4毫米", "4毫米"));
+  EXPECT_FALSE(states("1,200元", "200元"));
+  EXPECT_FALSE(states("每12.5", "12"));
+  EXPECT_TRUE(states("先14毫米,后4毫米", "4毫米"));
+  EXPECT_FALSE(states("XR07", "R07"));
+  EXPECT_FALSE(states("", "4"));
+  EXPECT_FALSE(states("4", " "));
 }
 
 TEST(Characters, F1CountsSharedCharacters) {

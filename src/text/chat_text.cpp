@@ -16,6 +16,10 @@
 namespace plinth::text {
 namespace {
 
+// ChatML (Qwen), Llama 3, Phi, Gemma.
+constexpr std::array<std::string_view, 4> kTurnEnds = {"<|im_end|>", "<|eot_id|>", "<|end|>",
+                                                       "<end_of_turn>"};
+
 // U+E000..U+F8FF, the private use area, as UTF-8.
 std::string mark_text(uint32_t c) {
   return {static_cast<char>(0xe0 | (c >> 12)), static_cast<char>(0x80 | (c >> 6 & 0x3f)),
@@ -153,6 +157,13 @@ std::vector<int32_t> encode_chat(const ChatText& chat, const Tokenizer& tokenize
   }
   encode_plain(text.size());
   return tokens;
+}
+
+std::vector<int32_t> turn_ends(const Tokenizer& tokenizer) {
+  std::vector<int32_t> ids;
+  for (const std::string_view text : kTurnEnds)
+    if (const int32_t id = tokenizer.special_id(text); id >= 0) ids.push_back(id);
+  return ids;
 }
 
 }  // namespace plinth::text

@@ -37,4 +37,9 @@ Result<ChatText> render_chat(const ChatTemplate& chat_template, const Tokenizer&
 std::vector<int32_t> encode_chat(const ChatText& chat, const Tokenizer& tokenizer,
                                  size_t begin = 0);
 
+// The tokens of this vocabulary that end a turn ("<|im_end|>", "<|eot_id|>", ...). A base whose eos
+// ends documents has them besides: an answer that does not stop at them goes on with a turn of the
+// user's.
+std::vector<int32_t> turn_ends(const Tokenizer& tokenizer);
+
 }  // namespace plinth::text
