@@ -207,7 +207,8 @@ class Tuning : public Run {
     summary.data = data_.report;
     summary.replay = data_.replay_report;
     PLINTH_TRY(model::write_peft(summary.adapter, lora_.view(),
-                                 {base_->config().name, recipe_->rank, recipe_->alpha, false}));
+                                 {base_->config().name, recipe_->rank, recipe_->alpha, false,
+                                  base_->config().interleaved_head_dim()}));
     PLINTH_TRY(write_lineage(run_dir_, fields_, facts(summary)));
     return summary;
   }
@@ -319,6 +320,7 @@ void log_report(std::string_view what, const DatasetReport& report) {
 Result<TuneSummary> tune(std::shared_ptr<const model::Model> base, const TuneRecipe& recipe,
                          const Path& run_dir, const TuneHooks& hooks) {
   PLINTH_TRY(recipe.check());
+  PLINTH_TRY(check_trainable(base->config()));
   if (recipe.sequence > base->config().context)
     return invalid("train.sequence {} is longer than the base's context {}", recipe.sequence,
                    base->config().context);

@@ -33,6 +33,9 @@ enum class GgufType : uint32_t {
 // Our own key, a boolean: text is brought to Unicode NFC before it is split.
 inline constexpr std::string_view kGgufNfcKey = "plinth.tokenizer.nfc";
 
+// A vector [head_dim / 2]: each pair's RoPE frequency is divided by its entry.
+inline constexpr std::string_view kGgufRopeDivisors = "rope_freqs.weight";
+
 // tokenizer.ggml.token_type.
 enum class GgufTokenType : int32_t {
   kNormal = 1,

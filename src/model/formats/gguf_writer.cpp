@@ -2,12 +2,15 @@
 // is one row, whatever the size of the model.
 #include <algorithm>
 #include <cstring>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "model/architectures/architecture.h"
 #include "model/formats/atomic_write.h"
 #include "model/formats/gguf_format.h"
+#include "model/formats/gguf_keys.h"
 #include "model/formats/rope_rows.h"
 #include "model/model.h"
 #include "model/tensor_names.h"
@@ -21,13 +24,28 @@ using tensor::Weight;
 // A tensor of the file to be.
 struct Planned {
   std::string name;
-  Weight source;
+  std::vector<Weight> sources;  // one under another; a fused tensor has several
   DType type = DType::kF32;
   bool vector = false;          // one dimension: a norm or a bias
   int64_t interleave_head = 0;  // head_dim when rows change from halves to interleaved, else 0
 
   uint64_t bytes() const {
-    return static_cast<uint64_t>(source.rows) * tensor::row_bytes(type, source.cols);
+    uint64_t total = 0;
+    for (const auto& source : sources)
+      total += static_cast<uint64_t>(source.rows) * tensor::row_bytes(type, source.cols);
+    return total;
+  }
+
+  // Extents as GGUF writes them, the contiguous one first.
+  std::vector<uint64_t> extents() const {
+    uint64_t rows = 0;
+    uint64_t values = 0;
+    for (const auto& source : sources) {
+      rows += static_cast<uint64_t>(source.rows);
+      values += static_cast<uint64_t>(source.rows * source.cols);
+    }
+    if (vector) return {values};
+    return {static_cast<uint64_t>(sources.front().cols), rows};
   }
 };
 
@@ -79,9 +97,9 @@ class Metadata {
     uint64_t offset = 0;
     for (const auto& planned : tensors) {
       out.put_text(planned.name);
-      out.put(uint32_t{planned.vector ? 1u : 2u});
-      out.put(static_cast<uint64_t>(planned.source.cols));
-      if (!planned.vector) out.put(static_cast<uint64_t>(planned.source.rows));
+      const auto extents = planned.extents();
+      out.put(static_cast<uint32_t>(extents.size()));
+      for (const uint64_t extent : extents) out.put(extent);
       out.put(type_id(planned.type));
       out.put(offset);
       offset += padded(planned.bytes());
@@ -164,10 +182,22 @@ void put_config(const ModelConfig& config, DType type, Metadata& out) {
   out.u32(key("attention.head_count_kv"), config.kv_heads);
   out.u32(key("attention.key_length"), config.head_dim);
   out.u32(key("attention.value_length"), config.head_dim);
-  out.f32(key("attention.layer_norm_rms_epsilon"), config.rms_eps);
+  out.f32(key(norm_eps_key(config.norm)), config.norm_eps);
+  out.u32(key("vocab_size"), config.vocabulary);
+  if (config.positions != PositionKind::kRotary) return;
   out.f32(key("rope.freq_base"), config.rope_theta);
   out.u32(key("rope.dimension_count"), config.head_dim);
-  out.u32(key("vocab_size"), config.vocabulary);
+  const auto& scaling = config.rope_scaling;
+  if (scaling.kind == RopeScalingKind::kNone || scaling.kind == RopeScalingKind::kLlama3) return;
+  const bool yarn = scaling.kind == RopeScalingKind::kYarn;
+  out.text(key("rope.scaling.type"), yarn ? "yarn" : "linear");
+  out.f32(key("rope.scaling.factor"), static_cast<float>(scaling.factor));
+  if (!yarn) return;
+  out.u32(key("rope.scaling.original_context_length"), scaling.original_context);
+  out.f32(key("rope.scaling.yarn_beta_fast"), static_cast<float>(scaling.beta_fast));
+  out.f32(key("rope.scaling.yarn_beta_slow"), static_cast<float>(scaling.beta_slow));
+  out.f32(key("rope.scaling.attn_factor"),
+          static_cast<float>(scaling.magnitude / yarn_magnitude(scaling.factor)));
 }
 
 void put_tokenizer(const text::BpeSpec& spec, int64_t vocabulary, Metadata& out) {
@@ -226,51 +256,125 @@ DType type_of_matrix(DType wanted, int64_t cols) {
   return wanted == DType::kQ8_0 && cols % 32 != 0 ? DType::kF16 : wanted;
 }
 
-std::vector<Planned> plan(const Model& model, DType type) {
-  const auto& config = model.config();
-  const auto& weights = model.weights();
-  const auto& names = gguf_names();
-  std::vector<Planned> tensors;
-  const auto matrix = [&](std::string name, const Weight& weight, int64_t interleave_head) {
-    tensors.push_back(
-        {std::move(name), weight, type_of_matrix(type, weight.cols), false, interleave_head});
-  };
-  const auto floats = [&](std::string name, const float* data, int64_t n) {
-    tensors.push_back({std::move(name), {data, DType::kF32, 1, n}, DType::kF32, true, 0});
-  };
-
-  matrix(std::string(names.embedding), weights.embedding, 0);
-  floats(std::string(names.final_norm), weights.final_norm, config.width);
-  if (!config.tied) matrix(std::string(names.head), weights.head, 0);
-  const bool interleave =
-      config.architecture == "llama" && config.rope_style == tensor::RopeStyle::kHalves;
-  for (int64_t number = 0; number < config.layers; ++number) {
-    const auto& layer = weights.layers[static_cast<size_t>(number)];
-    floats(names.weight(number, names.attention_norm), layer.attention_norm, config.width);
-    for (size_t i = 0; i < kLinears; ++i) {
-      const auto which = static_cast<Linear>(i);
-      const bool rotated = which == Linear::kQ || which == Linear::kK;
-      matrix(names.weight(number, names.linear[i]), layer.linear[i],
-             interleave && rotated ? config.head_dim : 0);
-      if (config.qkv_bias && i < layer.qkv_bias.size())
-        floats(names.bias(number, names.linear[i]), layer.qkv_bias[i], config.outputs(which));
-    }
-    if (config.qk_norm) {
-      floats(names.weight(number, names.q_norm), layer.q_norm, config.head_dim);
-      floats(names.weight(number, names.k_norm), layer.k_norm, config.head_dim);
-    }
-    floats(names.weight(number, names.ffn_norm), layer.ffn_norm, config.width);
-  }
-  return tensors;
+// What the metadata cannot say about a config: llama3's frequencies as divisors; empty: nothing.
+std::vector<float> rope_divisors(const ModelConfig& config) {
+  if (config.rope_scaling.kind != RopeScalingKind::kLlama3) return config.rope_scaling.divisors;
+  const double theta = config.rope_theta;
+  auto divisors = rope_frequencies(config.head_dim, theta, {});
+  const auto scaled = rope_frequencies(config.head_dim, theta, config.rope_scaling);
+  for (size_t i = 0; i < divisors.size(); ++i) divisors[i] /= scaled[i];
+  return divisors;
 }
+
+Status refuse_unwritable(const ModelConfig& config, const Architecture& architecture) {
+  if (config.rope_scaling.kind == RopeScalingKind::kYarn && !config.rope_scaling.truncate)
+    return make_error(Code::kUnimplemented, "GGUF has no key for YaRN with truncate = false");
+  ModelConfig read = config;
+  read.unrotated = every_nth_layer(architecture.gguf_unrotated_interval, config.layers);
+  for (int64_t layer = 0; layer < config.layers; ++layer) {
+    if (read.rotates(layer) != config.rotates(layer))
+      return make_error(Code::kUnimplemented, "GGUF files of {} cannot say that layer {} {} RoPE",
+                        config.architecture, layer, config.rotates(layer) ? "has" : "has no");
+  }
+  return {};
+}
+
+// All tensors of a model, in the order of the file.
+class Plan {
+ public:
+  Plan(const Model& model, const Architecture& architecture, DType type)
+      : config_(model.config()),
+        weights_(model.weights()),
+        names_(architecture.gguf_names()),
+        interleave_(config_.rope_style != architecture.gguf_rope),
+        type_(type) {}
+
+  std::vector<Planned> tensors(std::span<const float> divisors) && {
+    matrix(names_.embedding, {weights_.embedding});
+    if (weights_.position_table != nullptr)
+      tensors_.push_back(
+          {std::string(names_.position_table),
+           {{weights_.position_table, DType::kF32, config_.context, config_.width}}});
+    floats(names_.final_norm, {vector_of(weights_.final_norm, config_.width)});
+    floats(names_.final_norm_bias, {vector_of(weights_.final_norm_bias, config_.width)});
+    if (!config_.tied) matrix(names_.head, {weights_.head});
+    if (!divisors.empty())
+      floats(kGgufRopeDivisors, {vector_of(divisors.data(), std::ssize(divisors))});
+    for (int64_t number = 0; number < config_.layers; ++number) add_layer(number);
+    return std::move(tensors_);
+  }
+
+ private:
+  static Weight vector_of(const float* data, int64_t n) { return {data, DType::kF32, 1, n}; }
+
+  void matrix(std::string_view name, std::vector<Weight> sources) {
+    const DType type = type_of_matrix(type_, sources.front().cols);
+    tensors_.push_back({std::string(name), std::move(sources), type});
+  }
+
+  // Nothing when there is no data.
+  void floats(std::string_view name, std::vector<Weight> sources) {
+    if (sources.front().data == nullptr) return;
+    tensors_.push_back({std::string(name), std::move(sources), DType::kF32, true});
+  }
+
+  void add_layer(int64_t number) {
+    const auto& layer = weights_.layers[static_cast<size_t>(number)];
+    const auto norm = [&](std::string_view part, const float* gain, const float* bias, int64_t n) {
+      floats(names_.weight(number, part), {vector_of(gain, n)});
+      floats(names_.bias(number, part), {vector_of(bias, n)});
+    };
+    norm(names_.attention_norm, layer.attention_norm, layer.attention_norm_bias, config_.width);
+    const size_t fused = names_.fused_qkv.empty() ? 1 : 3;
+    add_linears(number, layer, Linear::kQ, fused);
+    for (size_t i = fused; i < kLinears; ++i) add_linears(number, layer, static_cast<Linear>(i), 1);
+    norm(names_.q_norm, layer.q_norm, nullptr, config_.head_dim);
+    norm(names_.k_norm, layer.k_norm, nullptr, config_.head_dim);
+    norm(names_.ffn_norm, layer.ffn_norm, layer.ffn_norm_bias, config_.width);
+  }
+
+  // `n` linear layers from `first` on as one tensor, and their biases.
+  void add_linears(int64_t number, const LayerWeights& layer, Linear first, size_t n) {
+    if (!config_.has(first)) return;
+    std::vector<Weight> weights;
+    std::vector<Weight> biases;
+    for (size_t i = static_cast<size_t>(first); i < static_cast<size_t>(first) + n; ++i) {
+      weights.push_back(layer.linear[i]);
+      biases.push_back(vector_of(layer.bias[i], config_.outputs(static_cast<Linear>(i))));
+    }
+    const bool rotated = first == Linear::kQ || first == Linear::kK;
+    const int64_t head = interleave_ && rotated ? config_.head_dim : 0;
+    const auto part = names_.part(first);
+    matrix(names_.weight(number, part), std::move(weights));
+    tensors_.back().interleave_head = head;
+    const size_t before = tensors_.size();
+    floats(names_.bias(number, part), std::move(biases));
+    if (tensors_.size() > before) tensors_.back().interleave_head = head;
+  }
+
+  const ModelConfig& config_;
+  const Weights& weights_;
+  const TensorNames& names_;
+  bool interleave_;
+  DType type_;
+  std::vector<Planned> tensors_;
+};
 
 std::string_view row_of(const Weight& weight, int64_t row) {
   const size_t bytes = tensor::row_bytes(weight.type, weight.cols);
   return {static_cast<const char*>(weight.data) + static_cast<size_t>(row) * bytes, bytes};
 }
 
-Status write_tensor(const Planned& planned, OutputFile& file) {
-  const auto& source = planned.source;
+// A vector whose values change places like the rows of its matrix do.
+std::vector<float> interleaved_values(const Weight& source, int64_t head_dim) {
+  std::vector<float> values(static_cast<size_t>(source.cols));
+  for (int64_t i = 0; i < source.cols; ++i)
+    values[static_cast<size_t>(i)] =
+        static_cast<const float*>(source.data)[halves_row(i, head_dim)];
+  return values;
+}
+
+Status write_rows(const Planned& planned, const Weight& source, OutputFile& file) {
   std::vector<float> floats(static_cast<size_t>(source.cols));
   std::string converted(tensor::row_bytes(planned.type, source.cols), '\0');
   for (int64_t row = 0; row < source.rows; ++row) {
@@ -285,6 +389,19 @@ Status write_tensor(const Planned& planned, OutputFile& file) {
     tensor::from_f32(floats.data(), source.cols, planned.type, converted.data());
     PLINTH_TRY(file.write(converted));
   }
+  return {};
+}
+
+Status write_tensor(const Planned& planned, OutputFile& file) {
+  for (const auto& source : planned.sources) {
+    if (planned.vector && planned.interleave_head > 0) {
+      const auto values = interleaved_values(source, planned.interleave_head);
+      const auto bytes = std::as_bytes(std::span(values));
+      PLINTH_TRY(file.write({reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
+    } else {
+      PLINTH_TRY(write_rows(planned, source, file));
+    }
+  }
   return file.write(std::string(padded(planned.bytes()) - planned.bytes(), '\0'));
 }
 
@@ -292,6 +409,8 @@ Status write_tensor(const Planned& planned, OutputFile& file) {
 
 Status write_gguf(const Path& path, const Model& model, DType type, const Json& metadata) {
   PLINTH_TRY(model.config().check());
+  PLINTH_TRY(const auto* architecture, architecture_of_name(model.config().architecture));
+  PLINTH_TRY(refuse_unwritable(model.config(), *architecture));
   if (model.tokenizer().size() > model.config().vocabulary)
     return invalid("{}: {} tokens for a vocabulary of {}", path.string(), model.tokenizer().size(),
                    model.config().vocabulary);
@@ -300,7 +419,8 @@ Status write_gguf(const Path& path, const Model& model, DType type, const Json& 
   put_tokenizer(model.tokenizer().spec(), model.config().vocabulary, keys);
   if (!model.chat_template().empty()) keys.text("tokenizer.chat_template", model.chat_template());
   PLINTH_TRY(put_extra(metadata, model.config().architecture, keys));
-  const auto tensors = plan(model, type);
+  const auto divisors = rope_divisors(model.config());
+  const auto tensors = Plan(model, *architecture, type).tensors(divisors);
   return write_atomically(path, [&](OutputFile& file) -> Status {
     PLINTH_TRY(file.write(keys.header(tensors)));
     for (const auto& planned : tensors) PLINTH_TRY(write_tensor(planned, file));

@@ -19,7 +19,7 @@ ConstMatrix Tape::forward(const MicroBatch& batch, model::AdapterSeam* adapter, 
   const int64_t rows = batch.rows();
   PackedAttention attention(*ops_, config.attention(), batch.segment_starts);
   Matrix x = inputs_[0].as(rows, config.width);
-  ops_->embed(batch.tokens, model_->weights().embedding, x);
+  model::embed_tokens(*model_, *ops_, batch.tokens, batch.positions, x);
   for (int64_t layer = 0; layer < config.layers; ++layer) {
     const auto slot = static_cast<size_t>(keep ? layer : 0);
     const Matrix out = keep ? inputs_[slot + 1].as(rows, config.width) : x;
@@ -34,7 +34,7 @@ ConstMatrix Tape::forward(const MicroBatch& batch, model::AdapterSeam* adapter, 
   }
   hidden_rms_.resize(rows);
   const Matrix hidden = hidden_.as(rows, config.width);
-  ops_->rms_norm(x, model_->weights().final_norm, config.rms_eps, hidden, hidden_rms_.data());
+  model::final_norm(*model_, *ops_, x, hidden, hidden_rms_.data());
   return hidden;
 }
 
