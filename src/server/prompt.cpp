@@ -45,7 +45,7 @@ struct Special {
 class Specials {
  public:
   explicit Specials(const text::Tokenizer& tokenizer) {
-    const text::BpeSpec& spec = tokenizer.spec();
+    const text::TokenizerSpec& spec = tokenizer.spec();
     for (const int32_t id : spec.special) {
       const std::string& text = spec.tokens[static_cast<size_t>(id)];
       if (!text.empty()) by_first_[static_cast<unsigned char>(text[0])].push_back({text, id});

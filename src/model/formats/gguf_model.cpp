@@ -98,7 +98,7 @@ Result<std::shared_ptr<const text::Tokenizer>> read_tokenizer(const GgufFile& fi
   // Writers pad the vocabulary to the rows of the embedding; those ids have no text.
   while (!tokens.empty() && is(tokens.size() - 1, GgufTokenType::kUnused)) tokens.pop_back();
 
-  text::BpeSpec spec;
+  text::TokenizerSpec spec;
   PLINTH_TRY(const auto pre, file.text("tokenizer.ggml.pre"));
   spec.pre = pre;
   // Every Qwen tokenizer.json asks for NFC, and GGUF has no standard key that would say so.
@@ -115,7 +115,7 @@ Result<std::shared_ptr<const text::Tokenizer>> read_tokenizer(const GgufFile& fi
   PLINTH_TRY(spec.bos, token_id(file, name, "tokenizer.ggml.bos_token_id", tokens.size()));
   PLINTH_TRY(spec.eos, token_id(file, name, "tokenizer.ggml.eos_token_id", tokens.size()));
   PLINTH_TRY(spec.pad, token_id(file, name, "tokenizer.ggml.padding_token_id", tokens.size()));
-  return in_file(name, text::Tokenizer::from_bpe(std::move(spec)));
+  return in_file(name, text::Tokenizer::from_spec(std::move(spec)));
 }
 
 Result<int64_t> embedding_rows(const GgufFile& file, std::string_view name) {

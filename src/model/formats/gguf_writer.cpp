@@ -170,7 +170,7 @@ void put_config(const ModelConfig& config, DType type, Metadata& out) {
   out.u32(key("vocab_size"), config.vocabulary);
 }
 
-void put_tokenizer(const text::BpeSpec& spec, int64_t vocabulary, Metadata& out) {
+void put_tokenizer(const text::TokenizerSpec& spec, int64_t vocabulary, Metadata& out) {
   auto tokens = spec.tokens;
   // Readers take the vocabulary from this list and expect a row of the embedding for each.
   tokens.resize(static_cast<size_t>(vocabulary));

@@ -210,7 +210,7 @@ Result<std::shared_ptr<const text::Tokenizer>> read_tokenizer(const Path& folder
   renamed.bos = bos;
   renamed.eos = eos;
   renamed.pad = pad;
-  return in_file(path.string(), text::Tokenizer::from_bpe(std::move(renamed)));
+  return in_file(path.string(), text::Tokenizer::from_spec(std::move(renamed)));
 }
 
 // chat_template.jinja when it is there, else tokenizer_config.json's string, or the one called
