@@ -124,7 +124,8 @@ Result<std::vector<int32_t>> encode_prompt(const text::ChatTemplate& chat_templa
   std::vector<int32_t> tokens;
   std::string plain;
   const auto encode_plain = [&] {
-    const auto ids = tokenizer.encode(without_marks(plain, mark), false);
+    const std::string text = without_marks(plain, mark);
+    const auto ids = tokens.empty() ? tokenizer.encode(text, false) : tokenizer.encode_more(text);
     tokens.insert(tokens.end(), ids.begin(), ids.end());
     plain.clear();
   };

@@ -33,6 +33,10 @@ enum class GgufType : uint32_t {
 // Our own key, a boolean: text is brought to Unicode NFC before it is split.
 inline constexpr std::string_view kGgufNfcKey = "plinth.tokenizer.nfc";
 
+// Our own key, a string: settings of the tokenizer that GGUF has no keys for, as JSON
+// (text/spec_options.h).
+inline constexpr std::string_view kGgufTokenizerKey = "plinth.tokenizer.options";
+
 // tokenizer.ggml.token_type.
 enum class GgufTokenType : int32_t {
   kNormal = 1,
