@@ -12,7 +12,7 @@ namespace {
 // A tokenizer.json of 256,000 tokens is about 20 MB.
 constexpr uint64_t kBytesMax = uint64_t{64} << 20;
 
-bool exists(const Path& path) {
+bool is_there(const Path& path) {
   std::error_code code;
   return std::filesystem::exists(path, code);
 }
@@ -116,18 +116,18 @@ Result<std::shared_ptr<const text::Tokenizer>> read_vocabulary(const Path& folde
 Result<std::shared_ptr<const text::Tokenizer>> read_files(const Path& folder,
                                                           const Json& tokenizer_config) {
   const Path json = folder / "tokenizer.json";
-  if (exists(json)) {
+  if (is_there(json)) {
     PLINTH_TRY(const auto text, read_file(json, kBytesMax));
     return in_file(json.string(), text::Tokenizer::from_json(text));
   }
-  if (exists(folder / "tokenizer.model"))
+  if (is_there(folder / "tokenizer.model"))
     return read_sentencepiece(folder / "tokenizer.model", tokenizer_config);
-  if (exists(folder / "vocab.json")) return read_vocabulary(folder, tokenizer_config);
+  if (is_there(folder / "vocab.json")) return read_vocabulary(folder, tokenizer_config);
   return not_found("{} is missing, and tokenizer.model: a base needs its tokenizer", json.string());
 }
 
 Result<Json> read_json_if_there(const Path& path) {
-  if (!exists(path)) return Json::object();
+  if (!is_there(path)) return Json::object();
   PLINTH_TRY(const auto text, read_file(path, kBytesMax));
   PLINTH_TRY(auto json, parse_json(text, path.string()));
   if (!json.is_object()) return invalid("{}: {}, not an object", path.string(), json.type_name());
