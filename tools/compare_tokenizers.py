@@ -124,6 +124,7 @@ class HuggingFace:
         from tokenizers import Tokenizer
 
         self.tokenizer = Tokenizer.from_str(source.decode())
+        self.tokenizer.encode_special_tokens = True  # text that spells <pad> is text
         self.prepare = lambda block: one_by_one(block).encode()
 
     def encode(self, block):

@@ -39,7 +39,7 @@ double median(std::vector<double> values) {
 Result<std::vector<Row>> tokenize_rows(const text::Tokenizer& tokenizer, const std::string& text,
                                        int64_t repeats) {
   const auto& spec = tokenizer.spec();
-  const bool exact = spec.algorithm == text::Algorithm::kByteBpe && !spec.nfc;
+  const bool exact = spec.algorithm == text::Algorithm::kByteBpe && !spec.nfc && spec.matching.empty();
   std::vector<double> encode, decode;
   for (int64_t i = 0; i < repeats; ++i) {
     const Stopwatch watch;

@@ -48,8 +48,16 @@ class ByteBpe final : public Subwords {
         return;
       }
     }
-    for (const char byte : piece) ids.push_back(byte_token_[static_cast<unsigned char>(byte)]);
+    for (const char byte : piece) put_byte(static_cast<unsigned char>(byte), ids);
     merges_.apply(ids);
+  }
+
+  // A byte without a token becomes U+FFFD.
+  void put_byte(unsigned char byte, std::vector<int32_t>& ids) const {
+    if (byte_token_[byte] >= 0)
+      ids.push_back(byte_token_[byte]);
+    else
+      ids.insert(ids.end(), {byte_token_[0xEF], byte_token_[0xBF], byte_token_[0xBD]});
   }
 
   Splitter splitter_;
@@ -73,8 +81,12 @@ Result<std::unique_ptr<const Subwords>> make_byte_bpe(const TokenizerSpec& spec,
     const std::string& bytes = vocabulary.bytes[id];
     if (bytes.size() == 1) byte_token[static_cast<unsigned char>(bytes[0])] = id32;
   }
-  for (size_t byte = 0; byte < 256; ++byte)
-    if (byte_token[byte] < 0) return invalid("tokenizer: byte 0x{:02X} has no token", byte);
+  for (size_t byte = 0; byte < 256; ++byte) {
+    // Vocabularies made from text lack the bytes that UTF-8 never has.
+    const bool never = byte == 0xC0 || byte == 0xC1 || byte >= 0xF5;
+    if (byte_token[byte] < 0 && !never)
+      return invalid("tokenizer: byte 0x{:02X} has no token", byte);
+  }
   PLINTH_TRY(const auto merges, resolve_merges(spec.merges, [&](std::string_view token) {
                const auto hit = ids.find(token);
                return hit == ids.end() ? -1 : hit->second;

@@ -16,8 +16,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string back = (*tokenizer)->decode(ids);
   const auto& spec = (*tokenizer)->spec();
   if (spec.algorithm != plinth::text::Algorithm::kByteBpe) return 0;
+  const bool all_bytes = (*tokenizer)->encode("\xFF", false).size() == 1;
   const bool exact =
-      !spec.nfc && spec.matching.empty() && spec.prefix == plinth::text::SpacePrefix::kNone;
+      all_bytes && !spec.nfc && spec.matching.empty() && spec.prefix == plinth::text::SpacePrefix::kNone;
   PLINTH_CHECK(!exact || back == text, "decode(encode(text)) is another text");
   PLINTH_CHECK(plinth::text::Tokenizer::from_json((*tokenizer)->to_json()).has_value(),
                "to_json() is refused by from_json()");

@@ -135,6 +135,13 @@ TEST(Tokenizer, RefusesWhatCannotBe) {
   EXPECT_NE(message(spec), "");
 }
 
+TEST(Tokenizer, BytesThatTextNeverHasMayLackAToken) {
+  TokenizerSpec spec = small_spec();
+  for (const size_t byte : {0xC0u, 0xC1u, 0xF5u, 0xFFu}) spec.tokens[byte].clear();
+  const auto tokenizer = must(Tokenizer::from_spec(spec));
+  EXPECT_EQ(tokenizer->encode("a\xFF", false), (std::vector<int32_t>{'a', 0xEF, 0xBF, 0xBD}));
+}
+
 TEST(Tokenizer, ThreadsShareOne) {
   const auto tokenizer = must(Tokenizer::from_spec(small_spec()));
   std::string text;

@@ -1,7 +1,8 @@
 // Unigram: of all ways to cut the text into tokens, the one with the highest sum of scores.
 //
 // One pass from left to right keeps, for each place, the best way to get there. Sums are float32 and
-// run through the whole text as the reference's do, so that ties and rounding fall the same way.
+// run through the whole text, a candidate is a double until it is kept: as in the reference, so that
+// ties and rounding fall the same way.
 // Source: Model::EncodeOptimized in src/unigram_model.cc of google/sentencepiece.
 #include <algorithm>
 #include <bit>
@@ -107,9 +108,9 @@ class Unigram final : public Subwords {
     for (; text.size() > kStretchBytesMax; text.remove_prefix(stretch(text)))
       encode(text.substr(0, stretch(text)), out);
     std::vector<Best> best(text.size() + 1);
-    const auto offer = [&](size_t end, int32_t id, size_t begin, float score) {
-      if (best[end].begin == kNone || score > best[end].score)
-        best[end] = {id, static_cast<uint32_t>(begin), score};
+    const auto offer = [&](size_t end, int32_t id, size_t begin, double score) {
+      if (best[end].begin == kNone || score > double{best[end].score})
+        best[end] = {id, static_cast<uint32_t>(begin), static_cast<float>(score)};
     };
     for (size_t at = 0; at < text.size();) {
       const float so_far = best[at].score;
@@ -125,13 +126,16 @@ class Unigram final : public Subwords {
         if (id < 0) continue;
         const auto length = static_cast<float>(end - at);
         // A user-defined token always wins.
-        const float score = user_defined_[static_cast<size_t>(id)]
-                                ? length * highest_ - 0.1f
-                                : scores_[static_cast<size_t>(id)];
-        offer(end, id, at, score + so_far);
+        const double score = user_defined_[static_cast<size_t>(id)]
+                                 ? double{length * highest_} - 0.1
+                                 : double{scores_[static_cast<size_t>(id)]};
+        offer(end, id, at, score + double{so_far});
         has_character |= end - at == character;
       }
-      if (!has_character) offer(at + character, -1, at, unknown_score_ + so_far);
+      if (!has_character) {
+        const float sum = unknown_score_ + so_far;
+        offer(at + character, -1, at, double{sum});
+      }
       at += character;
     }
     const size_t first = out.size();
