@@ -103,10 +103,9 @@ class Tokenizer {
 
   virtual ~Tokenizer() = default;
 
-  // `parse_special` matches special tokens in the text; off for untrusted text, so that a user
-  // cannot forge a turn. Never fails: any bytes have an encoding. Byte-level BPE keeps broken UTF-8
-  // as it is (a byte that its vocabulary lacks, 0xC0, 0xC1 or 0xF5 and up, becomes U+FFFD); the other
-  // algorithms read each broken byte as U+FFFD, as SentencePiece does.
+  // `parse_special` matches special tokens; off for untrusted text: nobody can forge a turn. Never
+  // fails. Byte-level BPE keeps broken UTF-8 (a byte that its vocabulary lacks becomes U+FFFD); the
+  // other algorithms read each broken byte as U+FFFD, as SentencePiece does.
   virtual std::vector<int32_t> encode(std::string_view text, bool parse_special) const = 0;
   // As encode(text, false) for text that goes on after other tokens: SpacePrefix::kFirst is off.
   virtual std::vector<int32_t> encode_more(std::string_view text) const {
