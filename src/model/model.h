@@ -160,6 +160,10 @@ class Model {
   std::shared_ptr<const void> storage_;
 };
 
+// The tokenizer alone: of a GGUF file (whose weights may be missing), a Hugging Face folder, a
+// tokenizer.json or a SentencePiece tokenizer.model.
+Result<std::shared_ptr<const text::Tokenizer>> open_tokenizer(const Path& path);
+
 // Writes a GGUF v3 file that Model::open and other GGUF readers understand: config, tokenizer, chat
 // template, every tensor (norms F32, matrices as `type`). Atomic. `metadata` adds string keys
 // ("plinth.recipe_sha256", "general.license").

@@ -37,7 +37,7 @@ std::shared_ptr<const text::Tokenizer> small_tokenizer() {
   PLINTH_CHECK(spec.has_value(), "{}", spec.error().message);
   spec->eos = static_cast<int32_t>(std::find(spec->tokens.begin(), spec->tokens.end(), "<|end|>") -
                                    spec->tokens.begin());
-  auto tokenizer = text::Tokenizer::from_bpe(*std::move(spec));
+  auto tokenizer = text::Tokenizer::from_spec(*std::move(spec));
   PLINTH_CHECK(tokenizer.has_value(), "{}", tokenizer.error().message);
   return *tokenizer;
 }

@@ -55,7 +55,7 @@ struct Special {
 class Specials {
  public:
   explicit Specials(const Tokenizer& tokenizer) {
-    const BpeSpec& spec = tokenizer.spec();
+    const TokenizerSpec& spec = tokenizer.spec();
     for (const int32_t id : spec.special) {
       const std::string& text = spec.tokens[static_cast<size_t>(id)];
       if (!text.empty()) by_first_[static_cast<unsigned char>(text[0])].push_back({text, id});
@@ -146,7 +146,8 @@ std::vector<int32_t> encode_chat(const ChatText& chat, const Tokenizer& tokenize
   const std::string_view text = chat.text;
   const auto encode_plain = [&](size_t end) {
     if (end <= begin) return;
-    const auto ids = tokenizer.encode(text.substr(begin, end - begin), false);
+    const std::string_view plain = text.substr(begin, end - begin);
+    const auto ids = begin == 0 ? tokenizer.encode(plain, false) : tokenizer.encode_more(plain);
     tokens.insert(tokens.end(), ids.begin(), ids.end());
   };
   for (const auto& special : chat.specials) {

@@ -24,8 +24,8 @@ std::shared_ptr<const Tokenizer> chat_tokenizer() {
   auto spec = train_bpe(
       texts, {.vocabulary = 280, .special = {"<|endoftext|>", "<|im_start|>", "<|im_end|>"}});
   PLINTH_CHECK(spec.has_value(), "train_bpe");
-  auto tokenizer = Tokenizer::from_bpe(*std::move(spec));
-  PLINTH_CHECK(tokenizer.has_value(), "from_bpe");
+  auto tokenizer = Tokenizer::from_spec(*std::move(spec));
+  PLINTH_CHECK(tokenizer.has_value(), "from_spec");
   return *tokenizer;
 }
 

@@ -35,6 +35,9 @@ inline constexpr std::string_view kGgufNfcKey = "plinth.tokenizer.nfc";
 
 // A vector [head_dim / 2]: each pair's RoPE frequency is divided by its entry.
 inline constexpr std::string_view kGgufRopeDivisors = "rope_freqs.weight";
+// Our own key, a string: settings of the tokenizer that GGUF has no keys for, as JSON
+// (text/spec_options.h).
+inline constexpr std::string_view kGgufTokenizerKey = "plinth.tokenizer.options";
 
 // tokenizer.ggml.token_type.
 enum class GgufTokenType : int32_t {

@@ -7,6 +7,7 @@
 #include "model/architectures/checkpoint_keys.h"
 #include "model/formats/gguf_keys.h"
 #include "model/formats/gguf_reader.h"
+#include "model/formats/tokenizer_files.h"
 #include "model/loader.h"
 
 namespace plinth::model {
@@ -107,57 +108,6 @@ Status read_from_tensors(TensorPicker& picker, const TensorNames& names, ModelCo
   return {};
 }
 
-// An id from the metadata; -1 when missing. Out of the vocabulary is an error.
-Result<int32_t> token_id(const GgufFile& file, std::string_view name, std::string_view key,
-                         size_t tokens) {
-  if (!file.has(key)) return int32_t{-1};
-  PLINTH_TRY(const auto id, file.integer(key));
-  if (id < 0 || static_cast<uint64_t>(id) >= tokens)
-    return invalid("{}: {} {} is outside a vocabulary of {}", name, key, id, tokens);
-  return static_cast<int32_t>(id);
-}
-
-Result<std::shared_ptr<const text::Tokenizer>> read_tokenizer(const GgufFile& file,
-                                                              std::string_view name) {
-  PLINTH_TRY(const auto kind, file.text("tokenizer.ggml.model"));
-  if (kind != "gpt2")
-    return make_error(Code::kUnimplemented,
-                      "{}: tokenizer model '{}' is not supported (byte-level BPE, 'gpt2', is)",
-                      name, kind);
-  PLINTH_TRY(auto tokens, file.texts("tokenizer.ggml.tokens"));
-  PLINTH_TRY(const auto merges, file.texts("tokenizer.ggml.merges"));
-  std::vector<int64_t> types;
-  if (file.has("tokenizer.ggml.token_type")) {
-    PLINTH_TRY(types, file.integers("tokenizer.ggml.token_type"));
-    if (types.size() != tokens.size())
-      return invalid("{}: {} token types for {} tokens", name, types.size(), tokens.size());
-  }
-  const auto is = [&types](size_t id, GgufTokenType type) {
-    return id < types.size() && types[id] == static_cast<int64_t>(type);
-  };
-  // Writers pad the vocabulary to the rows of the embedding; those ids have no text.
-  while (!tokens.empty() && is(tokens.size() - 1, GgufTokenType::kUnused)) tokens.pop_back();
-
-  text::BpeSpec spec;
-  PLINTH_TRY(const auto pre, file.text("tokenizer.ggml.pre"));
-  spec.pre = pre;
-  // Every Qwen tokenizer.json asks for NFC, and GGUF has no standard key that would say so.
-  PLINTH_TRY(const auto nfc, file.integer_or(kGgufNfcKey, pre == "qwen2" ? 1 : 0));
-  spec.nfc = nfc != 0;
-  spec.tokens.assign(tokens.begin(), tokens.end());
-  spec.merges.assign(merges.begin(), merges.end());
-  for (size_t id = 0; id < tokens.size(); ++id) {
-    const auto number = static_cast<int32_t>(id);
-    if (is(id, GgufTokenType::kControl)) spec.special.push_back(number);
-    if (is(id, GgufTokenType::kUserDefined)) spec.user_defined.push_back(number);
-    if (is(id, GgufTokenType::kUnused)) spec.tokens[id].clear();
-  }
-  PLINTH_TRY(spec.bos, token_id(file, name, "tokenizer.ggml.bos_token_id", tokens.size()));
-  PLINTH_TRY(spec.eos, token_id(file, name, "tokenizer.ggml.eos_token_id", tokens.size()));
-  PLINTH_TRY(spec.pad, token_id(file, name, "tokenizer.ggml.padding_token_id", tokens.size()));
-  return in_file(name, text::Tokenizer::from_bpe(std::move(spec)));
-}
-
 Result<int64_t> embedding_rows(const GgufFile& file, std::string_view name) {
   for (const auto& tensor : file.tensors()) {
     if (tensor.name == name) return tensor.shape.front();
@@ -181,7 +131,7 @@ Result<std::shared_ptr<const Model>> load_gguf(std::span<const std::byte> bytes,
   PLINTH_TRY(read_from_tensors(picker, names, parts.config));
   PLINTH_TRY(in_file(name, parts.config.check()));
   PLINTH_TRY(parts.weights, load_weights(parts.config, names, picker));
-  PLINTH_TRY(parts.tokenizer, read_tokenizer(file, name));
+  PLINTH_TRY(parts.tokenizer, read_gguf_tokenizer(file, name));
   if (parts.tokenizer->size() > parts.config.vocabulary)
     return invalid("{}: {} tokens for {} rows of {}", name, parts.tokenizer->size(),
                    parts.config.vocabulary, names.embedding);

@@ -2,6 +2,7 @@
 // is one row, whatever the size of the model.
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 #include "model/formats/rope_rows.h"
 #include "model/model.h"
 #include "model/tensor_names.h"
+#include "text/spec_options.h"
 
 namespace plinth::model {
 namespace {
@@ -84,6 +86,16 @@ class Metadata {
   void i32s(std::string_view key, const std::vector<int32_t>& values) {
     begin_array(key, GgufType::kI32, values.size());
     for (const int32_t value : values) put(value);
+  }
+
+  void f32s(std::string_view key, const std::vector<float>& values) {
+    begin_array(key, GgufType::kF32, values.size());
+    for (const float value : values) put(value);
+  }
+
+  void u8s(std::string_view key, std::string_view values) {
+    begin_array(key, GgufType::kU8, values.size());
+    bytes_ += values;
   }
 
   // The bytes before the tensor data, padding included.
@@ -200,31 +212,83 @@ void put_config(const ModelConfig& config, DType type, Metadata& out) {
           static_cast<float>(scaling.magnitude / yarn_magnitude(scaling.factor)));
 }
 
-void put_tokenizer(const text::BpeSpec& spec, int64_t vocabulary, Metadata& out) {
+std::string_view vocabulary_kind(text::Algorithm algorithm) {
+  switch (algorithm) {
+    case text::Algorithm::kByteBpe:
+      return "gpt2";
+    case text::Algorithm::kBpe:
+      return "llama";
+    case text::Algorithm::kUnigram:
+      return "t5";
+  }
+  return {};
+}
+
+// Readers of "llama" vocabularies want scores: where merges decide, those in their order.
+std::vector<float> scores_of(const text::TokenizerSpec& spec, size_t tokens) {
+  auto scores = spec.scores;
+  scores.resize(tokens);
+  if (!spec.scores.empty()) return scores;
+  std::map<std::string, float> by_token;
+  for (size_t rank = 0; rank < spec.merges.size(); ++rank) {
+    std::string token = spec.merges[rank];
+    if (const size_t space = token.find(' '); space != token.npos) token.erase(space, 1);
+    by_token.emplace(std::move(token), -static_cast<float>(rank));
+  }
+  for (size_t id = 0; id < spec.tokens.size(); ++id) {
+    const auto hit = by_token.find(spec.tokens[id]);
+    scores[id] = hit != by_token.end() ? hit->second : -static_cast<float>(spec.merges.size());
+  }
+  return scores;
+}
+
+// The token list, padded to one entry for each row of the embedding, and what each is for. Readers
+// take the vocabulary from this list.
+void put_tokens(const text::TokenizerSpec& spec, int64_t vocabulary, Metadata& out) {
   auto tokens = spec.tokens;
-  // Readers take the vocabulary from this list and expect a row of the embedding for each.
   tokens.resize(static_cast<size_t>(vocabulary));
   std::vector<int32_t> types(tokens.size(), static_cast<int32_t>(GgufTokenType::kNormal));
-  for (const int32_t id : spec.special)
-    types[static_cast<size_t>(id)] = static_cast<int32_t>(GgufTokenType::kControl);
-  for (const int32_t id : spec.user_defined)
-    types[static_cast<size_t>(id)] = static_cast<int32_t>(GgufTokenType::kUserDefined);
+  const auto mark = [&types](const std::vector<int32_t>& ids, GgufTokenType type) {
+    for (const int32_t id : ids) types[static_cast<size_t>(id)] = static_cast<int32_t>(type);
+  };
+  for (size_t id = 0; id < tokens.size(); ++id) {
+    const std::string& token = tokens[id];
+    if (spec.byte_fallback && token.size() == 6 && token.starts_with("<0x") && token.back() == '>')
+      types[id] = static_cast<int32_t>(GgufTokenType::kByte);
+  }
+  if (spec.unknown >= 0) mark({spec.unknown}, GgufTokenType::kUnknown);
+  mark(spec.special, GgufTokenType::kControl);
+  mark(spec.user_defined, GgufTokenType::kUserDefined);
+  mark(spec.unused, GgufTokenType::kUnused);
   for (size_t id = 0; id < tokens.size(); ++id) {
     if (!tokens[id].empty()) continue;
     tokens[id] = fmt::format("[PAD{}]", id);
     types[id] = static_cast<int32_t>(GgufTokenType::kUnused);
   }
-  out.text("tokenizer.ggml.model", "gpt2");
-  out.text("tokenizer.ggml.pre", spec.pre);
   out.texts("tokenizer.ggml.tokens", tokens);
   out.i32s("tokenizer.ggml.token_type", types);
-  out.texts("tokenizer.ggml.merges", spec.merges);
+}
+
+void put_tokenizer(const text::TokenizerSpec& spec, int64_t vocabulary, Metadata& out) {
+  const bool byte_level = spec.algorithm == text::Algorithm::kByteBpe;
+  out.text("tokenizer.ggml.model", vocabulary_kind(spec.algorithm));
+  out.text("tokenizer.ggml.pre", spec.pre.empty() ? "default" : spec.pre);
+  put_tokens(spec, vocabulary, out);
+  if (byte_level || !spec.merges.empty()) out.texts("tokenizer.ggml.merges", spec.merges);
+  if (!byte_level) {
+    out.f32s("tokenizer.ggml.scores", scores_of(spec, static_cast<size_t>(vocabulary)));
+    out.flag("tokenizer.ggml.add_space_prefix", spec.prefix != text::SpacePrefix::kNone);
+    out.flag("tokenizer.ggml.remove_extra_whitespaces", spec.trim_spaces);
+    if (!spec.charsmap.empty()) out.u8s("tokenizer.ggml.precompiled_charsmap", spec.charsmap);
+    if (spec.unknown >= 0) out.u32("tokenizer.ggml.unknown_token_id", spec.unknown);
+  }
   if (spec.bos >= 0) out.u32("tokenizer.ggml.bos_token_id", spec.bos);
   if (spec.eos >= 0) out.u32("tokenizer.ggml.eos_token_id", spec.eos);
   if (spec.pad >= 0) out.u32("tokenizer.ggml.padding_token_id", spec.pad);
   out.flag(kGgufNfcKey, spec.nfc);
-  // Our encode() adds nothing; templates write the token themselves.
-  out.flag("tokenizer.ggml.add_bos_token", false);
+  out.text(kGgufTokenizerKey, text::write_spec_options(spec));
+  out.flag("tokenizer.ggml.add_bos_token", !spec.before.empty());
+  out.flag("tokenizer.ggml.add_eos_token", !spec.after.empty());
 }
 
 // Keys that say what the tensors mean come from the model alone.
@@ -232,7 +296,7 @@ bool reserved(std::string_view key, const std::string& architecture) {
   static constexpr std::string_view general[] = {"general.architecture", "general.name",
                                                  "general.alignment", "general.file_type",
                                                  "general.quantization_version"};
-  return key.starts_with("tokenizer.") || key == kGgufNfcKey ||
+  return key.starts_with("tokenizer.") || key == kGgufNfcKey || key == kGgufTokenizerKey ||
          key.starts_with(architecture + ".") ||
          std::find(std::begin(general), std::end(general), key) != std::end(general);
 }

@@ -8,6 +8,7 @@
 #include "core/json.h"
 #include "model/architectures/architecture.h"
 #include "model/formats/safetensors.h"
+#include "model/formats/tokenizer_files.h"
 #include "model/loader.h"
 
 namespace plinth::model {
@@ -91,57 +92,6 @@ Result<Checkpoint> map_weights(const Path& folder, WeightStorage& storage) {
   return checkpoint;
 }
 
-// The text of "eos_token": a string, or an object with 'content'.
-std::string token_text(const Json& config, const char* key) {
-  const auto it = config.find(key);
-  if (it != config.end() && it->is_object()) return string_or(*it, "content", "");
-  return string_or(config, key, "");
-}
-
-// The id of a special token: by its text in tokenizer_config.json, by its number in config.json
-// (the first, when there are several), as the tokenizer has it.
-int32_t special_id(const text::Tokenizer& tokenizer, const Json& tokenizer_config,
-                   const Json& config, const std::string& role, int32_t fallback) {
-  const auto text = token_text(tokenizer_config, (role + "_token").c_str());
-  if (!text.empty()) {
-    if (const int32_t id = tokenizer.special_id(text); id >= 0) return id;
-  }
-  auto number = config.find(role + "_token_id");
-  if (number == config.end()) return fallback;
-  const Json& first = number->is_array() && !number->empty() ? number->front() : *number;
-  if (!first.is_number_integer()) return fallback;
-  const auto id = first.get<int64_t>();
-  // Configs carry their class's defaults, which may be ordinary tokens of this vocabulary.
-  const bool special =
-      id >= 0 && id < tokenizer.size() && tokenizer.is_special(static_cast<int32_t>(id));
-  return special ? static_cast<int32_t>(id) : fallback;
-}
-
-Result<std::shared_ptr<const text::Tokenizer>> read_tokenizer(const Path& folder,
-                                                              const Json& tokenizer_config,
-                                                              const Json& config) {
-  const Path path = folder / "tokenizer.json";
-  std::error_code code;
-  if (!std::filesystem::exists(path, code))
-    return not_found("{} is missing: a base needs its tokenizer", path.string());
-  PLINTH_TRY(const auto text, read_file(path, kJsonBytesMax));
-  PLINTH_TRY(auto tokenizer, in_file(path.string(), text::Tokenizer::from_json(text)));
-  // tokenizer.json lists special tokens but does not say which of them begins and ends a text.
-  const auto& spec = tokenizer->spec();
-  const auto id = [&](const char* role, int32_t fallback) {
-    return special_id(*tokenizer, tokenizer_config, config, role, fallback);
-  };
-  const int32_t bos = id("bos", spec.bos);
-  const int32_t eos = id("eos", spec.eos);
-  const int32_t pad = id("pad", spec.pad);
-  if (bos == spec.bos && eos == spec.eos && pad == spec.pad) return tokenizer;
-  auto renamed = spec;
-  renamed.bos = bos;
-  renamed.eos = eos;
-  renamed.pad = pad;
-  return in_file(path.string(), text::Tokenizer::from_bpe(std::move(renamed)));
-}
-
 // chat_template.jinja when it is there, else tokenizer_config.json's string, or the one called
 // "default" of its list.
 Result<std::string> read_chat_template(const Path& folder, const Json& tokenizer_config) {
@@ -170,7 +120,7 @@ Result<std::shared_ptr<const Model>> load_hf_folder(const Path& folder) {
   PLINTH_TRY(parts.config, in_file(config_path.string(), read_config(json, *architecture)));
   parts.config.name = (folder / "").parent_path().filename().string();
   PLINTH_TRY(const auto tokenizer_config, read_json_if_there(folder / "tokenizer_config.json"));
-  PLINTH_TRY(parts.tokenizer, read_tokenizer(folder, tokenizer_config, json));
+  PLINTH_TRY(parts.tokenizer, read_folder_tokenizer(folder, tokenizer_config, json));
   if (parts.tokenizer->size() > parts.config.vocabulary)
     return invalid("{}: vocab_size {} is less than the tokenizer's {} tokens", config_path.string(),
                    parts.config.vocabulary, parts.tokenizer->size());
