@@ -39,7 +39,8 @@ double median(std::vector<double> values) {
 Result<std::vector<Row>> tokenize_rows(const text::Tokenizer& tokenizer, const std::string& text,
                                        int64_t repeats) {
   const auto& spec = tokenizer.spec();
-  const bool exact = spec.algorithm == text::Algorithm::kByteBpe && !spec.nfc && spec.matching.empty();
+  const bool exact =
+      spec.algorithm == text::Algorithm::kByteBpe && !spec.nfc && spec.matching.empty();
   std::vector<double> encode, decode;
   for (int64_t i = 0; i < repeats; ++i) {
     const Stopwatch watch;
@@ -281,8 +282,9 @@ void add_bench(Command& root, const Context& context) {
   command.option("--repeats", options->repeats, "rounds after the warm-up; the median is shown", 1,
                  1000);
   command.option("--rank", options->rank, "rank of the lora bench's adapters", 1, 256);
-  command.option("--file", options->file, "the text of the tokenize bench; the model may then be a "
-                                          "tokenizer.json or tokenizer.model");
+  command.option("--file", options->file,
+                 "the text of the tokenize bench; the model may then be a "
+                 "tokenizer.json or tokenizer.model");
   command.action([options, &context] { return run(*options, context); });
 }
 

@@ -58,7 +58,8 @@ void add_tokenize(Command& root, const Context& context) {
   auto options = std::make_shared<Options>();
   auto command = root.add("tokenize", "token ids of a text",
                           "plinth tokenize plinth-zh-base --file README.md --json");
-  command.option("MODEL", options->model, "a base's name or path, a tokenizer.json or tokenizer.model", true);
+  command.option("MODEL", options->model,
+                 "a base's name or path, a tokenizer.json or tokenizer.model", true);
   command.option("--file", options->file, "the text, - for standard input", true);
   command.flag("--special", options->special, "recognise special tokens in the text");
   command.flag("--whole", options->whole, "add what the model expects around a text (BOS, EOS)");
@@ -66,7 +67,8 @@ void add_tokenize(Command& root, const Context& context) {
 
   auto back = root.add("detokenize", "the bytes of token ids",
                        "plinth detokenize plinth-zh-base --ids 312,87,9");
-  back.option("MODEL", options->model, "a base's name or path, a tokenizer.json or tokenizer.model", true);
+  back.option("MODEL", options->model, "a base's name or path, a tokenizer.json or tokenizer.model",
+              true);
   back.option("--ids", options->ids,
               "ids separated by commas or spaces, or what tokenize --json printed");
   back.option("--file", options->file, "the same from a file, - for standard input");

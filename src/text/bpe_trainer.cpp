@@ -216,7 +216,8 @@ Status check(const BpeTraining& options) {
 
 }  // namespace
 
-Result<TokenizerSpec> train_bpe(std::span<const std::string_view> texts, const BpeTraining& options) {
+Result<TokenizerSpec> train_bpe(std::span<const std::string_view> texts,
+                                const BpeTraining& options) {
   PLINTH_TRY(check(options));
   const auto pre = pre_tokenizer_named(options.pre);
   if (!pre) return invalid("bpe training: pre-tokenizer '{}' is unknown", options.pre);

@@ -162,7 +162,7 @@ class Builder {
     if (token.empty()) return -1;
     const Utf8Char c = utf8_at(token, 0);
     return static_cast<size_t>(c.length) == token.size() && c.code >= 0 ? symbols_.find(c.code)
-                                                                         : -1;
+                                                                        : -1;
   }
 
   // SentencePiece joins any two neighbours whose text is a token: each way to cut a token in two.

@@ -28,8 +28,8 @@ Result<Normalizer> Normalizer::create(const TokenizerSpec& spec) {
 }
 
 void Normalizer::add_prefix(bool first, std::string& text) const {
-  const bool wanted = prefix_ == SpacePrefix::kUnlessThere ||
-                      (prefix_ == SpacePrefix::kFirst && first);
+  const bool wanted =
+      prefix_ == SpacePrefix::kUnlessThere || (prefix_ == SpacePrefix::kFirst && first);
   if (wanted && !text.empty() && !text.starts_with(space_)) text.insert(0, space_);
 }
 
@@ -39,7 +39,8 @@ std::string Normalizer::mapped(std::string_view text, bool prefix,
   const auto step = [&](size_t at) -> Charsmap::Match {
     const std::string_view rest = text.substr(at);
     if (verbatim != nullptr) {
-      if (const auto hit = verbatim->at(text, at)) return {rest.substr(0, hit->length), hit->length};
+      if (const auto hit = verbatim->at(text, at))
+        return {rest.substr(0, hit->length), hit->length};
     }
     if (map_) {
       if (const auto hit = map_->find(rest)) return *hit;

@@ -1,5 +1,6 @@
-// What a tokenizer does to text before it splits it, as its spec says: Unicode forms, SentencePiece's
-// map, spaces. Source of the order of steps: Normalizer::Normalize in google/sentencepiece.
+// What a tokenizer does to text before it splits it, as its spec says: Unicode forms,
+// SentencePiece's map, spaces. Source of the order of steps: Normalizer::Normalize in
+// google/sentencepiece.
 #pragma once
 
 #include <memory>

@@ -74,7 +74,8 @@ class Message {
   }
 
   Result<Field> fixed(Field field, size_t size) {
-    if (size > rest_.size()) return data_loss("tokenizer.model: ends inside field {}", field.number);
+    if (size > rest_.size())
+      return data_loss("tokenizer.model: ends inside field {}", field.number);
     std::memcpy(&field.value, rest_.data(), size);
     rest_.remove_prefix(size);
     return field;

@@ -55,9 +55,9 @@ class CompiledRegex {
     int code = 0;
     size_t at = 0;
     auto self = std::shared_ptr<CompiledRegex>(new CompiledRegex);
-    self->program_ = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
-                                   PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C,
-                                   &code, &at, nullptr);
+    self->program_ = pcre2_compile(
+        reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+        PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code, &at, nullptr);
     if (self->program_ == nullptr) {
       unsigned char message[128];
       pcre2_get_error_message(code, message, sizeof message);
@@ -112,7 +112,7 @@ class CompiledRegex {
 // Where one stage stands: the piece of the stage before that it splits, and what its expression
 // has found there.
 struct Splitter::Walk::Level {
-  size_t end = 0;          // of this stage's current piece
+  size_t end = 0;            // of this stage's current piece
   size_t stretch_begin = 0;  // well-formed UTF-8 from here
   size_t stretch_end = 0;    // up to here
   size_t match_begin = 0;

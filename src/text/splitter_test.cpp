@@ -94,8 +94,8 @@ TEST(Splitter, HostileExpressionsTakeBoundedTime) {
 }
 
 TEST(NamedSplits, AreFoundByNameAndByExpressions) {
-  for (const char* name : {"gpt-2", "qwen2", "llama-bpe", "smaug-bpe", "smollm", "tekken",
-                           "deepseek-v3", "none"}) {
+  for (const char* name :
+       {"gpt-2", "qwen2", "llama-bpe", "smaug-bpe", "smollm", "tekken", "deepseek-v3", "none"}) {
     const auto splits = splits_named(name);
     ASSERT_TRUE(splits) << name;
     EXPECT_EQ(name_of_splits(splits->regexes, splits->ignore_merges), name);

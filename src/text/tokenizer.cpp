@@ -113,8 +113,7 @@ Result<std::string> bytes_of(const TokenizerSpec& spec, size_t id, Role role) {
     default:
       break;
   }
-  if (spec.algorithm != Algorithm::kByteBpe)
-    return spec.escape_spaces ? with_spaces(token) : token;
+  if (spec.algorithm != Algorithm::kByteBpe) return spec.escape_spaces ? with_spaces(token) : token;
   if (role == Role::kUserDefined) return token;
   auto bytes = from_byte_alphabet(token);
   if (!bytes) return invalid("tokenizer: token {} '{}' is not in the byte alphabet", id, token);
@@ -178,8 +177,7 @@ class PipelineTokenizer final : public Tokenizer {
   int32_t eos() const override { return spec_.eos; }
 
   bool is_special(int32_t id) const override {
-    return id >= 0 && id < size() &&
-           vocabulary_->roles[static_cast<size_t>(id)] == Role::kSpecial;
+    return id >= 0 && id < size() && vocabulary_->roles[static_cast<size_t>(id)] == Role::kSpecial;
   }
 
   int32_t special_id(std::string_view text) const override { return added_.id_of(text); }

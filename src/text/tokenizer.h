@@ -72,9 +72,9 @@ struct TokenizerSpec {
   bool trim_spaces = false;    // none at either end of a text, one where there are several
   bool escape_spaces = false;  // " " is "▁" in tokens
   SpacePrefix prefix = SpacePrefix::kNone;
-  bool prefix_at_end = false;      // the space of `prefix` goes behind the text instead
-  bool words = false;              // no piece crosses the beginning of a word ("▁" begins one)
-  bool drop_first_space = false;   // decode() takes back what `prefix` put
+  bool prefix_at_end = false;     // the space of `prefix` goes behind the text instead
+  bool words = false;             // no piece crosses the beginning of a word ("▁" begins one)
+  bool drop_first_space = false;  // decode() takes back what `prefix` put
   // SentencePiece's own way with user-defined tokens: normalisation goes around them, and they are
   // found afterwards. Otherwise the text is cut at them first.
   bool sentencepiece = false;
@@ -107,6 +107,7 @@ class Tokenizer {
   // fails. Byte-level BPE keeps broken UTF-8 (a byte that its vocabulary lacks becomes U+FFFD); the
   // other algorithms read each broken byte as U+FFFD, as SentencePiece does.
   virtual std::vector<int32_t> encode(std::string_view text, bool parse_special) const = 0;
+
   // As encode(text, false) for text that goes on after other tokens: SpacePrefix::kFirst is off.
   virtual std::vector<int32_t> encode_more(std::string_view text) const {
     return encode(text, false);
@@ -115,6 +116,7 @@ class Tokenizer {
   // Bytes of the ids; ids out of range contribute nothing. `with_special` writes special tokens
   // out. Byte tokens give their bytes, whether they form characters or not.
   virtual std::string decode(std::span<const int32_t> ids, bool with_special = false) const = 0;
+
   // As decode() for ids in the middle of a text: no leading space is taken back.
   virtual std::string decode_more(std::span<const int32_t> ids) const { return decode(ids); }
 
@@ -145,7 +147,8 @@ struct BpeTraining {
 // the result depends on nothing but the input. Pieces never cross the pre-tokenizer's splits.
 // Source: Sennrich, Haddow, Birch, "Neural Machine Translation of Rare Words with Subword Units",
 // ACL 2016.
-Result<TokenizerSpec> train_bpe(std::span<const std::string_view> texts, const BpeTraining& options);
+Result<TokenizerSpec> train_bpe(std::span<const std::string_view> texts,
+                                const BpeTraining& options);
 
 // Incremental decoding for streams: bytes of an unfinished UTF-8 character wait for the next token.
 class StreamDecoder {

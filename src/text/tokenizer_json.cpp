@@ -156,9 +156,8 @@ Status read_metaspace(const Json& pre, TokenizerSpec& spec) {
       return refused("pre_tokenizer '{}' is not supported", type_of(step));
     spec.escape_spaces = true;
     spec.words = bool_or(step, "split", true);
-    const std::string scheme =
-        string_or(step, "prepend_scheme", bool_or(step, "add_prefix_space", true) ? "always"
-                                                                                   : "never");
+    const std::string scheme = string_or(
+        step, "prepend_scheme", bool_or(step, "add_prefix_space", true) ? "always" : "never");
     if (scheme == "first")
       spec.prefix = SpacePrefix::kFirst;
     else if (scheme == "always")
@@ -197,8 +196,7 @@ Status read_post_processor(const Json& processor, TokenizerSpec& spec) {
   for (const Json& step : steps) {
     const std::string type = type_of(step);
     if (type == "ByteLevel") continue;
-    if (type != "TemplateProcessing")
-      return refused("post_processor '{}' is not supported", type);
+    if (type != "TemplateProcessing") return refused("post_processor '{}' is not supported", type);
     const Json& single = member(step, "single");
     if (!single.is_array()) return invalid("tokenizer.json: TemplateProcessing without 'single'");
     bool after = false;

@@ -30,9 +30,9 @@ bool is_metaspace(const TokenizerSpec& spec) {
 }
 
 Json metaspace(const TokenizerSpec& spec) {
-  const char* scheme = spec.prefix == SpacePrefix::kFirst          ? "first"
+  const char* scheme = spec.prefix == SpacePrefix::kFirst         ? "first"
                        : spec.prefix == SpacePrefix::kUnlessThere ? "always"
-                                                                   : "never";
+                                                                  : "never";
   return {{"type", "Metaspace"},
           {"replacement", kMark},
           {"prepend_scheme", scheme},
@@ -43,8 +43,7 @@ Json normalizer_json(const TokenizerSpec& spec) {
   Json steps = Json::array();
   if (spec.nfc) steps.push_back({{"type", "NFC"}});
   if (!spec.charsmap.empty())
-    steps.push_back(
-        {{"type", "Precompiled"}, {"precompiled_charsmap", to_base64(spec.charsmap)}});
+    steps.push_back({{"type", "Precompiled"}, {"precompiled_charsmap", to_base64(spec.charsmap)}});
   if (spec.trim_spaces) {
     steps.push_back({{"type", "Strip"}, {"strip_left", true}, {"strip_right", true}});
     steps.push_back(replace("Regex", " {2,}", " "));

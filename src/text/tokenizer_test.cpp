@@ -161,7 +161,8 @@ TEST(Tokenizer, UserDefinedTokensAreTextThatAnyoneMayWrite) {
 TEST(Tokenizer, AddedTokensTakeSpacesAlong) {
   TokenizerSpec spec = small_spec();
   const int32_t s = spec.special[0], end = spec.special[1], think = spec.user_defined[0];
-  spec.matching = {{.id = s, .left = true}, {.id = end, .right = true}, {.id = think, .word = true}};
+  spec.matching = {
+      {.id = s, .left = true}, {.id = end, .right = true}, {.id = think, .word = true}};
   const auto tokenizer = must(Tokenizer::from_spec(spec));
   EXPECT_EQ(tokenizer->encode("ab \n<s> a", true), (std::vector<int32_t>{256, s, ' ', 'a'}));
   EXPECT_EQ(tokenizer->encode("ab </s> \u3000a", true), (std::vector<int32_t>{256, ' ', end, 'a'}));
@@ -279,7 +280,8 @@ TEST_P(TokenizerGolden, AgreesWithHuggingFace) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, TokenizerGolden, testing::Values("gpt-2", "qwen2", "llama-bpe", "smollm", "tekken",
+INSTANTIATE_TEST_SUITE_P(All, TokenizerGolden,
+                         testing::Values("gpt-2", "qwen2", "llama-bpe", "smollm", "tekken",
                                          "deepseek-v3", "llama2", "mistral", "added"));
 
 TEST(StreamDecoder, HoldsBackUnfinishedCharacters) {

@@ -1,9 +1,9 @@
 // Unigram: of all ways to cut the text into tokens, the one with the highest sum of scores.
 //
-// One pass from left to right keeps, for each place, the best way to get there. Sums are float32 and
-// run through the whole text, a candidate is a double until it is kept: as in the reference, so that
-// ties and rounding fall the same way.
-// Source: Model::EncodeOptimized in src/unigram_model.cc of google/sentencepiece.
+// One pass from left to right keeps, for each place, the best way to get there. Sums are float32
+// and run through the whole text, a candidate is a double until it is kept: as in the reference, so
+// that ties and rounding fall the same way. Source: Model::EncodeOptimized in src/unigram_model.cc
+// of google/sentencepiece.
 #include <algorithm>
 #include <bit>
 #include <cmath>

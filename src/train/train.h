@@ -169,6 +169,11 @@ std::string_view chatml_template();
 using ChatRenderer =
     std::function<Result<text::ChatText>(const Json& messages, bool add_generation_prompt)>;
 
+// What is learnt from replay rows: their text, or to say what the plain base says there (the base
+// run beside the adapter gives the distribution). The second forgets far less. Source: Li and
+// Hoiem, "Learning without Forgetting", ECCV 2016.
+enum class ReplayTarget : uint8_t { kText, kBase };
+
 struct TuneRecipe {
   // [data]  Each file is JSONL (.jsonl, .jsonl.zst), rows of these shapes, mixed at will:
   //   {"messages": [{"role", "content"}...]}, {"instruction", "input", "output"},
@@ -178,9 +183,16 @@ struct TuneRecipe {
   // Paths are relative to the recipe's folder.
   std::vector<Path> files;
   // General rows (same shapes) mixed in so that the tuned model does not forget; `replay_share` of
-  // all training tokens. None are held out.
+  // all training tokens. A twentieth of them is never trained on: the general loss is measured
+  // there.
   std::vector<Path> replay;
   double replay_share = 0.0;
+  ReplayTarget replay_target = ReplayTarget::kText;  // "text" | "base"
+  // How much the general loss may rise, in nats per token. Where the finished adapter goes beyond,
+  // its alpha is lowered to what holds; 0: the alpha stays. The domain keeps most of what it learnt
+  // at a fraction of the general loss, which grows with the square of the strength. Source:
+  // Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022.
+  double general_rise_max = 0.0;
   double heldout_share = 0.05;  // of the rows, drawn by the hash of the row and the seed
 
   // [lora]
@@ -240,8 +252,12 @@ struct TuneSummary {
   int64_t tokens = 0;
   double loss = 0;            // of the last step, nats per token with loss
   double heldout_before = 0;  // of the plain base
-  double heldout = 0;         // of the adapter that was kept
-  int64_t best_step = 0;      // the step it comes from
+  double heldout = 0;         // of the adapter that was kept, at its strength
+  // Of the replay rows that were not trained on: plain base, adapter. -1: there are none.
+  double general_before = -1;
+  double general = -1;
+  double strength = 1;    // the adapter's alpha is the recipe's times this
+  int64_t best_step = 0;  // the step it comes from
   double tokens_per_s = 0;
   DatasetReport data, replay;
 };

@@ -423,7 +423,8 @@ Result<std::vector<float>> GgufFile::floats(std::string_view key) const {
   if (array == nullptr || array->type != GgufType::kF32)
     return invalid("{}: metadata key {} is not an array of float32", name_, key);
   std::vector<float> floats(array->count);
-  if (!floats.empty()) std::memcpy(floats.data(), array->bytes.data(), floats.size() * sizeof(float));
+  if (!floats.empty())
+    std::memcpy(floats.data(), array->bytes.data(), floats.size() * sizeof(float));
   return floats;
 }
 

@@ -58,15 +58,14 @@ TEST(GgufTokenizer, OtherModelsAreRefusedByName) {
 TEST(GgufTokenizer, ComesBackFromAFile) {
   const Path path = std::filesystem::temp_directory_path() / "plinth-vocabulary.gguf";
   const std::string text = "  合同<sep> it's A\uFF0Cb 123\n\xFF x brown fox the 🦙  ";
-  for (const char* name : {"qwen2.json", "smollm.json", "deepseek-v3.json", "llama2.json",
-                           "mistral.json", "added.json", "sp-bpe.model", "sp-unigram.model",
-                           "sp-suffix.model", "sp-plain.model"}) {
+  for (const char* name :
+       {"qwen2.json", "smollm.json", "deepseek-v3.json", "llama2.json", "mistral.json",
+        "added.json", "sp-bpe.model", "sp-unigram.model", "sp-suffix.model", "sp-plain.model"}) {
     const auto tokenizer = *open_tokenizer(kGolden / name);
     auto config = tiny_config("qwen2");
     config.vocabulary = tokenizer->size() + 5;
     const auto model = random_model(config, 3);
-    const auto dressed =
-        Model::assemble(model->config(), model->weights(), tokenizer, "", model);
+    const auto dressed = Model::assemble(model->config(), model->weights(), tokenizer, "", model);
     ASSERT_TRUE(write_gguf(path, *dressed, tensor::DType::kF32, Json()));
     const auto again = open_tokenizer(path);
     ASSERT_TRUE(again) << name << ": " << again.error().message;
@@ -99,9 +98,9 @@ TEST(OpenTokenizer, ReadsASentencePieceFolder) {
   std::filesystem::create_directories(folder);
   std::filesystem::copy_file(kGolden / "sp-bpe.model", folder / "tokenizer.model");
   const auto bare = *open_tokenizer(kGolden / "sp-bpe.model");
-  const std::string config =
-      R"({"eos_token":"<|end|>","added_tokens_decoder":{")" + std::to_string(bare->size()) +
-      R"(":{"content":"<|end|>","special":true}}})";
+  const std::string config = R"({"eos_token":"<|end|>","added_tokens_decoder":{")" +
+                             std::to_string(bare->size()) +
+                             R"(":{"content":"<|end|>","special":true}}})";
   ASSERT_TRUE(write_file_atomic(folder / "tokenizer_config.json", config));
   const auto tokenizer = open_tokenizer(folder);
   ASSERT_TRUE(tokenizer) << tokenizer.error().message;

@@ -1,5 +1,7 @@
 #include "train/math/tape.h"
 
+#include <algorithm>
+
 #include "train/math/packed_attention.h"
 
 namespace plinth::train {
@@ -47,12 +49,19 @@ double Tape::forward_backward(const MicroBatch& batch, const Trainable& trainabl
   const auto& config = model_->config();
   const int64_t rows = batch.rows();
   const ModelGradients* gradients = trainable.base;
+  ConstMatrix anchor;
+  if (batch.anchored) {
+    const ConstMatrix base = forward(batch, nullptr, /*keep=*/false);
+    const Matrix copy = anchor_.as(rows, config.width);
+    std::copy_n(base.data, rows * config.width, copy.data);
+    anchor = copy;
+  }
   const ConstMatrix hidden = forward(batch, trainable.adapter, /*keep=*/true);
 
   const Matrix dhidden = dhidden_.as(rows, config.width);
   const double loss =
-      loss_.with_gradient({hidden, model_->weights().head, batch.targets, batch.weights}, dhidden,
-                          gradients != nullptr ? gradients->head : Matrix{});
+      loss_.with_gradient({hidden, model_->weights().head, batch.targets, batch.weights, anchor},
+                          dhidden, gradients != nullptr ? gradients->head : Matrix{});
 
   const Matrix d = d_.as(rows, config.width);
   d_.fill(0.0f);
