@@ -129,7 +129,7 @@ TEST_P(Golden, GgufCopyComputesTheSame) {
   EXPECT_EQ(copy->parameters(), model->parameters());
   EXPECT_LE(relative_error(forward(*copy, ops(), expected.ids, nullptr),
                            forward(*model, ops(), expected.ids, nullptr)),
-            1e-6);
+            1e-5);  // rotated rows lie in another order, so dot products round otherwise
   expect_same(*copy, ops(), expected, nullptr);
   if (expected.adapter.is_null()) return;
   const auto adapter = Adapter::open(folder_of(name()) / "adapter", copy->config());

@@ -188,6 +188,7 @@ struct TuneRecipe {
   std::vector<Path> replay;
   double replay_share = 0.0;
   ReplayTarget replay_target = ReplayTarget::kText;  // "text" | "base"
+  double replay_weight = 1.0;  // factor of the replay rows' loss; above 1 holds the general leg
   // How much the general loss may rise, in nats per token. Where the finished adapter goes beyond,
   // its alpha is lowered to what holds; 0: the alpha stays. The domain keeps most of what it learnt
   // at a fraction of the general loss, which grows with the square of the strength. Source:
@@ -207,6 +208,8 @@ struct TuneRecipe {
   int64_t micro_tokens = 2048;  // at once, at least `sequence`: bounds memory
   double epochs = 3.0;
   int64_t steps = 0;  // 0: as many as `epochs` asks for
+  // "adamw" | "muon": both low-rank factors by Muon
+  OptimizerKind optimizer = OptimizerKind::kAdamW;
   double lr = 5e-4;
   double warmup_share = 0.05;  // of the steps; a cosine down to zero follows
   double weight_decay = 0.0;

@@ -119,7 +119,8 @@ class Tuning : public Run {
         lora_(tensor::default_ops(), base_->config(), lora_options(recipe)),
         tape_(*base_, tensor::default_ops()),
         optimizer_(tensor::default_ops(), lora_.parameters(),
-                   {recipe.beta1, recipe.beta2, 1e-8, recipe.weight_decay, recipe.clip}),
+                   {recipe.beta1, recipe.beta2, 1e-8, recipe.weight_decay, recipe.clip,
+                    recipe.optimizer}),
         best_(lora_.parameters().size()) {
     fields_["data.sha256"] = data_.digest;
     fields_["base.sha256"] = base_->digest();
@@ -163,15 +164,17 @@ class Tuning : public Run {
     report.steps = steps_;
     report.learning_rate = learning_rate(schedule(), report.step);
     const auto samples = next_samples();
-    int64_t loss_tokens = 0;
+    double total = 0;
     int64_t rows = 0;
     for (const auto* sample : samples) {
-      loss_tokens += sample->loss_tokens();
+      total += (sample->replay ? recipe_->replay_weight : 1.0) *
+               static_cast<double>(sample->loss_tokens());
       rows += rows_of(*sample);
     }
     // The mean over the whole step's tokens with loss, however they fall into micro-batches.
-    const auto weight = 1.0f / static_cast<float>(loss_tokens);
-    for (const auto& batch : micro_batches(samples, weight)) {
+    const RowWeights weights{static_cast<float>(1.0 / total),
+                             static_cast<float>(recipe_->replay_weight / total)};
+    for (const auto& batch : micro_batches(samples, weights)) {
       if (stop_wanted(*hooks_)) return make_error(Code::kCancelled, "stopped inside a step");
       report.loss += tape_.forward_backward(batch, {.base = nullptr, .adapter = &lora_});
     }
@@ -256,13 +259,13 @@ class Tuning : public Run {
   }
 
   // Replay samples that are to stay with the base have micro-batches of their own.
-  std::vector<MicroBatch> micro_batches(std::vector<const Sample*> samples, float weight) const {
+  std::vector<MicroBatch> micro_batches(std::vector<const Sample*> samples, RowWeights weights) const {
     if (recipe_->replay_target == ReplayTarget::kText)
-      return pack(samples, recipe_->micro_tokens, weight);
+      return pack(samples, recipe_->micro_tokens, weights);
     const auto replay = std::ranges::stable_partition(
         samples, [](const Sample* sample) { return !sample->replay; });
-    auto batches = pack({samples.begin(), replay.begin()}, recipe_->micro_tokens, weight);
-    auto anchored = pack({replay.begin(), replay.end()}, recipe_->micro_tokens, weight);
+    auto batches = pack({samples.begin(), replay.begin()}, recipe_->micro_tokens, weights);
+    auto anchored = pack({replay.begin(), replay.end()}, recipe_->micro_tokens, weights);
     for (auto& batch : anchored) {
       batch.anchored = true;
       batches.push_back(std::move(batch));
@@ -301,7 +304,7 @@ class Tuning : public Run {
       loss_tokens += sample.loss_tokens();
     }
     double nats = 0;
-    for (const auto& batch : pack(samples, recipe_->micro_tokens, 1.0f))
+    for (const auto& batch : pack(samples, recipe_->micro_tokens, {}))
       nats += tape_.loss(batch, &lora_);
     return nats / static_cast<double>(loss_tokens);
   }

@@ -30,6 +30,7 @@ Result<TuneRecipe> TuneRecipe::read(const Path& path) {
   read_paths(reader, "data.replay", path.parent_path(), recipe.replay);
   reader.number("data.replay_share", recipe.replay_share, 0.0, 0.95);
   reader.one_of("data.replay_target", kReplayTargets, recipe.replay_target);
+  reader.number("data.replay_weight", recipe.replay_weight, 1e-3, 1e3);
   reader.number("data.general_rise_max", recipe.general_rise_max, 0.0, 10.0);
   reader.number("data.heldout_share", recipe.heldout_share, 0.0, 0.5);
   reader.integer("lora.rank", recipe.rank, 1, kRankMax);
@@ -40,6 +41,7 @@ Result<TuneRecipe> TuneRecipe::read(const Path& path) {
   reader.integer("train.micro_tokens", recipe.micro_tokens, 2);
   reader.number("train.epochs", recipe.epochs, 0.0, 1e6);
   reader.integer("train.steps", recipe.steps, 0);
+  reader.one_of("train.optimizer", kOptimizers, recipe.optimizer);
   reader.number("train.lr", recipe.lr, 0.0, 10.0);
   reader.number("train.warmup_share", recipe.warmup_share, 0.0, 1.0);
   reader.number("train.weight_decay", recipe.weight_decay, 0.0, 10.0);
@@ -93,6 +95,7 @@ std::map<std::string, std::string> TuneRecipe::fields() const {
   };
   put("data.replay_share", replay_share);
   put("data.replay_target", name_of(kReplayTargets, replay_target));
+  put("data.replay_weight", replay_weight);
   put("data.general_rise_max", general_rise_max);
   put("data.heldout_share", heldout_share);
   put("lora.rank", rank);
@@ -103,6 +106,7 @@ std::map<std::string, std::string> TuneRecipe::fields() const {
   put("train.micro_tokens", micro_tokens);
   put("train.epochs", epochs);
   put("train.steps", steps);
+  put("train.optimizer", name_of(kOptimizers, optimizer));
   put("train.lr", lr);
   put("train.warmup_share", warmup_share);
   put("train.weight_decay", weight_decay);

@@ -158,18 +158,21 @@ TEST_F(DatasetTest, NamesBadLinesAndEndsAboveOnePercent) {
 
 TEST_F(DatasetTest, PacksSamplesAsSegmentsOfTheirOwn) {
   options_.sequence = 8;
-  const auto samples = text_samples("0123456789abcdefg", options_);  // 8, 8, 4 tokens
+  auto samples = text_samples("0123456789abcdefg", options_);  // 8, 8, 4 tokens
+  samples[1].replay = true;
   std::vector<const Sample*> all;
   int64_t rows = 0;
   for (const auto& sample : samples) {
     all.push_back(&sample);
     rows += rows_of(sample);
   }
-  const auto batches = pack(all, 14, 0.5f);
+  const auto batches = pack(all, 14, {0.5f, 2.0f});
   ASSERT_EQ(batches.size(), 2u);
   EXPECT_EQ(batches[0].segment_starts, (std::vector<int32_t>{0, 7, 14}));
   EXPECT_EQ(batches[0].positions[7], 0);
   EXPECT_EQ(batches[0].targets[0], samples[0].tokens[1]);
+  EXPECT_EQ(batches[0].weights[6], 0.5f);
+  EXPECT_EQ(batches[0].weights[7], 2.0f);
   EXPECT_EQ(batches[0].rows() + batches[1].rows(), rows);
 }
 
