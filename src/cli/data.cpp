@@ -10,11 +10,16 @@ struct Options {
   Path out;
   std::vector<Path> suites;
   int64_t seed = 1;
+  std::string rows = "all";
 };
 
 Status build(const Options& options, const Context& context) {
   corpus::BuildOptions build_options;
   build_options.seed = static_cast<uint64_t>(options.seed);
+  if (options.rows != "all" && options.rows != "text" && options.rows != "questions")
+    return invalid("--rows {} is none of: all, text, questions", options.rows);
+  build_options.text_rows = options.rows != "questions";
+  build_options.question_rows = options.rows != "text";
   PLINTH_TRY(const auto report,
              corpus::build_dataset(options.in, options.suites, options.out, build_options));
   if (context.json) {
@@ -56,6 +61,7 @@ void add_data(Command& root, const Context& context) {
   building.option("-o,--out", options->out, "the JSONL file to write", true);
   building.option("--suite", options->suites,
                   "exam files: rows that share text with them are dropped");
+  building.option("--rows", options->rows, "all, text (the documents) or questions (about them)");
   building.option("--seed", options->seed, "order and sampling", 0, INT64_MAX);
   building.action([options, &context] { return build(*options, context); });
 

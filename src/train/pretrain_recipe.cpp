@@ -17,6 +17,8 @@ constexpr std::array<Named<SourceKind>, 5> kSourceKinds = {{{"text", SourceKind:
                                                             {"chat", SourceKind::kChat}}};
 constexpr std::array<Named<ScheduleKind>, 2> kSchedules = {
     {{"cosine", ScheduleKind::kCosine}, {"wsd", ScheduleKind::kWsd}}};
+constexpr std::array<Named<OptimizerKind>, 2> kOptimizers = {
+    {{"adamw", OptimizerKind::kAdamW}, {"muon", OptimizerKind::kMuon}}};
 
 Result<Source> read_source(const Config& table, const Path& folder) {
   Source source;

@@ -208,8 +208,6 @@ struct TuneRecipe {
   int64_t micro_tokens = 2048;  // at once, at least `sequence`: bounds memory
   double epochs = 3.0;
   int64_t steps = 0;  // 0: as many as `epochs` asks for
-  // "adamw" | "muon": both low-rank factors by Muon
-  OptimizerKind optimizer = OptimizerKind::kAdamW;
   double lr = 5e-4;
   double warmup_share = 0.05;  // of the steps; a cosine down to zero follows
   double weight_decay = 0.0;

@@ -119,8 +119,7 @@ class Tuning : public Run {
         lora_(tensor::default_ops(), base_->config(), lora_options(recipe)),
         tape_(*base_, tensor::default_ops()),
         optimizer_(tensor::default_ops(), lora_.parameters(),
-                   {recipe.beta1, recipe.beta2, 1e-8, recipe.weight_decay, recipe.clip,
-                    recipe.optimizer}),
+                   {recipe.beta1, recipe.beta2, 1e-8, recipe.weight_decay, recipe.clip}),
         best_(lora_.parameters().size()) {
     fields_["data.sha256"] = data_.digest;
     fields_["base.sha256"] = base_->digest();

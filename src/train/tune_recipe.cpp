@@ -41,7 +41,6 @@ Result<TuneRecipe> TuneRecipe::read(const Path& path) {
   reader.integer("train.micro_tokens", recipe.micro_tokens, 2);
   reader.number("train.epochs", recipe.epochs, 0.0, 1e6);
   reader.integer("train.steps", recipe.steps, 0);
-  reader.one_of("train.optimizer", kOptimizers, recipe.optimizer);
   reader.number("train.lr", recipe.lr, 0.0, 10.0);
   reader.number("train.warmup_share", recipe.warmup_share, 0.0, 1.0);
   reader.number("train.weight_decay", recipe.weight_decay, 0.0, 10.0);
@@ -106,7 +105,6 @@ std::map<std::string, std::string> TuneRecipe::fields() const {
   put("train.micro_tokens", micro_tokens);
   put("train.epochs", epochs);
   put("train.steps", steps);
-  put("train.optimizer", name_of(kOptimizers, optimizer));
   put("train.lr", lr);
   put("train.warmup_share", warmup_share);
   put("train.weight_decay", weight_decay);

@@ -176,6 +176,18 @@ TEST_F(TuneGeneral, StaysCloserToTheBaseWhenTheBaseIsTheTarget) {
   EXPECT_LT(base->heldout, base->heldout_before);
 }
 
+TEST_F(TuneGeneral, LearnsTheReplayRowsBetterTheMoreTheyWeigh) {
+  recipe_.replay_share = 0.2;
+  const auto light = run("light");
+  ASSERT_TRUE(light) << light.error().message;
+  recipe_.replay_weight = 20;
+  const auto heavy = run("heavy");
+  ASSERT_TRUE(heavy) << heavy.error().message;
+  EXPECT_LT(heavy->general, light->general);
+  EXPECT_GT(heavy->heldout, light->heldout);
+  EXPECT_LT(heavy->heldout, heavy->heldout_before);
+}
+
 TEST_F(Tune, LowersTheStrengthUntilTheGeneralRiseHolds) {
   // Noise of characters that the domain never uses: nothing to learn, and the domain takes their
   // probability.
