@@ -25,6 +25,6 @@ jq -e '[.planted[] | .planted == .found] | all' "$result" >/dev/null || fail "pl
 jq -e '(.answers.domain | length > 0) and (.citation.source | length > 0)' "$result" >/dev/null ||
   fail "no answer with a citation: $(jq -c '{answers, citation}' "$result")"
 expect=$(jq -r .expect examples/firm/demo.json)
-jq -e --arg e "$expect" '.answers.domain | contains($e)' "$result" >/dev/null ||
-  fail "the domain model does not say $expect: $(jq -c .answers "$result")"
+jq -e --arg e "$expect" '.citation.text | contains($e)' "$result" >/dev/null ||
+  fail "the source cited does not say $expect: $(jq -c '{answers, citation}' "$result")"
 echo "quickstart: fine"
