@@ -50,7 +50,8 @@ Status Client::persist(const std::function<Attempt()>& attempt,
           failures);
       return error;
     }
-    const double seconds = outcome.wait_seconds >= 0 ? outcome.wait_seconds : wait;
+    const double seconds = std::min(outcome.wait_seconds >= 0 ? outcome.wait_seconds : wait,
+                                    access_->wait_seconds_max);
     log_warn("{}: again in {:.0f} s", outcome.status.error().message, seconds);
     PLINTH_TRY(pause(seconds));
     wait = std::min(2 * wait, access_->wait_seconds_max);

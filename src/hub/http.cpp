@@ -6,6 +6,7 @@
 #include <charconv>
 #include <optional>
 
+#include "core/check.h"
 #include "core/interrupt.h"
 #include "hub/names.h"
 #include "hub/url.h"
@@ -139,6 +140,7 @@ struct Http::Impl {
 Http::Http(const Access& access) {
   initialise_curl();
   impl_ = std::make_unique<Impl>(Impl{&access, curl_easy_init()});
+  PLINTH_CHECK(impl_->curl != nullptr, "libcurl gives no handle");
 }
 
 Http::~Http() {

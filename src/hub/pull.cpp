@@ -65,7 +65,7 @@ Status write_origin(const Path& folder, const Access& access, const Reference& r
                        {"repository", reference.repository},
                        {"revision", reference.revision},
                        {"commit", listing.commit}};
-  return write_file_atomic(folder / kOriginFile, origin.dump(2) + "\n");
+  return write_file_atomic(folder / kOriginFile, to_text(origin) + "\n");
 }
 
 }  // namespace

@@ -427,6 +427,31 @@ TEST_F(Hub, TwoPullsOfOneCommitDoNotMix) {
   EXPECT_EQ(pull_now().error().code, Code::kFailedPrecondition);
 }
 
+TEST_F(Hub, AServerThatFallsSilentIsGivenUp) {
+  access_.stall_seconds = 1;
+  access_.attempts_max = 1;
+  std::atomic<bool> given_up = false;
+  special_ = [&](const FakeRequest&) {
+    while (!given_up) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    return FakeReply{.status = 500};
+  };
+  const auto pulled = pull_now();
+  given_up = true;
+  ASSERT_FALSE(pulled);
+  EXPECT_EQ(pulled.error().code, Code::kUnavailable);
+  EXPECT_NE(pulled.error().message.find("too slow"), std::string::npos) << pulled.error().message;
+}
+
+TEST_F(Hub, ABusyServerIsNotWaitedForLongerThanWePlan) {
+  access_.wait_seconds_max = 0.01;
+  std::atomic<int> errors = 1;
+  special_ = [&](const FakeRequest&) -> std::optional<FakeReply> {
+    if (errors-- > 0) return FakeReply{.status = 503, .headers = {"Retry-After: 3600"}};
+    return std::nullopt;
+  };
+  EXPECT_TRUE(pull_now());
+}
+
 TEST_F(Hub, NobodyThere) {
   access_.address = "http://127.0.0.1:1";
   const auto pulled = pull_now();

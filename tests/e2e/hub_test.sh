@@ -16,7 +16,7 @@ hub=$(cat "$work/address")
 [ -n "$hub" ] || fail "the hub did not start"
 export no_proxy=127.0.0.1 HF_TOKEN=hf_e2e_secret
 unset HF_ENDPOINT
-pull() { "$PLINTH" model import hf://tiny/base --hub "$hub" --as tiny "$@"; }
+pull=("$PLINTH" model import hf://tiny/base --hub "$hub" --as tiny)
 folder=$PLINTH_HOME/hub/huggingface/tiny/base/0123456789abcdef0123456789abcdef01234567
 part=$folder/model.safetensors.part
 
@@ -25,7 +25,7 @@ start_pull() {
   local asked
   asked=$(grep -c '^cdn' "$work/hub.log" || true)
   touch "$work/repository/.stall"
-  pull >"$work/out" 2>"$work/err" &
+  "${pull[@]}" >"$work/out" 2>"$work/err" &
   puller=$!
   for _ in $(seq 200); do
     [ "$(grep -c '^cdn' "$work/hub.log" || true)" -gt "$asked" ] &&
@@ -52,7 +52,7 @@ wait $puller || got=$?
 [ "$(stat -c %s "$part")" -eq 40000 ] || fail "the part did not survive an interrupt"
 
 rm "$work/repository/.stall"
-expect_exit 0 pull --json
+expect_exit 0 "${pull[@]}" --json
 [ "$(jq -r .name "$work/out")" = tiny ] || fail "the result names the base"
 grep -q 'cdn .*range=bytes=40000-' "$work/hub.log" || fail "the download began anew"
 cmp "$folder/model.safetensors" tests/golden/model/llama/model.safetensors
@@ -63,7 +63,7 @@ expect_exit 0 "$PLINTH" model show tiny
 expect_text "$work/out" "$hub/tiny/base 0123456789abcdef"
 expect_exit 0 "$PLINTH" logits tiny --ids 1,2,3
 requests=$(wc -l <"$work/hub.log")
-expect_exit 0 pull
+expect_exit 0 "${pull[@]}"
 [ "$(wc -l <"$work/hub.log")" -eq $((requests + 2)) ] || fail "a second pull fetched files"
 
 grep -q '^hub .*token=Bearer hf_e2e_secret' "$work/hub.log" || fail "the hub did not get the token"
