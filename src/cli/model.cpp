@@ -121,7 +121,7 @@ Status export_gguf(const Options& options, const Context& context) {
 
 void add_model(Command& root, const Context& context) {
   auto options = std::make_shared<Options>();
-  auto group = root.add("model", "bases: import, list, show, export, rm", "plinth model list");
+  auto group = root.add("model", "bases: import, list, show, export", "plinth model list");
 
   auto import = group.add("import", "register a GGUF file or a Hugging Face folder under a name",
                           "plinth model import ./Qwen3-0.6B --as qwen3\n"
@@ -136,7 +136,13 @@ void add_model(Command& root, const Context& context) {
                 "the public hub)");
   import.option("--revision", options->hub.revision, "a branch, tag or commit of the repository");
   import.option("--file", options->hub.file, "one GGUF file of the repository");
-  import.action([options, &context] { return import_model(*options, context); });
+  import.action([options, &context] { return import_model(*options, context);
+});
+
+auto removing = group.add("rm", "forget a base; what was pulled from a hub is deleted",
+                          "plinth model rm qwen3");
+removing.option("NAME", options->name, "the name it was imported under", true);
+removing.action([options, &context] { return remove_base(options->name, context); });
 
 auto listing = group.add("list", "the bases this machine has", "plinth model list --json");
 listing.action([&context] { return list(context); });
@@ -152,11 +158,6 @@ exporting.option("MODEL", options->name, "a base's name or path", true);
 exporting.option("--type", options->type, "f32, f16, bf16 or q8_0");
 exporting.option("-o,--out", options->out, "the file to write", true);
 exporting.action([options, &context] { return export_gguf(*options, context); });
-
-auto removing = group.add("rm", "forget a base; what was pulled from a hub is deleted",
-                          "plinth model rm qwen3");
-removing.option("NAME", options->name, "the name it was imported under", true);
-removing.action([options, &context] { return remove_base(options->name, context); });
-}
+}  // namespace plinth::cli
 
 }  // namespace plinth::cli
