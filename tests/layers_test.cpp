@@ -27,6 +27,7 @@ const std::map<std::string, Names>& allowed() {
   };
   static const std::map<std::string, Names> kTable{
       {"core", {}},
+      {"hub", {"core"}},
       {"store", {"core"}},
       {"tensor", {"core"}},
       {"text", {"core"}},
@@ -40,7 +41,7 @@ const std::map<std::string, Names>& allowed() {
       {"server",
        {"core", "text", "store", "model", "engine", "corpus", "train", "eval", "knowledge"}},
       {"cli",
-       {"core", "text", "store", "model", "engine", "corpus", "train", "eval", "knowledge",
+       {"core", "hub", "text", "store", "model", "engine", "corpus", "train", "eval", "knowledge",
         "server", "tensor"}},
   };
   return kTable;

@@ -2,6 +2,7 @@
 
 #include "cli/bases.h"
 #include "cli/command.h"
+#include "cli/hub_bases.h"
 #include "core/clock.h"
 #include "core/json.h"
 #include "store/store.h"
@@ -11,7 +12,8 @@ namespace {
 
 struct Options {
   std::string name;
-  Path path;
+  std::string source;
+  HubOptions hub;
   std::string as;
   std::string type = "f16";
   Path out;
@@ -39,10 +41,19 @@ Json describe(const std::string& name, const model::Model& base) {
 Status import_model(const Options& options, const Context& context) {
   if (options.as == kEmbeddedBase)
     return invalid("'{}' is the base inside this binary", kEmbeddedBase);
+  Path source = options.source;
+  const bool is_pulled = hub::is_reference(options.source);
+  if (is_pulled) {
+    PLINTH_TRY(source, pull_base(options.source, options.hub, context));
+  }
   std::error_code code;
-  const Path path = std::filesystem::canonical(options.path, code);
-  if (code) return not_found("{}: {}", options.path.string(), code.message());
-  PLINTH_TRY(const auto base, model::Model::open(path));
+  const Path path = std::filesystem::canonical(source, code);
+  if (code) return not_found("{}: {}", source.string(), code.message());
+  const auto opened = model::Model::open(path);
+  if (!opened)
+    return Error{opened.error().code,
+                 opened.error().message + (is_pulled ? " (the download stays there)" : "")};
+  const auto& base = *opened;
   PLINTH_TRY(const auto store, store::Store::open(context.home));
   PLINTH_TRY(store->put_base({options.as, base->digest(), path, system_clock().unix_ms()}));
   if (context.json)
@@ -75,7 +86,9 @@ Status list(const Context& context) {
 
 Status show(const Options& options, const Context& context) {
   PLINTH_TRY(const auto base, open_base(options.name, context.home));
-  const Json about = describe(options.name, *base);
+  Json about = describe(options.name, *base);
+  if (const auto origin = origin_of(options.name, context))
+    about["origin"] = fmt::format("{}/{} {}", origin->address, origin->repository, origin->commit);
   if (context.json) {
     fmt::print("{}\n", to_text(about));
     return {};
@@ -111,11 +124,25 @@ void add_model(Command& root, const Context& context) {
   auto group = root.add("model", "bases: import, list, show, export", "plinth model list");
 
   auto import = group.add("import", "register a GGUF file or a Hugging Face folder under a name",
-                          "plinth model import ./Qwen3-0.6B --as qwen3");
-  import.option("PATH", options->path, "the file or folder; it stays where it is", true);
+                          "plinth model import ./Qwen3-0.6B --as qwen3\n"
+                          "  plinth model import hf://Qwen/Qwen2.5-0.5B-Instruct --as qwen");
+  import.option("SOURCE", options->source,
+                "a file or folder, which stays where it is, or a repository to pull: "
+                "hf://ORG/NAME, ms://ORG/NAME, or its page's address",
+                true);
   import.option("--as", options->as, "the name", true);
+  import.option("--hub", options->hub.address,
+                "the hub's address, for a mirror (default $HF_ENDPOINT or $MODELSCOPE_DOMAIN, else "
+                "the public hub)");
+  import.option("--revision", options->hub.revision, "a branch, tag or commit of the repository");
+  import.option("--file", options->hub.file, "one GGUF file of the repository");
   import.action([options, &context] { return import_model(*options, context);
 });
+
+auto removing = group.add("rm", "forget a base; what was pulled from a hub is deleted",
+                          "plinth model rm qwen3");
+removing.option("NAME", options->name, "the name it was imported under", true);
+removing.action([options, &context] { return remove_base(options->name, context); });
 
 auto listing = group.add("list", "the bases this machine has", "plinth model list --json");
 listing.action([&context] { return list(context); });

@@ -176,6 +176,16 @@ TEST(Hash, KnownDigest) {
   EXPECT_NE(random_hex(16), random_hex(16));
 }
 
+TEST(Hash, Sha1NamesGitObjects) {
+  Sha1 abc;
+  abc.update("a");
+  abc.update("bc");
+  EXPECT_EQ(abc.hex(), "a9993e364706816aba3e25717850c26c9cd0d89d");
+  Sha1 blob;  // printf 'hello\n' | git hash-object --stdin
+  blob.update(std::string_view("blob 6\0hello\n", 13));
+  EXPECT_EQ(blob.hex(), "ce013625030ba8dba906f756967f9e9ca394464a");
+}
+
 TEST(Rng, SavedStateContinuesTheSameSequence) {
   Rng a(7);
   a.next();

@@ -20,31 +20,69 @@ std::string to_hex(std::span<const unsigned char> bytes) {
   return text;
 }
 
+// One message digest of OpenSSL.
+class Digest {
+ public:
+  explicit Digest(const EVP_MD* kind) {
+    PLINTH_CHECK(EVP_DigestInit_ex(context_, kind, nullptr) == 1);
+  }
+
+  ~Digest() { EVP_MD_CTX_free(context_); }
+
+  Digest(const Digest&) = delete;
+  Digest& operator=(const Digest&) = delete;
+
+  void update(std::string_view bytes) {
+    PLINTH_CHECK(EVP_DigestUpdate(context_, bytes.data(), bytes.size()) == 1);
+  }
+
+  std::string hex() {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned int size = 0;
+    PLINTH_CHECK(EVP_DigestFinal_ex(context_, digest.data(), &size) == 1);
+    return to_hex({digest.data(), size});
+  }
+
+ private:
+  EVP_MD_CTX* context_ = EVP_MD_CTX_new();
+};
+
 }  // namespace
 
 struct Sha256::Impl {
-  EVP_MD_CTX* context = EVP_MD_CTX_new();
-
-  ~Impl() { EVP_MD_CTX_free(context); }
+  Digest digest{EVP_sha256()};
 };
 
-Sha256::Sha256() : impl_(std::make_unique<Impl>()) {
-  PLINTH_CHECK(EVP_DigestInit_ex(impl_->context, EVP_sha256(), nullptr) == 1);
-}
+Sha256::Sha256() : impl_(std::make_unique<Impl>()) {}
 
 Sha256::~Sha256() = default;
 Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256& Sha256::operator=(Sha256&&) noexcept = default;
 
 void Sha256::update(std::string_view bytes) {
-  PLINTH_CHECK(EVP_DigestUpdate(impl_->context, bytes.data(), bytes.size()) == 1);
+  impl_->digest.update(bytes);
 }
 
 std::string Sha256::hex() {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int size = 0;
-  PLINTH_CHECK(EVP_DigestFinal_ex(impl_->context, digest.data(), &size) == 1);
-  return to_hex({digest.data(), size});
+  return impl_->digest.hex();
+}
+
+struct Sha1::Impl {
+  Digest digest{EVP_sha1()};
+};
+
+Sha1::Sha1() : impl_(std::make_unique<Impl>()) {}
+
+Sha1::~Sha1() = default;
+Sha1::Sha1(Sha1&&) noexcept = default;
+Sha1& Sha1::operator=(Sha1&&) noexcept = default;
+
+void Sha1::update(std::string_view bytes) {
+  impl_->digest.update(bytes);
+}
+
+std::string Sha1::hex() {
+  return impl_->digest.hex();
 }
 
 std::string sha256_hex(std::string_view bytes) {

@@ -33,6 +33,22 @@ class Sha256 {
   std::unique_ptr<Impl> impl_;
 };
 
+// SHA-1 of a stream: the names of git's objects, nothing else. It protects from accidents only.
+class Sha1 {
+ public:
+  Sha1();
+  ~Sha1();
+  Sha1(Sha1&&) noexcept;
+  Sha1& operator=(Sha1&&) noexcept;
+
+  void update(std::string_view bytes);
+  std::string hex();  // ends the stream
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
 // XXH3 64-bit: tables and sketches only, never integrity against an adversary.
 uint64_t xxh3(std::string_view bytes, uint64_t seed = 0);
 

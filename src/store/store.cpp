@@ -54,6 +54,13 @@ Status Store::put_base(const Base& base) {
       {base.name, base.digest, base.path.native(), impl_->now_ms()});
 }
 
+Status Store::remove_base(std::string_view name) {
+  const std::lock_guard lock(impl_->mutex);
+  PLINTH_TRY(impl_->db.run("DELETE FROM bases WHERE name = ?", {name}));
+  if (impl_->db.rows_changed() == 0) return not_found("base {} is not known", name);
+  return {};
+}
+
 Result<Base> Store::base(std::string_view name) const {
   const std::lock_guard lock(impl_->mutex);
   std::optional<Base> found;

@@ -144,6 +144,8 @@ class Store {
   const Artifacts& artifacts() const;
 
   Status put_base(const Base& base);
+  // The name only; files are the caller's. kNotFound for an unknown name.
+  Status remove_base(std::string_view name);
   Result<Base> base(std::string_view name) const;
   Result<std::vector<Base>> bases() const;
 

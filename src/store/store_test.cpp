@@ -49,6 +49,16 @@ TEST_F(StoreTest, BasesMoveTheirNameToTheNewestImport) {
   EXPECT_EQ(store_->base("large").error().code, Code::kNotFound);
 }
 
+TEST_F(StoreTest, ARemovedBaseIsForgottenOnce) {
+  ASSERT_TRUE(store_->put_base({.name = "tiny", .digest = "aa", .path = "/m/1.gguf"}));
+  ASSERT_TRUE(store_->put_base({.name = "other", .digest = "aa", .path = "/m/1.gguf"}));
+  ASSERT_TRUE(store_->remove_base("tiny"));
+  reopen();
+  EXPECT_EQ(store_->base("tiny").error().code, Code::kNotFound);
+  EXPECT_TRUE(store_->base("other"));
+  EXPECT_EQ(store_->remove_base("tiny").error().code, Code::kNotFound);
+}
+
 TEST_F(StoreTest, AdaptersAreRegisteredOnceByContent) {
   const Path folder = temp_.path() / "adapter";
   std::filesystem::create_directories(folder);
