@@ -1,11 +1,12 @@
-// Model to GGUF v3. Tensors are converted row by row while they are written, so the memory needed
-// is one row, whatever the size of the model.
+// Model to GGUF v3. Tensors are converted some rows at a time while they are written, so the memory
+// needed is a few MiB, whatever the size of the model.
 #include <algorithm>
 #include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/threads.h"
 #include "model/formats/atomic_write.h"
 #include "model/formats/gguf_format.h"
 #include "model/formats/rope_rows.h"
@@ -23,6 +24,7 @@ struct Planned {
   std::string name;
   Weight source;
   DType type = DType::kF32;
+  DType wanted = DType::kF32;   // differs where the rows are no whole blocks of it
   bool vector = false;          // one dimension: a norm or a bias
   int64_t interleave_head = 0;  // head_dim when rows change from halves to interleaved, else 0
 
@@ -82,7 +84,7 @@ class Metadata {
       out.put(uint32_t{planned.vector ? 1u : 2u});
       out.put(static_cast<uint64_t>(planned.source.cols));
       if (!planned.vector) out.put(static_cast<uint64_t>(planned.source.rows));
-      out.put(type_id(planned.type));
+      out.put(gguf_tensor_type(planned.type).id);
       out.put(offset);
       offset += padded(planned.bytes());
     }
@@ -91,20 +93,6 @@ class Metadata {
   }
 
  private:
-  static uint32_t type_id(DType type) {
-    switch (type) {
-      case DType::kF32:
-        return 0;
-      case DType::kF16:
-        return 1;
-      case DType::kQ8_0:
-        return 8;
-      case DType::kBF16:
-        return 30;
-    }
-    PLINTH_CHECK(false, "type {}", static_cast<int>(type));
-  }
-
   template <typename T>
   void put(T value) {
     char raw[sizeof value];
@@ -133,28 +121,13 @@ class Metadata {
   uint64_t count_ = 0;
 };
 
-// general.file_type: what most tensors are (enum llama_ftype).
-int64_t file_type(DType type) {
-  switch (type) {
-    case DType::kF32:
-      return 0;
-    case DType::kF16:
-      return 1;
-    case DType::kQ8_0:
-      return 7;
-    case DType::kBF16:
-      return 32;
-  }
-  PLINTH_CHECK(false, "type {}", static_cast<int>(type));
-}
-
 void put_config(const ModelConfig& config, DType type, Metadata& out) {
   const auto key = [&config](std::string_view part) {
     return config.architecture + "." + std::string(part);
   };
   out.text("general.architecture", config.architecture);
   out.text("general.name", config.name);
-  out.u32("general.file_type", file_type(type));
+  out.u32("general.file_type", gguf_tensor_type(type).file_type);
   out.u32("general.quantization_version", 2);
   out.u32(key("block_count"), config.layers);
   out.u32(key("context_length"), config.context);
@@ -221,9 +194,28 @@ Status put_extra(const Json& metadata, const std::string& architecture, Metadata
   return {};
 }
 
-// Q8_0 needs whole blocks of 32; other rows are kept as F16.
+// What a K type becomes in rows that are no multiple of 256: the next better one of blocks of 32.
+DType with_smaller_blocks(DType type) {
+  switch (type) {
+    case DType::kQ4_K:
+      return DType::kQ5_0;
+    case DType::kQ5_K:
+      return DType::kQ5_1;
+    case DType::kQ6_K:
+      return DType::kQ8_0;
+    default:
+      return DType::kF16;
+  }
+}
+
 DType type_of_matrix(DType wanted, int64_t cols) {
-  return wanted == DType::kQ8_0 && cols % 32 != 0 ? DType::kF16 : wanted;
+  while (cols % tensor::traits(wanted).block != 0) wanted = with_smaller_blocks(wanted);
+  return wanted;
+}
+
+// The head decides between words and is read once per token: below six bits it keeps six.
+DType type_of_head(DType wanted) {
+  return wanted != DType::kQ8_0 && tensor::is_quantised(wanted) ? DType::kQ6_K : wanted;
 }
 
 std::vector<Planned> plan(const Model& model, DType type) {
@@ -232,11 +224,13 @@ std::vector<Planned> plan(const Model& model, DType type) {
   const auto& names = gguf_names();
   std::vector<Planned> tensors;
   const auto matrix = [&](std::string name, const Weight& weight, int64_t interleave_head) {
-    tensors.push_back(
-        {std::move(name), weight, type_of_matrix(type, weight.cols), false, interleave_head});
+    const bool head = name == names.head || (config.tied && name == names.embedding);
+    const DType wanted = head ? type_of_head(type) : type;
+    tensors.push_back({std::move(name), weight, type_of_matrix(wanted, weight.cols), wanted, false,
+                       interleave_head});
   };
   const auto floats = [&](std::string name, const float* data, int64_t n) {
-    tensors.push_back({std::move(name), {data, DType::kF32, 1, n}, DType::kF32, true, 0});
+    tensors.push_back({std::move(name), {data, DType::kF32, 1, n}, DType::kF32, DType::kF32, true, 0});
   };
 
   matrix(std::string(names.embedding), weights.embedding, 0);
@@ -269,28 +263,58 @@ std::string_view row_of(const Weight& weight, int64_t row) {
   return {static_cast<const char*>(weight.data) + static_cast<size_t>(row) * bytes, bytes};
 }
 
-Status write_tensor(const Planned& planned, OutputFile& file) {
+// Rows [first, first + n) as they will be in the file.
+void convert_rows(const Planned& planned, int64_t first, int64_t n, std::string& out) {
   const auto& source = planned.source;
-  std::vector<float> floats(static_cast<size_t>(source.cols));
-  std::string converted(tensor::row_bytes(planned.type, source.cols), '\0');
-  for (int64_t row = 0; row < source.rows; ++row) {
-    const int64_t from =
-        planned.interleave_head > 0 ? halves_row(row, planned.interleave_head) : row;
-    const auto stored = row_of(source, from);
-    if (source.type == planned.type) {
-      PLINTH_TRY(file.write(stored));
-      continue;
+  const size_t bytes = tensor::row_bytes(planned.type, source.cols);
+  out.resize(static_cast<size_t>(n) * bytes);
+  compute_pool().parallel_for(n, 1, [&](int64_t begin, int64_t end, int) {
+    std::vector<float> floats(static_cast<size_t>(source.cols));
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t row = first + i;
+      const int64_t from =
+          planned.interleave_head > 0 ? halves_row(row, planned.interleave_head) : row;
+      const auto stored = row_of(source, from);
+      char* to = out.data() + static_cast<size_t>(i) * bytes;
+      if (source.type == planned.type) {
+        std::copy(stored.begin(), stored.end(), to);
+        continue;
+      }
+      tensor::to_f32(stored.data(), source.type, source.cols, floats.data());
+      tensor::from_f32(floats.data(), source.cols, planned.type, to);
     }
-    tensor::to_f32(stored.data(), source.type, source.cols, floats.data());
-    tensor::from_f32(floats.data(), source.cols, planned.type, converted.data());
+  });
+}
+
+Status write_tensor(const Planned& planned, OutputFile& file) {
+  constexpr int64_t kElements = int64_t{1} << 20;  // at a time
+  const int64_t rows = std::max<int64_t>(1, kElements / std::max<int64_t>(planned.source.cols, 1));
+  std::string converted;
+  for (int64_t row = 0; row < planned.source.rows; row += rows) {
+    convert_rows(planned, row, std::min(rows, planned.source.rows - row), converted);
     PLINTH_TRY(file.write(converted));
   }
   return file.write(std::string(padded(planned.bytes()) - planned.bytes(), '\0'));
 }
 
+WriteReport report_of(const std::vector<Planned>& tensors) {
+  WriteReport report;
+  for (const auto& planned : tensors) {
+    if (!planned.vector) report.bytes[planned.type] += static_cast<int64_t>(planned.bytes());
+    if (planned.type != planned.wanted)
+      report.notes.push_back(fmt::format("{}: rows of {} are no multiple of {}: {} instead of {}",
+                                         planned.name, planned.source.cols,
+                                         tensor::traits(planned.wanted).block,
+                                         tensor::dtype_name(planned.type),
+                                         tensor::dtype_name(planned.wanted)));
+  }
+  return report;
+}
+
 }  // namespace
 
-Status write_gguf(const Path& path, const Model& model, DType type, const Json& metadata) {
+Status write_gguf(const Path& path, const Model& model, DType type, const Json& metadata,
+                  WriteReport* report) {
   PLINTH_TRY(model.config().check());
   if (model.tokenizer().size() > model.config().vocabulary)
     return invalid("{}: {} tokens for a vocabulary of {}", path.string(), model.tokenizer().size(),
@@ -301,6 +325,7 @@ Status write_gguf(const Path& path, const Model& model, DType type, const Json& 
   if (!model.chat_template().empty()) keys.text("tokenizer.chat_template", model.chat_template());
   PLINTH_TRY(put_extra(metadata, model.config().architecture, keys));
   const auto tensors = plan(model, type);
+  if (report != nullptr) *report = report_of(tensors);
   return write_atomically(path, [&](OutputFile& file) -> Status {
     PLINTH_TRY(file.write(keys.header(tensors)));
     for (const auto& planned : tensors) PLINTH_TRY(write_tensor(planned, file));
