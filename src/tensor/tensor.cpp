@@ -72,7 +72,8 @@ void to_f32(const void* data, DType type, int64_t n, float* out) {
       for (int64_t i = 0; i < n; ++i) out[i] = bf16_to_f32(load<uint16_t>(bytes + 2 * i));
       return;
     default:
-      for (int64_t i = 0; i < n; i += of.block, bytes += of.bytes) decode_block(type, bytes, out + i);
+      for (int64_t i = 0; i < n; i += of.block, bytes += of.bytes)
+        decode_block(type, bytes, out + i);
   }
 }
 

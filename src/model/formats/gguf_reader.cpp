@@ -121,11 +121,10 @@ struct ForeignType {
 
 // Of enum ggml_type, what kGgufTensorTypes does not have: known, so that a refusal can name it.
 constexpr ForeignType kForeignTypes[] = {
-    {9, "Q8_1"},     {10, "Q2_K"},   {11, "Q3_K"},    {15, "Q8_K"},   {16, "IQ2_XXS"},
-    {17, "IQ2_XS"},  {18, "IQ3_XXS"}, {19, "IQ1_S"},  {20, "IQ4_NL"}, {21, "IQ3_S"},
-    {22, "IQ2_S"},   {23, "IQ4_XS"}, {24, "I8"},      {25, "I16"},    {26, "I32"},
-    {27, "I64"},     {28, "F64"},    {29, "IQ1_M"},   {34, "TQ1_0"},  {35, "TQ2_0"},
-    {39, "MXFP4"}};
+    {9, "Q8_1"},     {10, "Q2_K"},  {11, "Q3_K"},   {15, "Q8_K"},  {16, "IQ2_XXS"}, {17, "IQ2_XS"},
+    {18, "IQ3_XXS"}, {19, "IQ1_S"}, {20, "IQ4_NL"}, {21, "IQ3_S"}, {22, "IQ2_S"},   {23, "IQ4_XS"},
+    {24, "I8"},      {25, "I16"},   {26, "I32"},    {27, "I64"},   {28, "F64"},     {29, "IQ1_M"},
+    {34, "TQ1_0"},   {35, "TQ2_0"}, {39, "MXFP4"}};
 
 // "F32, F16, ... and Q6_K".
 std::string supported_types() {
@@ -265,11 +264,9 @@ class GgufFile::Parser {
 
   Result<tensor::DType> tensor_type(std::string_view name, uint32_t id) const {
     const auto has_id = [id](const auto& type) { return type.id == id; };
-    const auto supported =
-        std::find_if(kGgufTensorTypes.begin(), kGgufTensorTypes.end(), has_id);
+    const auto supported = std::find_if(kGgufTensorTypes.begin(), kGgufTensorTypes.end(), has_id);
     if (supported != kGgufTensorTypes.end()) return supported->type;
-    const auto* foreign =
-        std::find_if(std::begin(kForeignTypes), std::end(kForeignTypes), has_id);
+    const auto* foreign = std::find_if(std::begin(kForeignTypes), std::end(kForeignTypes), has_id);
     if (foreign == std::end(kForeignTypes))
       return invalid("{}: tensor {} has unknown type {}", file_.name_, name, id);
     return make_error(Code::kUnimplemented,

@@ -172,10 +172,14 @@ TEST(Gguf, EveryQuantisedTypeKeepsTheDistributionWithinItsBound) {
   const auto exact = forward(*model, tensor::ref_ops(), ids, nullptr);
   const auto exact_few = forward(*model, tensor::ref_ops(), few, nullptr);
   // Random weights are the worst case: no logit stands out. Each bit of a code is worth about 4x.
-  for (const auto& [type, bound] :
-       {std::pair{DType::kQ8_0, 4e-4}, {DType::kQ6_K, 4e-3}, {DType::kQ5_K, 2e-2},
-        {DType::kQ5_1, 2e-2}, {DType::kQ5_0, 2e-2}, {DType::kQ4_K, 8e-2}, {DType::kQ4_1, 8e-2},
-        {DType::kQ4_0, 8e-2}}) {
+  for (const auto& [type, bound] : {std::pair{DType::kQ8_0, 4e-4},
+                                    {DType::kQ6_K, 4e-3},
+                                    {DType::kQ5_K, 2e-2},
+                                    {DType::kQ5_1, 2e-2},
+                                    {DType::kQ5_0, 2e-2},
+                                    {DType::kQ4_K, 8e-2},
+                                    {DType::kQ4_1, 8e-2},
+                                    {DType::kQ4_0, 8e-2}}) {
     const auto bytes = image(*model, type);
     const auto copy = load(bytes);
     ASSERT_TRUE(copy) << copy.error().message;

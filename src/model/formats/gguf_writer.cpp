@@ -230,7 +230,8 @@ std::vector<Planned> plan(const Model& model, DType type) {
                        interleave_head});
   };
   const auto floats = [&](std::string name, const float* data, int64_t n) {
-    tensors.push_back({std::move(name), {data, DType::kF32, 1, n}, DType::kF32, DType::kF32, true, 0});
+    tensors.push_back(
+        {std::move(name), {data, DType::kF32, 1, n}, DType::kF32, DType::kF32, true, 0});
   };
 
   matrix(std::string(names.embedding), weights.embedding, 0);
@@ -302,11 +303,10 @@ WriteReport report_of(const std::vector<Planned>& tensors) {
   for (const auto& planned : tensors) {
     if (!planned.vector) report.bytes[planned.type] += static_cast<int64_t>(planned.bytes());
     if (planned.type != planned.wanted)
-      report.notes.push_back(fmt::format("{}: rows of {} are no multiple of {}: {} instead of {}",
-                                         planned.name, planned.source.cols,
-                                         tensor::traits(planned.wanted).block,
-                                         tensor::dtype_name(planned.type),
-                                         tensor::dtype_name(planned.wanted)));
+      report.notes.push_back(
+          fmt::format("{}: rows of {} are no multiple of {}: {} instead of {}", planned.name,
+                      planned.source.cols, tensor::traits(planned.wanted).block,
+                      tensor::dtype_name(planned.type), tensor::dtype_name(planned.wanted)));
   }
   return report;
 }

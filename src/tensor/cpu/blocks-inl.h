@@ -81,7 +81,8 @@ HWY_INLINE void scale_bytes(const uint8_t* bytes, int n, float factor, float* ou
 
 // How to read a stored type. A unit is what its layout repeats: kBlocks blocks of 32 in kBytes.
 //   codes()   the codes of one block; signed bytes where kSigned, else an element is code - kOffset
-//   scales()  kRuns per block: one for 32 elements, or two for 16 each; where kShifted, also what is
+//   scales()  kRuns per block: one for 32 elements, or two for 16 each; where kShifted, also what
+//   is
 //             added to every element of a block
 template <DType kType>
 struct Packed;

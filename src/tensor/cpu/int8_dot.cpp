@@ -160,8 +160,7 @@ void round_row(const float* x, int64_t k, DType type, float* memory) {
     for (int p = 0; p < kParts; ++p) {
       const auto codes = hn::LoadU(SignedBytes(), out.codes + at + p * kByteLanes);
       const WordVector fours = dot_bytes(hn::Set(Bytes(), 1), codes, hn::Zero(dw));
-      hn::StoreU(hn::Mul(fours, hn::Set(dw, -offset)), dw,
-                 out.start + at / 4 + p * kWordLanes);
+      hn::StoreU(hn::Mul(fours, hn::Set(dw, -offset)), dw, out.start + at / 4 + p * kWordLanes);
       total = hn::Add(total, fours);
     }
     const float scale =
@@ -199,8 +198,8 @@ HWY_INLINE FloatVector add_block(const ByteVector codes[kParts], const Rounded& 
 
 // out[i * out_stride + r] (+)= x row i . w row r, for r < w_rows <= kW.
 //
-// kW rows of the weight are as many streams for the memory prefetchers; the sums of kW * kX, at most
-// 8, stay in registers beside the codes of one block.
+// kW rows of the weight are as many streams for the memory prefetchers; the sums of kW * kX, at
+// most 8, stay in registers beside the codes of one block.
 template <class P, int kX, int kW>
 HWY_NOINLINE void int8_tile(const Rounded* x, const uint8_t* const* w, int64_t k, float* out,
                             int64_t out_stride, int64_t w_rows, bool add) {
@@ -246,11 +245,11 @@ HWY_NOINLINE void int8_tile(const Rounded* x, const uint8_t* const* w, int64_t k
   }
 }
 
-// x_rows rows of x, a multiple of kX, against the weight's rows [begin, end): kW of them at a time, so
-// that they are still in L1 for the next kX rows of x.
+// x_rows rows of x, a multiple of kX, against the weight's rows [begin, end): kW of them at a time,
+// so that they are still in L1 for the next kX rows of x.
 template <class P, int kX, int kW>
-HWY_INLINE void int8_tiles(float* rounded, int64_t x_rows, const Weight& w, Matrix y,
-                           bool add, int64_t begin, int64_t end) {
+HWY_INLINE void int8_tiles(float* rounded, int64_t x_rows, const Weight& w, Matrix y, bool add,
+                           int64_t begin, int64_t end) {
   const int64_t row = static_cast<int64_t>(row_bytes(w.type, w.cols));
   const auto* base = static_cast<const uint8_t*>(w.data);
   for (int64_t n = begin; n < end; n += kW) {
@@ -260,8 +259,7 @@ HWY_INLINE void int8_tiles(float* rounded, int64_t x_rows, const Weight& w, Matr
     for (int64_t first = 0; first < x_rows; first += kX) {
       Rounded x[kX];
       for (int i = 0; i < kX; ++i)
-        x[i] = Rounded::at(rounded + (first + i) * Rounded::floats(w.cols),
-                           w.cols);
+        x[i] = Rounded::at(rounded + (first + i) * Rounded::floats(w.cols), w.cols);
       int8_tile<P, kX, kW>(x, rows, w.cols, y.row(first) + n, y.stride, w_rows, add);
     }
   }

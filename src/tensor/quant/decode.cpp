@@ -67,7 +67,8 @@ void decode_k(const Block& block, const Code& code, float* out) {
 }
 
 void decode(const BlockQ4_K& block, float* out) {
-  decode_k(block, [&](int j, int i) { return nibble_of_pair(block.low, j, i); }, out);
+  decode_k(
+      block, [&](int j, int i) { return nibble_of_pair(block.low, j, i); }, out);
 }
 
 void decode(const BlockQ5_K& block, float* out) {

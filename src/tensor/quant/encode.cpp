@@ -132,8 +132,8 @@ void choose_six_bits(const float* x, const Weights& w, int high, const Fit* want
     for (int s = std::max(0, scale - 1); s <= std::min(63, scale + 1); ++s) {
       for (int k = std::max(0, minimum - 1); k <= std::min(63, minimum + 1); ++k) {
         int8_t tried[kBlock];
-        const double error = encode_with(out.fit(s, k), {0, high}, block_of(x, j),
-                                         block_of(w.data(), j), tried);
+        const double error =
+            encode_with(out.fit(s, k), {0, high}, block_of(x, j), block_of(w.data(), j), tried);
         if (!(error < best)) continue;
         best = error;
         out.six.scale[j] = static_cast<uint8_t>(s);

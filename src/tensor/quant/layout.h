@@ -1,5 +1,5 @@
-// The quantised blocks of GGUF, byte by byte. All fields are little-endian, blocks follow each other
-// without gaps, and nothing is aligned: every field here is bytes.
+// The quantised blocks of GGUF, byte by byte. All fields are little-endian, blocks follow each
+// other without gaps, and nothing is aligned: every field here is bytes.
 //
 // Source: ggml-common.h and docs/gguf.md of ggml-org/ggml. In the comments q is a code, d and m are
 // F16 fields, and "low then high" means that byte i holds element i in its low four bits and the

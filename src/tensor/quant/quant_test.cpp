@@ -26,8 +26,7 @@ std::string lower(std::string_view name) {
 }
 
 std::string golden(const std::string& file) {
-  const auto bytes =
-      read_file(Path(PLINTH_SOURCE_DIR) / "tests" / "golden" / "quant" / file);
+  const auto bytes = read_file(Path(PLINTH_SOURCE_DIR) / "tests" / "golden" / "quant" / file);
   PLINTH_CHECK(bytes.has_value(), "{}", bytes.error().message);
   return *bytes;
 }
