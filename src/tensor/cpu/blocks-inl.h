@@ -259,7 +259,7 @@ HWY_INLINE void with_packed(DType type, const Body& body) {
     case DType::kBF16:
       break;
   }
-  PLINTH_CHECK(false, "{} has no blocks", dtype_name(type));
+  PLINTH_CHECK(false, "element type {} has no blocks", static_cast<int>(type));
 }
 
 // Bytes of a unit.
