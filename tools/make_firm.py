@@ -693,8 +693,8 @@ def build(out):
     planted["boilerplate"] = {"count": len(pages), "files": pages, "detail": BOILERPLATE}
     planted["spam"] = {"count": len(flagged("spam")), "files": flagged("spam"),
                        "detail": "gambling, loans, keyword stuffing: the whole document must be dropped"}
-    demo = {"question": "电梯里有人被困，困人救援最晚多久要到场？", "expect": fb.facts["困人救援.到场时限"].value,
-            "source": "raw/常见问题/员工常见问题.md"}
+    demo = {"question": "仓库的借用工具，归还时限是多久？", "expect": fb.facts["借用工具.归还时限"].value,
+            "source": "raw/会议纪要/2025年备件仓库专题会.md"}
     exam = make_exam(fb, texts)
 
     shutil.rmtree(os.path.join(out, "raw"), ignore_errors=True)

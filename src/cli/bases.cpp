@@ -17,6 +17,14 @@ Result<std::shared_ptr<const model::Model>> open_base(const std::string& name, c
                    name, kEmbeddedBase);
 }
 
+Result<std::shared_ptr<const text::Tokenizer>> open_tokenizer(const std::string& name,
+                                                              const Path& home) {
+  if (name != kEmbeddedBase && std::filesystem::exists(name)) return model::open_tokenizer(name);
+  PLINTH_TRY(const auto base, open_base(name, home));
+  // The tokenizer lives in its base: the pointer keeps the whole base.
+  return std::shared_ptr<const text::Tokenizer>(base, &base->tokenizer());
+}
+
 Result<Loaded> open_model(const std::string& name, const Path& home) {
   // A path may itself contain '+': the whole name is tried first.
   const auto plus = name.rfind('+');

@@ -17,6 +17,10 @@ namespace plinth::cli {
 
 inline constexpr const char* kEmbeddedBase = "plinth-zh-base";
 
+// The tokenizer of a base, by the same names; also a path to a tokenizer file alone.
+Result<std::shared_ptr<const text::Tokenizer>> open_tokenizer(const std::string& name,
+                                                              const Path& home);
+
 struct Loaded {
   std::shared_ptr<const model::Model> base;
   std::shared_ptr<const model::Adapter> adapter;  // null: the plain base

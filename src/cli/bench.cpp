@@ -19,6 +19,7 @@ struct Options {
   std::string model = kEmbeddedBase;
   int64_t repeats = 5;
   int64_t rank = 16;
+  Path file;  // tokenize: the text; without one, what the model itself writes
 };
 
 // One figure and the machine's limit for it: of_bound says how near it is.
@@ -32,6 +33,26 @@ struct Row {
 double median(std::vector<double> values) {
   std::nth_element(values.begin(), values.begin() + std::ssize(values) / 2, values.end());
   return values[values.size() / 2];
+}
+
+// Encodes and decodes the text on this thread; checks that it comes back when it should.
+Result<std::vector<Row>> tokenize_rows(const text::Tokenizer& tokenizer, const std::string& text,
+                                       int64_t repeats) {
+  const auto& spec = tokenizer.spec();
+  const bool exact =
+      spec.algorithm == text::Algorithm::kByteBpe && !spec.nfc && spec.matching.empty();
+  std::vector<double> encode, decode;
+  for (int64_t i = 0; i < repeats; ++i) {
+    const Stopwatch watch;
+    const auto ids = tokenizer.encode(text, false);
+    const double middle = watch.seconds();
+    const auto back = tokenizer.decode(ids);
+    if (exact && back != text) return internal_error("tokenize: the text did not come back");
+    encode.push_back(static_cast<double>(text.size()) * 1e-6 / middle);
+    decode.push_back(static_cast<double>(text.size()) * 1e-6 / (watch.seconds() - middle));
+  }
+  return std::vector<Row>{{"encode, one thread", median(encode), "MB/s", 0},
+                          {"decode, one thread", median(decode), "MB/s", 0}};
 }
 
 class Bench {
@@ -204,18 +225,7 @@ class Bench {
     PLINTH_TRY(const auto answer, engine_->generate(std::move(request)));
     std::string text;
     while (text.size() < (size_t{4} << 20)) text += answer.text + "\n";
-    std::vector<double> encode, decode;
-    for (int64_t i = 0; i < options_.repeats; ++i) {
-      const Stopwatch watch;
-      const auto ids = loaded_.base->tokenizer().encode(text, false);
-      const double middle = watch.seconds();
-      const auto back = loaded_.base->tokenizer().decode(ids);
-      if (back != text) return internal_error("tokenize: the text did not come back");
-      encode.push_back(static_cast<double>(text.size()) * 1e-6 / middle);
-      decode.push_back(static_cast<double>(text.size()) * 1e-6 / (watch.seconds() - middle));
-    }
-    return std::vector<Row>{{"encode, one thread", median(encode), "MB/s", 0},
-                            {"decode, one thread", median(decode), "MB/s", 0}};
+    return tokenize_rows(loaded_.base->tokenizer(), text, options_.repeats);
   }
 
   Options options_;
@@ -225,10 +235,8 @@ class Bench {
   Rng rng_{1};
 };
 
-Status run(const Options& options, const Context& context) {
-  PLINTH_TRY(auto bench, Bench::open(options, context));
-  PLINTH_TRY(const auto rows, bench.run());
-  if (context.json) {
+void print(const Machine& machine, const std::vector<Row>& rows, bool json) {
+  if (json) {
     Json list = Json::array();
     for (const auto& row : rows)
       list.push_back({{"name", row.name},
@@ -236,17 +244,30 @@ Status run(const Options& options, const Context& context) {
                       {"unit", row.unit},
                       {"bound", row.bound > 0 ? Json(row.bound) : Json()},
                       {"of_bound", row.bound > 0 ? Json(row.value / row.bound) : Json()}});
-    fmt::print("{}\n", to_text({{"machine", to_json(bench.machine())}, {"rows", list}}));
-    return {};
+    fmt::print("{}\n", to_text({{"machine", to_json(machine)}, {"rows", list}}));
+    return;
   }
-  fmt::print("{}: {} threads, {}, {:.1f} GB/s, {:.0f} GFLOP/s\n", bench.machine().cpu,
-             bench.machine().threads, bench.machine().simd, bench.machine().read_gb_per_s,
-             bench.machine().gflop_per_s);
+  fmt::print("{}: {} threads, {}, {:.1f} GB/s, {:.0f} GFLOP/s\n", machine.cpu, machine.threads,
+             machine.simd, machine.read_gb_per_s, machine.gflop_per_s);
   for (const auto& row : rows) {
     fmt::print("{:<36} {:>10.1f} {}", row.name, row.value, row.unit);
     if (row.bound > 0) fmt::print("   {:5.1f} % of {:.1f}", 100 * row.value / row.bound, row.bound);
     fmt::print("\n");
   }
+}
+
+Status run(const Options& options, const Context& context) {
+  // A tokenizer needs no engine, and a tokenizer file has none.
+  if (options.name == "tokenize" && !options.file.empty()) {
+    PLINTH_TRY(const auto tokenizer, open_tokenizer(options.model, context.home));
+    PLINTH_TRY(const auto text, read_file(options.file));
+    PLINTH_TRY(const auto rows, tokenize_rows(*tokenizer, text, options.repeats));
+    print(measure_machine(), rows, context.json);
+    return {};
+  }
+  PLINTH_TRY(auto bench, Bench::open(options, context));
+  PLINTH_TRY(const auto rows, bench.run());
+  print(bench.machine(), rows, context.json);
   return {};
 }
 
@@ -261,6 +282,9 @@ void add_bench(Command& root, const Context& context) {
   command.option("--repeats", options->repeats, "rounds after the warm-up; the median is shown", 1,
                  1000);
   command.option("--rank", options->rank, "rank of the lora bench's adapters", 1, 256);
+  command.option("--file", options->file,
+                 "the text of the tokenize bench; the model may then be a "
+                 "tokenizer.json or tokenizer.model");
   command.action([options, &context] { return run(*options, context); });
 }
 

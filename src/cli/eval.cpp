@@ -39,8 +39,12 @@ Result<Examinee> prepare(const std::string& model, const Options& options, const
   examinee.options.seed = static_cast<uint64_t>(options.seed);
   if (!examinee.loaded.base->chat_template().empty()) {
     PLINTH_TRY(const auto render, chat_renderer(examinee.loaded.base));
-    examinee.options.prompt = [render](std::string_view question) {
-      return render(Json::array({{{"role", "user"}, {"content", question}}}), true);
+    examinee.options.stop_tokens = text::turn_ends(examinee.loaded.base->tokenizer());
+    examinee.options.prompt = [render, base = examinee.loaded.base](
+                                  std::string_view question) -> Result<std::vector<int32_t>> {
+      PLINTH_TRY(const auto chat,
+                 render(Json::array({{{"role", "user"}, {"content", question}}}), true));
+      return text::encode_chat(chat, base->tokenizer());
     };
   }
   return examinee;

@@ -14,6 +14,7 @@ struct Options {
   Path file;
   std::string ids;
   bool special = false;
+  bool whole = false;
 };
 
 Result<std::string> read_input(const Path& file) {
@@ -25,9 +26,10 @@ Result<std::string> read_input(const Path& file) {
 }
 
 Status tokenize(const Options& options, const Context& context) {
-  PLINTH_TRY(const auto base, open_base(options.model, context.home));
+  PLINTH_TRY(const auto tokenizer, open_tokenizer(options.model, context.home));
   PLINTH_TRY(const auto text, read_input(options.file));
-  const auto ids = base->tokenizer().encode(text, options.special);
+  const auto ids = options.whole ? tokenizer->encode_whole(text, options.special)
+                                 : tokenizer->encode(text, options.special);
   if (context.json) {
     fmt::print("{}\n", to_text({{"ids", ids}}));
   } else {
@@ -38,14 +40,14 @@ Status tokenize(const Options& options, const Context& context) {
 }
 
 Status detokenize(const Options& options, const Context& context) {
-  PLINTH_TRY(const auto base, open_base(options.model, context.home));
+  PLINTH_TRY(const auto tokenizer, open_tokenizer(options.model, context.home));
   std::string ids_text = options.ids;
   if (!options.file.empty()) {
     PLINTH_TRY(const auto text, read_input(options.file));
     ids_text = text;
   }
-  PLINTH_TRY(const auto ids, parse_ids(ids_text, base->tokenizer().size()));
-  const std::string bytes = base->tokenizer().decode(ids, options.special);
+  PLINTH_TRY(const auto ids, parse_ids(ids_text, tokenizer->size()));
+  const std::string bytes = tokenizer->decode(ids, options.special);
   std::fwrite(bytes.data(), 1, bytes.size(), stdout);
   return {};
 }
@@ -56,14 +58,17 @@ void add_tokenize(Command& root, const Context& context) {
   auto options = std::make_shared<Options>();
   auto command = root.add("tokenize", "token ids of a text",
                           "plinth tokenize plinth-zh-base --file README.md --json");
-  command.option("MODEL", options->model, "a base's name or path", true);
+  command.option("MODEL", options->model,
+                 "a base's name or path, a tokenizer.json or tokenizer.model", true);
   command.option("--file", options->file, "the text, - for standard input", true);
   command.flag("--special", options->special, "recognise special tokens in the text");
+  command.flag("--whole", options->whole, "add what the model expects around a text (BOS, EOS)");
   command.action([options, &context] { return tokenize(*options, context); });
 
   auto back = root.add("detokenize", "the bytes of token ids",
                        "plinth detokenize plinth-zh-base --ids 312,87,9");
-  back.option("MODEL", options->model, "a base's name or path", true);
+  back.option("MODEL", options->model, "a base's name or path, a tokenizer.json or tokenizer.model",
+              true);
   back.option("--ids", options->ids,
               "ids separated by commas or spaces, or what tokenize --json printed");
   back.option("--file", options->file, "the same from a file, - for standard input");

@@ -63,6 +63,9 @@ Status run(const Options& options, const Context& context) {
                                 {"heldout_before", summary.heldout_before},
                                 {"heldout", summary.heldout},
                                 {"best_step", summary.best_step},
+                                {"general_before", summary.general_before},
+                                {"general", summary.general},
+                                {"strength", summary.strength},
                                 {"tokens_per_s", summary.tokens_per_s},
                                 {"data", to_json(summary.data)},
                                 {"replay", to_json(summary.replay)}}));
@@ -77,6 +80,9 @@ Status run(const Options& options, const Context& context) {
   fmt::print("{}: {} steps, held-out {:.3f} -> {:.3f} nats/token (step {})\n",
              summary.adapter.string(), summary.steps, summary.heldout_before, summary.heldout,
              summary.best_step);
+  if (summary.general >= 0)
+    fmt::print("general rows not trained on: {:.3f} -> {:.3f} nats/token, strength {:.2f}\n",
+               summary.general_before, summary.general, summary.strength);
   return {};
 }
 

@@ -165,7 +165,7 @@ void StepRunner::run(std::span<const Segment> segments, const LogitsSink& sink) 
   if (rows == 0) return;
   const auto& config = model_->config();
   const Matrix hidden = hidden_.as(rows, config.width);
-  ops_->embed(tokens_, model_->weights().embedding, hidden);
+  model::embed_tokens(*model_, *ops_, tokens_, positions_, hidden);
   PagedAttention attention(*this);
   SegmentedAdapters adapters(*this);
   for (int64_t layer = 0; layer < config.layers; ++layer)
@@ -196,7 +196,7 @@ void StepRunner::run_head(std::span<const Segment> segments, const LogitsSink& s
     if (gathered == 0) return;
     const Matrix in = head_in_.as(gathered, config.width);
     const Matrix logits = logits_.as(gathered, config.vocabulary);
-    ops_->rms_norm(in, model_->weights().final_norm, config.rms_eps, in, nullptr);
+    model::final_norm(*model_, *ops_, in, in, nullptr);
     ops_->linear(in, model_->weights().head, logits, false);
     int64_t begin = 0;
     for (const Part& part : parts) {

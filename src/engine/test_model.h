@@ -42,12 +42,12 @@ class ByteTokenizer : public text::Tokenizer {
 
   int32_t special_id(std::string_view) const override { return -1; }
 
-  const text::BpeSpec& spec() const override { return spec_; }
+  const text::TokenizerSpec& spec() const override { return spec_; }
 
   std::string to_json() const override { return "{}"; }
 
  private:
-  text::BpeSpec spec_;
+  text::TokenizerSpec spec_;
 };
 
 inline model::ModelConfig tiny_config() {

@@ -23,6 +23,31 @@ std::string folded(std::string_view utf8) {
   return U_FAILURE(status) ? std::string(utf8) : out;
 }
 
+bool is_word(char32_t c) {
+  return c < 0x80 && u_isalnum(static_cast<UChar32>(c));
+}
+
+bool is_digit(char32_t c) {
+  return c >= U'0' && c <= U'9';
+}
+
+// Whether a number or Latin word goes on across the border between text[at - 1] and text[at].
+bool cuts_a_word(std::u32string_view text, size_t at) {
+  if (at == 0 || at >= text.size()) return false;
+  const char32_t left = text[at - 1];
+  const char32_t right = text[at];
+  if (is_word(left) && is_word(right)) return true;
+  const auto is_mark = [](char32_t c) { return c == U'.' || c == U','; };
+  return (is_mark(left) && is_digit(right) && at >= 2 && is_digit(text[at - 2])) ||
+         (is_mark(right) && is_digit(left) && at + 1 < text.size() && is_digit(text[at + 1]));
+}
+
+std::u32string without_spaces(std::string_view utf8) {
+  std::u32string points = code_points(folded(utf8));
+  std::erase_if(points, [](char32_t c) { return u_isUWhiteSpace(static_cast<UChar32>(c)) != 0; });
+  return points;
+}
+
 }  // namespace
 
 std::u32string code_points(std::string_view utf8) {
@@ -49,6 +74,15 @@ std::u32string normalised(std::string_view utf8) {
     return u_isUWhiteSpace(point) || u_ispunct(point) || u_iscntrl(point);
   });
   return points;
+}
+
+bool states(std::string_view answer, std::string_view wanted) {
+  const std::u32string text = without_spaces(answer);
+  const std::u32string part = without_spaces(wanted);
+  if (part.empty()) return false;
+  for (size_t at = text.find(part); at != std::u32string::npos; at = text.find(part, at + 1))
+    if (!cuts_a_word(text, at) && !cuts_a_word(text, at + part.size())) return true;
+  return false;
 }
 
 double character_f1(std::u32string_view a, std::u32string_view b) {

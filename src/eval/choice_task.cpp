@@ -12,13 +12,12 @@ namespace {
 constexpr size_t kItemsAtOnce = 128;
 
 Result<std::vector<int32_t>> prompt_tokens(const TaskContext& context, const Item& item) {
-  auto prompt = context.options.prompt(item.question);
-  if (!prompt) {
-    return Error{prompt.error().code, fmt::format("{} item {}: {}", context.suite.name, item.id,
-                                                  prompt.error().message)};
+  auto tokens = context.options.prompt(item.question);
+  if (!tokens) {
+    return Error{tokens.error().code, fmt::format("{} item {}: {}", context.suite.name, item.id,
+                                                  tokens.error().message)};
   }
-  auto tokens = context.engine.model().tokenizer().encode(*prompt, /*parse_special=*/true);
-  if (tokens.empty())
+  if (tokens->empty())
     return invalid("{} item {}: the prompt is empty", context.suite.name, item.id);
   return tokens;
 }

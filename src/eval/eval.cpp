@@ -88,8 +88,12 @@ Result<SuiteResult> run_suite(engine::Engine& engine,
   SuiteResult result{.suite = suite.name, .kind = suite.kind};
   const TaskContext context{engine, adapter, options, suite};
   PLINTH_TRY(result.items, run_items(context));
-  for (size_t i = 0; i < result.items.size(); ++i)
-    result.items[i].kind = suite.kind == SuiteKind::kExam ? suite.items[i].kind : suite.kind;
+  for (size_t i = 0; i < result.items.size(); ++i) {
+    ItemResult& item = result.items[i];
+    item.kind = suite.kind == SuiteKind::kExam ? suite.items[i].kind : suite.kind;
+    if (suite.kind == SuiteKind::kExam && item.kind == SuiteKind::kShort)
+      item.score = item.contains;
+  }
   switch (suite.kind) {
     case SuiteKind::kChoice:
       result.metric = "accuracy";

@@ -5,9 +5,12 @@
 //           rendered prompt. Metric `accuracy`: the answer with the highest log-likelihood per
 //           character is the right one (`accuracy_raw`: without the division, reported beside it).
 //   short   a question and the accepted answers; greedy generation. Metric `exact_match` after
-//           normalisation (NFKC, lower case, spaces and punctuation dropped); `contains` and `f1`
-//           (over characters) are reported beside it.
-//   exam    choice and short questions together. Metric `correct`: each item by its kind's metric.
+//           normalisation (NFKC, lower case, spaces and punctuation dropped); `contains` (the
+//           accepted answer whole: 4 is not in 14) and `f1` (over characters) are reported
+//           beside it.
+//   exam    choice and short questions together. Metric `correct`: a choice by its accuracy, a
+//           short answer by whether it states an accepted one (`contains`): a sentence that gives
+//           the right value is a right answer.
 //   text    documents; each starts after the tokenizer's bos (or eos, where there is no bos), and
 //           every token is scored once, with at least half a window of what precedes it. Metric
 //           `bits_per_character`, over Unicode code points: lower is better.
@@ -33,17 +36,18 @@
 
 namespace plinth::eval {
 
-// Turns a question into the prompt that serving would build (chat template, system prompt), so that
-// a model is measured as it will be used.
-using PromptMaker = std::function<Result<std::string>(std::string_view question)>;
+// Turns a question into the tokens that serving would put before the model (chat template, system
+// prompt), so that a model is measured as it will be used.
+using PromptMaker = std::function<Result<std::vector<int32_t>>(std::string_view question)>;
 
 struct EvalOptions {
-  PromptMaker prompt = {};             // choice and short suites
-  int64_t answer_tokens_max = 64;      // of a short answer
-  std::vector<std::string> stop = {};  // ends a short answer
-  int64_t window_tokens = 512;         // of a text suite, capped by the context
-  int resamples = 1000;                // of the bootstrap
-  uint64_t seed = 1;                   // of the bootstrap
+  PromptMaker prompt = {};                // choice and short suites
+  int64_t answer_tokens_max = 64;         // of a short answer
+  std::vector<std::string> stop = {};     // ends a short answer
+  std::vector<int32_t> stop_tokens = {};  // likewise, besides the tokenizer's eos: turn ends
+  int64_t window_tokens = 512;            // of a text suite, capped by the context
+  int resamples = 1000;                   // of the bootstrap
+  uint64_t seed = 1;                      // of the bootstrap
   // Called after each part of the suite with items done and items in all.
   std::function<void(int64_t done, int64_t total)> progress = {};
 };

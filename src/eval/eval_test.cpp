@@ -66,9 +66,10 @@ std::unique_ptr<engine::Engine> start(const std::shared_ptr<const model::Model>&
   return *std::move(engine);
 }
 
-EvalOptions options() {
-  return {.prompt = [](std::string_view question) -> Result<std::string> {
-            return "Q: " + std::string(question) + "\nA: ";
+EvalOptions options(const engine::Engine& engine) {
+  return {.prompt = [&engine](std::string_view question) -> Result<std::vector<int32_t>> {
+            return engine.model().tokenizer().encode("Q: " + std::string(question) + "\nA: ",
+                                                     false);
           },
           .answer_tokens_max = 3};
 }
@@ -85,7 +86,7 @@ TEST(Eval, ChoicePrefersWhatTheModelPrefers) {
     {"id": "right", "question": "?", "choices": ["no", "yy"], "answer": 1}
     {"id": "wrong", "question": "?", "choices": ["no", "yy", "my"], "answer": 0}
     {"id": "normalised", "question": "?", "choices": ["x", "xxy"], "answer": 1})"),
-                                options());
+                                options(*engine));
   ASSERT_TRUE(result) << result.error().message;
   EXPECT_EQ(result->metric, "accuracy");
   EXPECT_NEAR(result->interval.mean, 2.0 / 3, 1e-12);
@@ -102,13 +103,23 @@ TEST(Eval, ShortAnswersAreComparedWithoutCaseSpaceAndPunctuation) {
     {"id": "1", "question": "?", "answer": ["no", "Ｙ, y y。"]}
     {"id": "2", "question": "?", "answer": "yy"}
     {"id": "3", "question": "?", "answer": "n"})"),
-                                options());
+                                options(*engine));
   ASSERT_TRUE(result) << result.error().message;
   EXPECT_NEAR(result->interval.mean, 1.0 / 3, 1e-12);
-  EXPECT_NEAR(result->secondary, 2.0 / 3, 1e-12);
+  EXPECT_NEAR(result->secondary, 1.0 / 3, 1e-12) << "yy is no part of the word yyy";
   EXPECT_EQ(result->items[0].prediction, "yyy");
   EXPECT_NEAR(result->items[1].f1, 0.8, 1e-12);
   EXPECT_EQ(result->items[2].f1, 0);
+}
+
+TEST(Eval, AShortAnswerEndsWithItsTurn) {
+  const auto engine = start(y_sayer());
+  auto ending = options(*engine);
+  ending.stop_tokens = {'y'};
+  const auto result =
+      run_suite(*engine, nullptr, suite_of(R"({"question": "?", "answer": "y"})"), ending);
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_EQ(result->items[0].prediction, "");
 }
 
 TEST(Eval, AnExamKeepsItsOrderAndJudgesEachItemByItsKind) {
@@ -118,7 +129,7 @@ TEST(Eval, AnExamKeepsItsOrderAndJudgesEachItemByItsKind) {
     {"id": "2", "question": "?", "choices": ["no", "yy"], "answer": 1}
     {"id": "3", "question": "?", "answer": "n"}
     {"id": "4", "question": "?", "choices": ["no", "yy"], "answer": 0})"),
-                                options());
+                                options(*engine));
   ASSERT_TRUE(result) << result.error().message;
   EXPECT_EQ(result->metric, "correct");
   EXPECT_EQ(result->interval.mean, 0.5);
@@ -132,8 +143,9 @@ TEST(Eval, AnExamKeepsItsOrderAndJudgesEachItemByItsKind) {
 
 TEST(Eval, BitsPerCharacterAreTheSumByHand) {
   const auto engine = start(y_sayer());
-  const auto result = run_suite(
-      *engine, nullptr, suite_of("{\"text\": \"yxyy\"}\n{\"text\": \"\xE4\xB8\xADy\"}"), options());
+  const auto result =
+      run_suite(*engine, nullptr, suite_of("{\"text\": \"yxyy\"}\n{\"text\": \"\xE4\xB8\xADy\"}"),
+                options(*engine));
   ASSERT_TRUE(result) << result.error().message;
   EXPECT_NEAR(result->items[0].score, (3 * kBitsOfY + kBitsOfOther) / 4, 1e-4);
   EXPECT_NEAR(result->items[1].score, (kBitsOfY + 3 * kBitsOfOther) / 2, 1e-4)
@@ -160,7 +172,7 @@ TEST(Eval, WindowsScoreEveryTokenOnceWithHalfAWindowOfContext) {
 
 TEST(Eval, LongDocumentsCountEveryToken) {
   const auto engine = start(y_sayer());
-  EvalOptions narrow = options();
+  EvalOptions narrow = options(*engine);
   narrow.window_tokens = 16;
   const std::string text = std::string(100, 'y') + std::string(50, 'n');
   const auto suite = parse_text_suite(text, "suite");
@@ -172,7 +184,8 @@ TEST(Eval, LongDocumentsCountEveryToken) {
 TEST(Eval, BitsOfADocumentInOneWindowAreThoseOfScoring) {
   const auto engine = start(engine::random_model(engine::tiny_config(), 3, 0.5));
   const std::string text = "any old text, short enough";
-  const auto result = run_suite(*engine, nullptr, *parse_text_suite(text, "suite"), options());
+  const auto result =
+      run_suite(*engine, nullptr, *parse_text_suite(text, "suite"), options(*engine));
   std::vector<int32_t> tokens{256};
   for (const char c : text) tokens.push_back(static_cast<unsigned char>(c));
   const auto scores = engine->score({{.tokens = tokens, .first_scored = 1}});
@@ -185,9 +198,9 @@ TEST(Eval, RunsAreRepeatableAndAdaptersMatter) {
   const auto engine = start(engine::random_model(engine::tiny_config(), 3, 0.5));
   const auto adapter = engine::random_adapter(engine::tiny_config(), 4, 1, "one");
   const auto suite = parse_text_suite("some text\n\nand more of it", "suite");
-  const auto a = run_suite(*engine, nullptr, *suite, options());
-  const auto b = run_suite(*engine, nullptr, *suite, options());
-  const auto tuned = run_suite(*engine, adapter, *suite, options());
+  const auto a = run_suite(*engine, nullptr, *suite, options(*engine));
+  const auto b = run_suite(*engine, nullptr, *suite, options(*engine));
+  const auto tuned = run_suite(*engine, adapter, *suite, options(*engine));
   EXPECT_EQ(a->interval.mean, b->interval.mean);
   EXPECT_EQ(a->interval.lo, b->interval.lo);
   EXPECT_GT(std::abs(a->interval.mean - tuned->interval.mean), 1e-3);
@@ -198,12 +211,13 @@ TEST(Eval, ErrorsNameTheItem) {
   const std::string question(200, 'q');
   const auto suite = suite_of(R"({"id": "long", "question": ")" + question +
                               R"(", "choices": ["a", "b"], "answer": 0})");
-  const auto choice = run_suite(*engine, nullptr, suite, options());
+  const auto choice = run_suite(*engine, nullptr, suite, options(*engine));
   EXPECT_EQ(choice.error().message,
             "suite item long: prompt and choice 0 are 208 tokens, the context holds 128");
-  const auto answer = run_suite(
-      *engine, nullptr,
-      suite_of(R"({"id": "long", "question": ")" + question + R"(", "answer": "a"})"), options());
+  const auto answer =
+      run_suite(*engine, nullptr,
+                suite_of(R"({"id": "long", "question": ")" + question + R"(", "answer": "a"})"),
+                options(*engine));
   EXPECT_EQ(answer.error().message,
             "suite item long: 207 tokens do not fit: the context holds 128, the KV cache 4096");
   EXPECT_FALSE(run_suite(*engine, nullptr, suite, {}));
@@ -214,7 +228,7 @@ TEST(Eval, WritesResultAndItems) {
   const auto suite = suite_of(R"(
     {"id": "a", "question": "?", "answer": "yyy"}
     {"id": "b", "question": "?", "answer": "n"})");
-  const auto result = run_suite(*engine, nullptr, suite, options());
+  const auto result = run_suite(*engine, nullptr, suite, options(*engine));
   const auto folder = TempDirectory::create();
   ASSERT_TRUE(write_result(folder->path() / "out", *result));
   const auto summary =
@@ -234,6 +248,20 @@ TEST(Characters, NormalisationDropsWhatDoesNotMatter) {
   EXPECT_EQ(normalised("ABC, d-e!"), U"abcde");
   EXPECT_EQ(normalised("\xFF"), U"\uFFFD");
   EXPECT_EQ(count_characters("a中\xF0\x9F\x98\x80"), 3);
+}
+
+TEST(Characters, AStatedAnswerStandsWhole) {
+  EXPECT_TRUE(states("制动间隙是 0.35 毫米。", "0.35毫米"));
+  EXPECT_TRUE(states("是,23分钟", "23分钟"));
+  EXPECT_TRUE(states("云垫Ｒ07。", "云垫r07"));
+  EXPECT_FALSE(states("14毫米", "4毫米"));
+  EXPECT_FALSE(states("10.4毫米", "4毫米"));
+  EXPECT_FALSE(states("1,200元", "200元"));
+  EXPECT_FALSE(states("每12.5", "12"));
+  EXPECT_TRUE(states("先14毫米,后4毫米", "4毫米"));
+  EXPECT_FALSE(states("XR07", "R07"));
+  EXPECT_FALSE(states("", "4"));
+  EXPECT_FALSE(states("4", " "));
 }
 
 TEST(Characters, F1CountsSharedCharacters) {

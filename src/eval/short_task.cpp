@@ -46,7 +46,7 @@ ItemResult judge_item(const Item& item, std::string answer) {
   for (const auto& accepted : item.answers) {
     const std::u32string wanted = normalised(accepted);
     if (given == wanted) result.score = 1;
-    if (given.find(wanted) != std::u32string::npos) result.contains = 1;
+    if (given == wanted || states(answer, accepted)) result.contains = 1;
     result.f1 = std::max(result.f1, character_f1(given, wanted));
   }
   result.prediction = std::move(answer);
@@ -99,14 +99,15 @@ Result<std::vector<ItemResult>> run_short(const TaskContext& context) {
         return Error{error.code,
                      fmt::format("{} item {}: {}", context.suite.name, items[i].id, error.message)};
       };
-      const auto prompt = context.options.prompt(items[i].question);
+      auto prompt = context.options.prompt(items[i].question);
       if (!prompt) return named(prompt.error());
       engine::Request request;
-      request.prompt = context.engine.model().tokenizer().encode(*prompt, /*parse_special=*/true);
+      request.prompt = *std::move(prompt);
       request.adapter = context.adapter;
       request.sampling.temperature = 0;
       request.tokens_max = context.options.answer_tokens_max;
       request.stop = context.options.stop;
+      request.stop_tokens = context.options.stop_tokens;
       request.sink = sink_of(flight, i);
       {
         const std::lock_guard lock(flight->mutex);

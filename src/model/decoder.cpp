@@ -31,6 +31,21 @@ void fill_rows(const float* bias, Matrix to) {
   });
 }
 
+void add_rows(const tensor::Ops& ops, const float* bias, Matrix to) {
+  const auto cols = static_cast<size_t>(to.cols);
+  for (int64_t r = 0; r < to.rows; ++r) ops.axpy(1.0f, {bias, cols}, {to.row(r), cols});
+}
+
+// y = norm(x) with the gain and, for LayerNorm, the bias of one place.
+void normalise(const ModelConfig& config, const tensor::Ops& ops, ConstMatrix x, const float* gain,
+               const float* bias, Matrix y, float* inverse_rms) {
+  if (config.norm == NormKind::kLayer) {
+    ops.layer_norm(x, gain, bias, config.norm_eps, y);
+  } else {
+    ops.rms_norm(x, gain, config.norm_eps, y, inverse_rms);
+  }
+}
+
 // The block's linear layers with everything that hangs on them: bias before, adapter after.
 struct Layer {
   const BlockInput& input;
@@ -38,30 +53,46 @@ struct Layer {
 
   void apply(Linear which, ConstMatrix x, Matrix y, bool accumulate = false) const {
     const auto i = static_cast<size_t>(which);
-    const float* bias = i < weights.qkv_bias.size() ? weights.qkv_bias[i] : nullptr;
-    if (bias != nullptr) fill_rows(bias, y);
+    const float* bias = weights.bias[i];
+    if (bias != nullptr) accumulate ? add_rows(*input.ops, bias, y) : fill_rows(bias, y);
     input.ops->linear(x, weights.linear[i], y, accumulate || bias != nullptr);
     if (input.adapters != nullptr) input.adapters->add(input.layer, which, x, y);
   }
 };
 
-// q and k: projection, norm over each head where the architecture has one, rotation.
+// q and k: projection, then norm over each head and rotation, in the architecture's order.
 void project_rotated(const Layer& layer, Linear which, ConstMatrix x, const float* gain,
                      tensor::Buffer& raw, tensor::Buffer& rms, tensor::Buffer& out) {
   const auto& config = layer.input.model->config();
   const auto& ops = *layer.input.ops;
   const int64_t cols = config.outputs(which);
   const Matrix y = out.as(x.rows, cols);
-  if (gain == nullptr) {
-    layer.apply(which, x, y);
-  } else {
-    const int64_t heads = cols / config.head_dim;
-    layer.apply(which, x, raw.as(x.rows, cols));
-    rms.resize(x.rows * heads);
-    ops.rms_norm(raw.as(x.rows * heads, config.head_dim), gain, config.rms_eps,
-                 tensor::matrix(y.data, x.rows * heads, config.head_dim), rms.data());
-  }
-  ops.rope(y, layer.input.positions, layer.input.model->rope(), /*inverse=*/false);
+  const Matrix projected = gain != nullptr ? raw.as(x.rows, cols) : y;
+  const auto rotate = [&](Matrix heads) {
+    if (config.rotates(layer.input.layer))
+      ops.rope(heads, layer.input.positions, layer.input.model->rope(), /*inverse=*/false);
+  };
+
+  layer.apply(which, x, projected);
+  if (gain == nullptr) return rotate(y);
+  if (config.qk_norm_after_rope) rotate(projected);
+  const int64_t heads = x.rows * (cols / config.head_dim);
+  rms.resize(heads);
+  ops.rms_norm(tensor::matrix(projected.data, heads, config.head_dim), gain, config.norm_eps,
+               tensor::matrix(y.data, heads, config.head_dim), rms.data());
+  if (!config.qk_norm_after_rope) rotate(y);
+}
+
+// active = what goes into the down projection.
+void activate(const Layer& layer, ConstMatrix x, Activations& a) {
+  const auto& config = layer.input.model->config();
+  const Matrix up = a.up.as(x.rows, config.ffn);
+  const Matrix active = a.active.as(x.rows, config.ffn);
+  layer.apply(Linear::kUp, x, up);
+  if (config.ffn_kind == FfnKind::kGelu) return layer.input.ops->gelu(up, active);
+  const Matrix gate = a.gate.as(x.rows, config.ffn);
+  layer.apply(Linear::kGate, x, gate);
+  layer.input.ops->swiglu(gate, up, active);
 }
 
 }  // namespace
@@ -75,6 +106,23 @@ int64_t Activations::bytes() const {
   return floats * static_cast<int64_t>(sizeof(float));
 }
 
+void embed_tokens(const Model& model, const tensor::Ops& ops, std::span<const int32_t> tokens,
+                  std::span<const int32_t> positions, Matrix x) {
+  ops.embed(tokens, model.weights().embedding, x);
+  const float* table = model.weights().position_table;
+  if (table == nullptr) return;
+  const auto width = static_cast<size_t>(x.cols);
+  for (size_t r = 0; r < positions.size(); ++r)
+    ops.axpy(1.0f, {table + static_cast<size_t>(positions[r]) * width, width},
+             {x.row(static_cast<int64_t>(r)), width});
+}
+
+void final_norm(const Model& model, const tensor::Ops& ops, ConstMatrix x, Matrix y,
+                float* inverse_rms) {
+  const auto& weights = model.weights();
+  normalise(model.config(), ops, x, weights.final_norm, weights.final_norm_bias, y, inverse_rms);
+}
+
 void block_forward(const BlockInput& input, ConstMatrix x, Activations& activations, Matrix out) {
   const auto& config = input.model->config();
   const auto& ops = *input.ops;
@@ -85,7 +133,8 @@ void block_forward(const BlockInput& input, ConstMatrix x, Activations& activati
 
   a.attention_rms.resize(rows);
   const Matrix attention_in = a.attention_in.as(rows, config.width);
-  ops.rms_norm(x, weights.attention_norm, config.rms_eps, attention_in, a.attention_rms.data());
+  normalise(config, ops, x, weights.attention_norm, weights.attention_norm_bias, attention_in,
+            a.attention_rms.data());
   project_rotated(layer, Linear::kQ, attention_in, weights.q_norm, a.q_raw, a.q_rms, a.q);
   project_rotated(layer, Linear::kK, attention_in, weights.k_norm, a.k_raw, a.k_rms, a.k);
   layer.apply(Linear::kV, attention_in, a.v.as(rows, config.outputs(Linear::kV)));
@@ -99,16 +148,11 @@ void block_forward(const BlockInput& input, ConstMatrix x, Activations& activati
 
   a.ffn_rms.resize(rows);
   const Matrix ffn_in = a.ffn_in.as(rows, config.width);
-  ops.rms_norm(middle, weights.ffn_norm, config.rms_eps, ffn_in, a.ffn_rms.data());
-  const Matrix gate = a.gate.as(rows, config.ffn);
-  const Matrix up = a.up.as(rows, config.ffn);
-  const Matrix active = a.active.as(rows, config.ffn);
-  layer.apply(Linear::kGate, ffn_in, gate);
-  layer.apply(Linear::kUp, ffn_in, up);
-  ops.swiglu(gate, up, active);
+  normalise(config, ops, middle, weights.ffn_norm, weights.ffn_norm_bias, ffn_in, a.ffn_rms.data());
+  activate(layer, ffn_in, a);
 
   copy_rows(middle, out);
-  layer.apply(Linear::kDown, active, out, /*accumulate=*/true);
+  layer.apply(Linear::kDown, a.active.as(rows, config.ffn), out, /*accumulate=*/true);
 }
 
 }  // namespace plinth::model

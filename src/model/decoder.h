@@ -1,4 +1,5 @@
-// The forward pass of one decoder block, written once for the engine and the trainer.
+// The forward pass: into the first block, through a block, out of the last one. Written once for
+// the engine and the trainer; it asks the config's flags and never which architecture it is.
 //
 // The caller owns the activations. The engine passes the same Activations for every layer (they are
 // scratch); the trainer passes one per layer and thereby has its tape. Attention and adapters are
@@ -16,9 +17,10 @@ namespace plinth::model {
 
 // What a block computed, in order; R rows. Everything the backward pass needs.
 struct Activations {
-  tensor::Buffer attention_in;   // [R, width]  RMSNorm of the block's input
-  tensor::Buffer attention_rms;  // [R]
-  tensor::Buffer q_raw, k_raw;   // [R, heads*hd], [R, kv_heads*hd]: before q/k norm; unused without
+  tensor::Buffer attention_in;   // [R, width]  norm of the block's input
+  tensor::Buffer attention_rms;  // [R]         unused with LayerNorm
+  tensor::Buffer q_raw, k_raw;   // [R, heads*hd], [R, kv_heads*hd]: what q/k norm reads; unused
+                                 // without
   tensor::Buffer q_rms, k_rms;   // [R * heads], [R * kv_heads]
   tensor::Buffer q, k, v;        // after norm and RoPE
   tensor::Buffer attended;       // [R, heads*hd]
@@ -26,8 +28,8 @@ struct Activations {
   tensor::Buffer middle;         // [R, width]  after the attention residual
   tensor::Buffer ffn_in;         // [R, width]
   tensor::Buffer ffn_rms;        // [R]
-  tensor::Buffer gate, up;       // [R, ffn]
-  tensor::Buffer active;         // [R, ffn]    silu(gate) * up
+  tensor::Buffer gate, up;       // [R, ffn]    gate unused without one
+  tensor::Buffer active;         // [R, ffn]    silu(gate) * up, or gelu(up)
 
   // Bytes held by all buffers.
   int64_t bytes() const;
@@ -56,6 +58,14 @@ struct BlockInput {
   AttentionSeam* attention = nullptr;
   AdapterSeam* adapters = nullptr;  // null: the plain base
 };
+
+// x [R, width] = the tokens' embeddings, and what learned positions add to them.
+void embed_tokens(const Model& model, const tensor::Ops& ops, std::span<const int32_t> tokens,
+                  std::span<const int32_t> positions, tensor::Matrix x);
+
+// y = the norm before the head. x and y [R, width] may alias; inverse_rms as in Ops::rms_norm.
+void final_norm(const Model& model, const tensor::Ops& ops, tensor::ConstMatrix x, tensor::Matrix y,
+                float* inverse_rms);
 
 // out [R, width] = block(x [R, width]). x and out may alias.
 void block_forward(const BlockInput& input, tensor::ConstMatrix x, Activations& activations,

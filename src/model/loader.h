@@ -29,9 +29,6 @@ class Loader {
   static std::shared_ptr<const Model> finish(ModelParts parts);
 };
 
-// Is the architecture one that is implemented, and are the config's flags what it is made of?
-Status check_architecture(const ModelConfig& config);
-
 // The same result with the file's name before the message of an error.
 template <typename T>
 Result<T> in_file(std::string_view file, Result<T> result) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "model/architectures/architecture.h"
 #include "model/loader.h"
 
 namespace plinth::model {
@@ -16,40 +17,21 @@ struct Limit {
   int64_t high;
 };
 
-// What an architecture is made of; a config that says otherwise would be written to files that lie.
-struct Traits {
-  std::string_view architecture;
-  bool qk_norm;
-  bool qkv_bias;
-};
-
-constexpr Traits kArchitectures[] = {
-    {"qwen3", true, false}, {"qwen2", false, true}, {"llama", false, false}};
-
-int64_t floats_of_norms(const ModelConfig& config) {
-  int64_t in_layer = 2 * config.width;
+// Everything that is kept as plain floats: norms, biases, learned positions.
+int64_t plain_floats(const ModelConfig& config) {
+  const int64_t norm = config.norm == NormKind::kLayer ? 2 * config.width : config.width;
+  int64_t in_layer = 2 * norm;
   if (config.qk_norm) in_layer += 2 * config.head_dim;
-  if (config.qkv_bias) in_layer += (config.heads + 2 * config.kv_heads) * config.head_dim;
-  return config.width + config.layers * in_layer;
+  for (int i = 0; i < kLinears; ++i) {
+    const auto which = static_cast<Linear>(i);
+    if (config.has_bias(which)) in_layer += config.outputs(which);
+  }
+  const int64_t table =
+      config.positions == PositionKind::kLearned ? config.context * config.width : 0;
+  return table + norm + config.layers * in_layer;
 }
 
 }  // namespace
-
-Status check_architecture(const ModelConfig& config) {
-  for (const auto& traits : kArchitectures) {
-    if (traits.architecture != config.architecture) continue;
-    if (traits.qk_norm != config.qk_norm)
-      return invalid("architecture {}: qk_norm is {}", config.architecture, config.qk_norm);
-    if (traits.qkv_bias != config.qkv_bias)
-      return invalid("architecture {}: qkv_bias is {}", config.architecture, config.qkv_bias);
-    if (config.rope_style == tensor::RopeStyle::kInterleaved && config.architecture != "llama")
-      return invalid("architecture {}: interleaved RoPE belongs to llama", config.architecture);
-    return {};
-  }
-  return make_error(Code::kUnimplemented,
-                    "architecture '{}' is not supported (qwen3, qwen2 and llama are)",
-                    config.architecture);
-}
 
 std::string_view linear_name(Linear which) {
   static constexpr std::string_view names[kLinears] = {"q_proj",    "k_proj",  "v_proj",   "o_proj",
@@ -89,12 +71,28 @@ int64_t ModelConfig::inputs(Linear which) const {
   }
 }
 
+bool ModelConfig::has_bias(Linear which) const {
+  if (!has(which)) return false;
+  if (which <= Linear::kV) return qkv_bias;
+  return which == Linear::kO ? output_bias : ffn_bias;
+}
+
+bool ModelConfig::rotates(int64_t layer) const {
+  if (positions != PositionKind::kRotary) return false;
+  return unrotated.empty() || !unrotated[static_cast<size_t>(layer)];
+}
+
+int64_t ModelConfig::interleaved_head_dim() const {
+  const auto found = architecture_of_name(architecture);
+  return found && (*found)->checkpoint_rope != rope_style ? head_dim : 0;
+}
+
 Status ModelConfig::check() const {
   PLINTH_TRY(check_architecture(*this));
   // Far above any model that exists, and low enough that no product of two overflows.
   const Limit limits[] = {{"vocabulary", vocabulary, 1, 1 << 22},
-                          {"width", width, 1, 1 << 17},
-                          {"layers", layers, 1, 1024},
+                          {"width", width, 1, kWidthMax},
+                          {"layers", layers, 1, kLayersMax},
                           {"heads", heads, 1, 1024},
                           {"kv_heads", kv_heads, 1, 1024},
                           {"head_dim", head_dim, 2, 1024},
@@ -106,11 +104,15 @@ Status ModelConfig::check() const {
   }
   if (heads % kv_heads != 0)
     return invalid("kv_heads {} does not divide heads {}", kv_heads, heads);
+  if (!(norm_eps > 0.0f && norm_eps < 1.0f))
+    return invalid("norm_eps {} is outside (0, 1)", norm_eps);
+  if (positions != PositionKind::kRotary) return {};
   if (head_dim % 2 != 0) return invalid("head_dim {} is odd: RoPE turns pairs", head_dim);
-  if (!(rms_eps > 0.0f && rms_eps < 1.0f)) return invalid("rms_eps {} is outside (0, 1)", rms_eps);
-  if (!(rope_theta >= 1.0f && rope_theta <= 1e12f))
+  if (!(rope_theta > 1.0f && rope_theta <= 1e12f))
     return invalid("rope_theta {} is outside 1..1e12", rope_theta);
-  return {};
+  if (!unrotated.empty() && static_cast<int64_t>(unrotated.size()) != layers)
+    return invalid("{} layers are said to rotate or not, of {}", unrotated.size(), layers);
+  return rope_scaling.check(head_dim);
 }
 
 Result<std::shared_ptr<const Model>> Model::open(const Path& path) {
@@ -141,12 +143,9 @@ std::shared_ptr<const Model> Loader::finish(ModelParts parts) {
                "{} layers of weights for a config of {}", parts.weights.layers.size(),
                config.layers);
   std::shared_ptr<Model> model(new Model());
-  model->inverse_frequencies_.resize(static_cast<size_t>(config.head_dim / 2));
-  for (size_t i = 0; i < model->inverse_frequencies_.size(); ++i) {
-    const double exponent = 2.0 * static_cast<double>(i) / static_cast<double>(config.head_dim);
-    model->inverse_frequencies_[i] =
-        static_cast<float>(std::pow(static_cast<double>(config.rope_theta), -exponent));
-  }
+  if (config.positions == PositionKind::kRotary)
+    model->inverse_frequencies_ =
+        rope_frequencies(config.head_dim, double{config.rope_theta}, config.rope_scaling);
   model->config_ = std::move(parts.config);
   model->weights_ = std::move(parts.weights);
   model->tokenizer_ = std::move(parts.tokenizer);
@@ -157,17 +156,18 @@ std::shared_ptr<const Model> Loader::finish(ModelParts parts) {
 }
 
 tensor::Rope Model::rope() const {
-  return {config_.head_dim, config_.rope_style, inverse_frequencies_};
+  return {config_.head_dim, config_.rope_style, inverse_frequencies_,
+          static_cast<float>(config_.rope_scaling.magnitude)};
 }
 
 int64_t Model::parameters() const {
   int64_t in_layer = 0;
   for (int i = 0; i < kLinears; ++i) {
     const auto which = static_cast<Linear>(i);
-    in_layer += config_.outputs(which) * config_.inputs(which);
+    if (config_.has(which)) in_layer += config_.outputs(which) * config_.inputs(which);
   }
   const int64_t tables = (config_.tied ? 1 : 2) * config_.vocabulary * config_.width;
-  return tables + config_.layers * in_layer + floats_of_norms(config_);
+  return tables + config_.layers * in_layer + plain_floats(config_);
 }
 
 int64_t Model::weight_bytes() const {
@@ -175,9 +175,9 @@ int64_t Model::weight_bytes() const {
     return weight.rows * static_cast<int64_t>(tensor::row_bytes(weight.type, weight.cols));
   };
   int64_t total = bytes(weights_.embedding) + (config_.tied ? 0 : bytes(weights_.head)) +
-                  floats_of_norms(config_) * static_cast<int64_t>(sizeof(float));
+                  plain_floats(config_) * static_cast<int64_t>(sizeof(float));
   for (const auto& layer : weights_.layers) {
-    for (const auto& weight : layer.linear) total += bytes(weight);
+    for (const auto& weight : layer.linear) total += weight.empty() ? 0 : bytes(weight);
   }
   return total;
 }

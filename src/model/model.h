@@ -18,18 +18,41 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "core/result.h"
+#include "model/rope_scaling.h"
 #include "tensor/ops.h"
 #include "tensor/tensor.h"
 #include "text/tokenizer.h"
 
 namespace plinth::model {
 
-// The seven linear layers of a decoder block; adapters name them.
+// The seven linear layers of a decoder block; adapters name them. Without a gate (FfnKind::kGelu)
+// kGate does not exist.
 enum class Linear : uint8_t { kQ, kK, kV, kO, kGate, kUp, kDown };
 inline constexpr int kLinears = 7;
 
+// Far above any model that exists.
+inline constexpr int64_t kWidthMax = 1 << 17;
+inline constexpr int64_t kLayersMax = 1024;
+
 std::string_view linear_name(Linear which);  // "q_proj", ..., "down_proj" (Hugging Face names)
 
+enum class NormKind : uint8_t {
+  kRms,
+  kLayer,  // LayerNorm: about the mean, with a bias
+};
+
+enum class FfnKind : uint8_t {
+  kSwiglu,  // down(silu(gate(x)) * up(x))
+  kGelu,    // down(gelu(up(x)))
+};
+
+enum class PositionKind : uint8_t {
+  kRotary,
+  kLearned,  // a table [context, width] that is added to the embeddings
+};
+
+// An architecture as data: what the decoder does, flag by flag. The files of
+// model/architectures/ say which flags an architecture has and where its numbers are kept.
 struct ModelConfig {
   std::string architecture = "qwen3";  // GGUF's general.architecture
   std::string name;
@@ -41,34 +64,55 @@ struct ModelConfig {
   int64_t head_dim = 0;
   int64_t ffn = 0;  // intermediate size
   int64_t context = 0;
-  float rms_eps = 1e-6f;
+  float norm_eps = 1e-6f;
+  NormKind norm = NormKind::kRms;
+  FfnKind ffn_kind = FfnKind::kSwiglu;
+  PositionKind positions = PositionKind::kRotary;
   float rope_theta = 10000.0f;
+  RopeScaling rope_scaling = {};
   tensor::RopeStyle rope_style = tensor::RopeStyle::kHalves;
-  bool qk_norm = false;   // Qwen3: RMSNorm over each head of q and k, before RoPE
-  bool qkv_bias = false;  // Qwen2
-  bool tied = false;      // the head is the embedding table
+  std::vector<bool> unrotated = {};  // layers without RoPE; empty: none
+  bool qk_norm = false;              // RMSNorm over each head of q and k
+  bool qk_norm_after_rope = false;   // where q and k are normalised
+  bool qkv_bias = false;
+  bool output_bias = false;  // of the attention's output projection
+  bool ffn_bias = false;
+  bool tied = false;  // the head is the embedding table
 
   tensor::AttentionShape attention() const;
   // Outputs and inputs of a linear layer.
   int64_t outputs(Linear which) const;
   int64_t inputs(Linear which) const;
+
+  bool has(Linear which) const { return which != Linear::kGate || ffn_kind == FfnKind::kSwiglu; }
+
+  bool has_bias(Linear which) const;
+  // Does the layer rotate its q and k?
+  bool rotates(int64_t layer) const;
+  // head_dim when the rows of q and k stand interleaved although the architecture's checkpoints
+  // keep the halves apart (GGUF files of llama), else 0: adapters are reordered then.
+  int64_t interleaved_head_dim() const;
   // kInvalidArgument names the field and the limit it breaks.
   Status check() const;
 };
 
 struct LayerWeights {
-  std::array<tensor::Weight, kLinears> linear;  // [outputs, inputs] each
-  std::array<const float*, 3> qkv_bias = {};    // null without qkv_bias
-  const float* attention_norm = nullptr;        // [width]
-  const float* ffn_norm = nullptr;              // [width]
-  const float* q_norm = nullptr;                // [head_dim], qk_norm only
-  const float* k_norm = nullptr;                // [head_dim], qk_norm only
+  std::array<tensor::Weight, kLinears> linear;   // [outputs, inputs] each; empty: not there
+  std::array<const float*, kLinears> bias = {};  // [outputs]; null where the config has none
+  const float* attention_norm = nullptr;         // [width]
+  const float* attention_norm_bias = nullptr;    // [width], LayerNorm only
+  const float* ffn_norm = nullptr;               // [width]
+  const float* ffn_norm_bias = nullptr;          // [width], LayerNorm only
+  const float* q_norm = nullptr;                 // [head_dim], qk_norm only
+  const float* k_norm = nullptr;                 // [head_dim], qk_norm only
 };
 
 struct Weights {
-  tensor::Weight embedding;  // [vocabulary, width]
-  tensor::Weight head;       // [vocabulary, width]; the embedding when tied
+  tensor::Weight embedding;               // [vocabulary, width]
+  tensor::Weight head;                    // [vocabulary, width]; the embedding when tied
+  const float* position_table = nullptr;  // [context, width], learned positions only
   const float* final_norm = nullptr;
+  const float* final_norm_bias = nullptr;  // [width], LayerNorm only
   std::vector<LayerWeights> layers;
 };
 
@@ -89,7 +133,7 @@ class Model {
 
   const Weights& weights() const { return weights_; }
 
-  // head_dim / 2 inverse frequencies and the style, ready for Ops::rope.
+  // Frequencies, style and magnitude, ready for Ops::rope; rotary positions only.
   tensor::Rope rope() const;
 
   const text::Tokenizer& tokenizer() const { return *tokenizer_; }
@@ -116,6 +160,10 @@ class Model {
   std::string digest_;
   std::shared_ptr<const void> storage_;
 };
+
+// The tokenizer alone: of a GGUF file (whose weights may be missing), a Hugging Face folder, a
+// tokenizer.json or a SentencePiece tokenizer.model.
+Result<std::shared_ptr<const text::Tokenizer>> open_tokenizer(const Path& path);
 
 // What write_gguf made of the matrices.
 struct WriteReport {
@@ -159,8 +207,8 @@ struct PeftExport {
   int64_t rank = 0;
   double alpha = 0;
   bool rslora = false;
-  // The head_dim of a base whose RopeStyle is kInterleaved, else 0: the rows of q and k go back to
-  // Hugging Face order.
+  // ModelConfig::interleaved_head_dim() of the base: the rows of q and k go back to Hugging Face
+  // order.
   int64_t interleaved_head_dim = 0;
 };
 

@@ -13,7 +13,8 @@ std::string refusal(const ModelConfig& config) {
 }
 
 TEST(ModelConfig, AcceptsWhatItCanCompute) {
-  for (const char* architecture : {"qwen3", "qwen2", "llama"})
+  for (const char* architecture :
+       {"llama", "qwen2", "qwen3", "hunyuan-dense", "ernie4_5", "gpt2", "smollm3"})
     EXPECT_EQ(refusal(tiny_config(architecture)), "accepted") << architecture;
 }
 
@@ -26,11 +27,12 @@ TEST(ModelConfig, NamesTheFieldThatIsWrong) {
   EXPECT_EQ(with([](auto& c) { c.layers = 0; }), "layers 0 is outside 1..1024");
   EXPECT_EQ(with([](auto& c) { c.kv_heads = 3; }), "kv_heads 3 does not divide heads 4");
   EXPECT_EQ(with([](auto& c) { c.head_dim = 7; }), "head_dim 7 is odd: RoPE turns pairs");
-  EXPECT_EQ(with([](auto& c) { c.rms_eps = 0; }), "rms_eps 0 is outside (0, 1)");
+  EXPECT_EQ(with([](auto& c) { c.norm_eps = 0; }), "norm_eps 0 is outside (0, 1)");
   EXPECT_EQ(with([](auto& c) { c.rope_theta = NAN; }), "rope_theta nan is outside 1..1e12");
   EXPECT_EQ(with([](auto& c) { c.qk_norm = false; }), "architecture qwen3: qk_norm is false");
   EXPECT_EQ(with([](auto& c) { c.architecture = "gemma3"; }),
-            "architecture 'gemma3' is not supported (qwen3, qwen2 and llama are)");
+            "architecture 'gemma3' is not supported (known are llama, qwen2, qwen3, hunyuan-dense, "
+            "ernie4_5, gpt2, smollm3)");
 }
 
 TEST(Model, CountsItsParametersAndBytes) {

@@ -5,6 +5,8 @@
 #include <deque>
 #include <numeric>
 
+#include "model/architectures/architecture.h"
+
 namespace plinth::model {
 namespace {
 
@@ -35,7 +37,7 @@ std::shared_ptr<const text::Tokenizer> small_tokenizer() {
   PLINTH_CHECK(spec.has_value(), "{}", spec.error().message);
   spec->eos = static_cast<int32_t>(std::find(spec->tokens.begin(), spec->tokens.end(), "<|end|>") -
                                    spec->tokens.begin());
-  auto tokenizer = text::Tokenizer::from_bpe(*std::move(spec));
+  auto tokenizer = text::Tokenizer::from_spec(*std::move(spec));
   PLINTH_CHECK(tokenizer.has_value(), "{}", tokenizer.error().message);
   return *tokenizer;
 }
@@ -44,12 +46,16 @@ LayerWeights random_layer(const ModelConfig& config, Rng& rng, Floats& floats) {
   LayerWeights layer;
   for (size_t i = 0; i < kLinears; ++i) {
     const auto which = static_cast<Linear>(i);
+    if (!config.has(which)) continue;
     layer.linear[i] = floats.matrix(rng, config.outputs(which), config.inputs(which));
-    if (config.qkv_bias && i < layer.qkv_bias.size())
-      layer.qkv_bias[i] = floats.vector(rng, config.outputs(which), 0.0);
+    if (config.has_bias(which)) layer.bias[i] = floats.vector(rng, config.outputs(which), 0.0);
   }
   layer.attention_norm = floats.vector(rng, config.width, 1.0);
   layer.ffn_norm = floats.vector(rng, config.width, 1.0);
+  if (config.norm == NormKind::kLayer) {
+    layer.attention_norm_bias = floats.vector(rng, config.width, 0.0);
+    layer.ffn_norm_bias = floats.vector(rng, config.width, 0.0);
+  }
   if (config.qk_norm) {
     layer.q_norm = floats.vector(rng, config.head_dim, 1.0);
     layer.k_norm = floats.vector(rng, config.head_dim, 1.0);
@@ -108,9 +114,11 @@ ModelConfig tiny_config(const std::string& architecture) {
   config.head_dim = 6;
   config.ffn = 32;
   config.context = 64;
-  config.qk_norm = architecture == "qwen3";
-  config.qkv_bias = architecture == "qwen2";
   config.tied = architecture == "qwen3";
+  const auto found = architecture_of_name(architecture);
+  PLINTH_CHECK(found.has_value(), "{}", found.error().message);
+  config.rope_style = (*found)->checkpoint_rope;
+  if ((*found)->define != nullptr) (*found)->define(config);
   return config;
 }
 
@@ -122,6 +130,10 @@ std::shared_ptr<const Model> random_model(const ModelConfig& config, uint64_t se
   weights.head =
       config.tied ? weights.embedding : floats->matrix(rng, config.vocabulary, config.width);
   weights.final_norm = floats->vector(rng, config.width, 1.0);
+  if (config.norm == NormKind::kLayer)
+    weights.final_norm_bias = floats->vector(rng, config.width, 0.0);
+  if (config.positions == PositionKind::kLearned)
+    weights.position_table = floats->vector(rng, config.context * config.width, 0.0);
   for (int64_t layer = 0; layer < config.layers; ++layer)
     weights.layers.push_back(random_layer(config, rng, *floats));
   return Model::assemble(config, std::move(weights), small_tokenizer(), "{{ messages }}", floats);
@@ -137,6 +149,7 @@ std::shared_ptr<const Adapter> random_adapter(const ModelConfig& config, int64_t
   for (auto& layer : adapter->layers) {
     for (size_t i = 0; i < kLinears; ++i) {
       const auto which = static_cast<Linear>(i);
+      if (!config.has(which)) continue;
       layer[i] = {floats->matrix(rng, rank, config.inputs(which)),
                   floats->matrix(rng, config.outputs(which), rank), 2.0f, rank};
     }
@@ -153,14 +166,14 @@ std::vector<float> forward(const Model& model, const tensor::Ops& ops, std::span
   std::iota(positions.begin(), positions.end(), 0);
   tensor::Buffer hidden;
   const auto x = hidden.as(rows, config.width);
-  ops.embed(ids, model.weights().embedding, x);
+  embed_tokens(model, ops, ids, positions, x);
   WholeSequence attention(model, ops);
   std::unique_ptr<OneAdapter> deltas;
   if (adapter != nullptr) deltas = std::make_unique<OneAdapter>(*adapter, ops);
   Activations activations;
   for (int64_t layer = 0; layer < config.layers; ++layer)
     block_forward({&model, &ops, layer, positions, &attention, deltas.get()}, x, activations, x);
-  ops.rms_norm(x, model.weights().final_norm, config.rms_eps, x, nullptr);
+  final_norm(model, ops, x, x, nullptr);
   std::vector<float> logits(static_cast<size_t>(rows * config.vocabulary));
   ops.linear(x, model.weights().head, tensor::matrix(logits.data(), rows, config.vocabulary),
              false);

@@ -14,7 +14,7 @@
 
 namespace plinth::model {
 
-// Every size odd or small; qwen3, qwen2 or llama.
+// Every size odd or small; any architecture by its GGUF name.
 ModelConfig tiny_config(const std::string& architecture);
 
 std::shared_ptr<const Model> random_model(const ModelConfig& config, uint64_t seed);

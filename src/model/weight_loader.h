@@ -2,6 +2,7 @@
 // that nobody asked for is an error, because a weight left out is a model that answers wrongly.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -18,25 +19,29 @@
 
 namespace plinth::model {
 
-// What weight views point into: the mapped files, and float copies of norms and biases that the
-// file keeps in another type.
+// What weight views point into: the mapped files, float copies of norms and biases that the file
+// keeps in another type, and matrices that it keeps turned.
 struct WeightStorage {
   std::vector<MappedFile> files;
   std::deque<std::vector<float>> copies;
+  std::deque<std::vector<std::byte>> turned;
 };
 
 class TensorPicker {
  public:
-  // `file` begins every message. Two tensors of one name are refused.
+  // `file` begins every message. Names that begin with `prefix` lose it. Two tensors of one name
+  // are refused.
   static Result<TensorPicker> create(std::string file, std::vector<StoredTensor> tensors,
-                                     WeightStorage& storage);
+                                     WeightStorage& storage, std::string_view prefix = {});
 
   bool has(std::string_view name) const { return index_.contains(name); }
 
   // A view of the stored bytes, whatever their type.
   Result<tensor::Weight> matrix(std::string_view name, int64_t rows, int64_t cols);
-  // n floats: a view when the file has them as aligned F32, else a copy in the storage.
-  Result<const float*> floats(std::string_view name, int64_t n);
+  // The same [rows, cols] from a tensor of shape [cols, rows]: a copy in the storage.
+  Result<tensor::Weight> turned_matrix(std::string_view name, int64_t rows, int64_t cols);
+  // Floats: a view when the file has them as aligned F32, else a copy in the storage.
+  Result<const float*> floats(std::string_view name, const std::vector<int64_t>& shape);
   // A tensor that is known and not needed.
   void ignore(std::string_view name);
 

@@ -1,24 +1,14 @@
 #include "server/chat.h"
 
 #include <algorithm>
-#include <array>
 #include <string_view>
+
+#include "text/chat_text.h"
 
 namespace plinth::server {
 namespace {
 
 constexpr int64_t kCitations = 3;
-
-// What ends a turn: ChatML (Qwen), Llama 3, Phi, Gemma.
-constexpr std::array<std::string_view, 4> kTurnEnds = {"<|im_end|>", "<|eot_id|>", "<|end|>",
-                                                       "<end_of_turn>"};
-
-std::vector<int32_t> turn_ends(const text::Tokenizer& tokenizer) {
-  std::vector<int32_t> ids;
-  for (const std::string_view text : kTurnEnds)
-    if (const int32_t id = tokenizer.special_id(text); id >= 0) ids.push_back(id);
-  return ids;
-}
 
 // The release's system prompt comes before what the client says as system.
 void add_system_prompt(std::vector<Message>& messages, const std::string& system_prompt) {
@@ -54,8 +44,13 @@ Result<PreparedChat> prepare_chat(const DomainModel& model, const text::Tokenize
       question->content = with_passages(prepared.citations, question->content);
   }
   add_system_prompt(messages, model.system_prompt);
-  prepared.stop_tokens = turn_ends(tokenizer);
-  PLINTH_TRY(prepared.prompt, encode_prompt(*model.chat_template, tokenizer, messages));
+  prepared.stop_tokens = text::turn_ends(tokenizer);
+  text::OrderedJson turns = text::OrderedJson::array();
+  for (const Message& message : messages)
+    turns.push_back({{"role", message.role}, {"content", message.content}});
+  PLINTH_TRY(const auto chat, text::render_chat(*model.chat_template, tokenizer, turns,
+                                                {.add_generation_prompt = true}));
+  prepared.prompt = text::encode_chat(chat, tokenizer);
   return prepared;
 }
 

@@ -8,16 +8,14 @@
 #include "core/json.h"
 #include "core/result.h"
 #include "knowledge/knowledge.h"
+#include "server/chat_request.h"
 #include "server/domain_models.h"
-#include "server/prompt.h"
 
 namespace plinth::server {
 
 struct PreparedChat {
   std::vector<int32_t> prompt;
-  // Tokens that end a turn in this vocabulary: a base whose eos ends documents ("<|endoftext|>")
-  // has them besides.
-  std::vector<int32_t> stop_tokens;
+  std::vector<int32_t> stop_tokens;  // text::turn_ends()
   // Passages that bear on the last user message, best first; empty without knowledge. They are in
   // the prompt only if the release says so: a small base answers better from its tuned weights.
   std::vector<knowledge::Hit> citations;

@@ -10,9 +10,13 @@
 
 #include "core/result.h"
 #include "engine/engine.h"
-#include "server/prompt.h"
 
 namespace plinth::server {
+
+struct Message {
+  std::string role = {};  // "system", "user", "assistant"
+  std::string content = {};
+};
 
 struct ChatRequest {
   std::string model = {};

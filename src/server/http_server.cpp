@@ -102,6 +102,7 @@ class Session : public std::enable_shared_from_this<Session> {
       head += "transfer-encoding: chunked\r\n";
     else
       keep_alive_ = false;  // HTTP/1.0: the end of the connection is the end of the stream
+    if ((*presence_).closed()) keep_alive_ = false;  // drain() may still be on its way
     head += keep_alive_ ? "connection: keep-alive\r\n\r\n" : "connection: close\r\n\r\n";
     queue(std::move(head));
     if (whole && !head_only_) queue(response.body);

@@ -62,6 +62,11 @@ class Sessions {
     closed_ = true;
   }
 
+  bool closed() {
+    const std::lock_guard lock(mutex_);
+    return closed_;
+  }
+
   bool wait_until_empty(std::chrono::milliseconds time) {
     std::unique_lock lock(mutex_);
     return empty_.wait_for(lock, time, [this] { return alive_ == 0; });

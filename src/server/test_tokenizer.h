@@ -22,8 +22,8 @@ inline std::shared_ptr<const text::Tokenizer> chat_tokenizer() {
   PLINTH_CHECK(spec.has_value(), "train_bpe");
   for (const int32_t id : spec->special)
     if (spec->tokens[static_cast<size_t>(id)] == "<|im_end|>") spec->eos = id;
-  auto tokenizer = text::Tokenizer::from_bpe(*std::move(spec));
-  PLINTH_CHECK(tokenizer.has_value(), "from_bpe");
+  auto tokenizer = text::Tokenizer::from_spec(*std::move(spec));
+  PLINTH_CHECK(tokenizer.has_value(), "from_spec");
   return *tokenizer;
 }
 

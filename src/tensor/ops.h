@@ -42,6 +42,7 @@ struct Rope {
   RopeStyle style = RopeStyle::kHalves;
   // Angle of pair i at position p is p * inverse_frequencies[i]; head_dim / 2 entries.
   std::span<const float> inverse_frequencies;
+  float magnitude = 1.0f;  // multiplies every rotated value (YaRN's attention factor)
 };
 
 // Keys and values of one sequence, in blocks of block_tokens tokens.
@@ -78,8 +79,12 @@ struct Ops {
   void (*rms_norm_backward)(ConstMatrix x, const float* gain, const float* inverse_rms,
                             ConstMatrix dy, Matrix dx, float* dgain);
 
+  // y = (x - mean) / sqrt(variance + eps) * gain + bias by row; gain and bias [cols]. Forward only.
+  // x and y [rows, cols] may alias.
+  void (*layer_norm)(ConstMatrix x, const float* gain, const float* bias, float eps, Matrix y);
+
   // Rotates every head of x [rows, n_heads * head_dim] in place; row r is at positions[r].
-  // inverse = true rotates back: the backward pass.
+  // inverse = true rotates back, with the same magnitude: the backward pass.
   void (*rope)(Matrix x, std::span<const int32_t> positions, const Rope& rope, bool inverse);
 
   // y = silu(gate) * up, all [rows, cols]; y may alias gate or up.
@@ -87,6 +92,11 @@ struct Ops {
   // dgate, dup = ...; dgate may alias gate, dup may alias up.
   void (*swiglu_backward)(ConstMatrix gate, ConstMatrix up, ConstMatrix dy, Matrix dgate,
                           Matrix dup);
+
+  // y = x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2, GPT-2's GELU. Forward only.
+  // x and y [rows, cols] may alias.
+  // Source: Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016, section 2.
+  void (*gelu)(ConstMatrix x, Matrix y);
 
   // Causal attention inside each segment of a packed batch: segment s is rows
   // [segment_starts[s], segment_starts[s + 1]); the last entry of segment_starts is the row count.

@@ -297,6 +297,52 @@ TEST_P(OpsTest, RmsNormAndItsGradientMatchTheReference) {
   }
 }
 
+TEST_P(OpsTest, LayerNormMatchesTheReference) {
+  for (const int64_t cols : kSizes) {
+    if (cols == 0) continue;
+    for (const int64_t rows : {0, 1, 5, 300}) {
+      const std::string what = fmt::format("layer_norm {} x {}", rows, cols);
+      Grid x = random_grid(rng, rows, cols, 3);
+      // Far from zero: the mean must go before the squares are taken.
+      for (int64_t r = 0; r < rows; ++r)
+        for (int64_t c = 0; c < cols; ++c) x.view().row(r)[c] += 5.0f;
+      const auto gain = random_values(rng, cols);
+      const auto bias = random_values(rng, cols);
+      Grid y(rows, cols, 2);
+      Grid y_ref(rows, cols, 2);
+      cpu.layer_norm(x.read(), gain.data(), bias.data(), 1e-5f, y.view());
+      ref.layer_norm(x.read(), gain.data(), bias.data(), 1e-5f, y_ref.view());
+      expect_close(y, y_ref, 2e-5, what);
+
+      Grid in_place = x;
+      cpu.layer_norm(in_place.read(), gain.data(), bias.data(), 1e-5f, in_place.view());
+      for (int64_t r = 0; r < rows; ++r)
+        for (int64_t c = 0; c < cols; ++c)
+          EXPECT_EQ(in_place.read().row(r)[c], y.read().row(r)[c]) << what;
+    }
+  }
+}
+
+TEST_P(OpsTest, GeluMatchesTheReference) {
+  for (const int64_t cols : kSizes) {
+    for (const int64_t rows : {0, 1, 40}) {
+      const std::string what = fmt::format("gelu {} x {}", rows, cols);
+      Grid x = random_grid(rng, rows, cols, 3);
+      if (rows > 0 && cols > 1) {
+        x.values[0] = 30.0f;  // where exp over- and underflows
+        x.values[1] = -30.0f;
+      }
+      Grid y(rows, cols, 3);
+      Grid y_ref(rows, cols, 3);
+      cpu.gelu(x.read(), y.view());
+      ref.gelu(x.read(), y_ref.view());
+      expect_close(y, y_ref, 1e-6, what);
+      cpu.gelu(x.read(), x.view());
+      expect_close(x, y, 0.0, what + " in place");
+    }
+  }
+}
+
 TEST_P(OpsTest, RopeMatchesTheReferenceAndTurnsBack) {
   for (const RopeStyle style : {RopeStyle::kHalves, RopeStyle::kInterleaved}) {
     for (const int64_t head_dim : {2, 6, 16, 34, 64, 128}) {
@@ -320,6 +366,26 @@ TEST_P(OpsTest, RopeMatchesTheReferenceAndTurnsBack) {
         expect_close(y, x, 1e-6, "rope and back " + what);
       }
     }
+  }
+}
+
+TEST_P(OpsTest, RopeOfAMagnitudeScalesWhatItTurns) {
+  const std::vector<float> frequencies = {1.0f, 0.3f, 0.01f};
+  for (const RopeStyle style : {RopeStyle::kHalves, RopeStyle::kInterleaved}) {
+    const std::vector<int32_t> positions = {0, 3, 70, 3};
+    const Grid x = random_grid(rng, 4, 12);
+    Grid plain = x, scaled = x, scaled_ref = x;
+    cpu.rope(plain.view(), positions, {6, style, frequencies}, false);
+    cpu.rope(scaled.view(), positions, {6, style, frequencies, 1.5f}, false);
+    ref.rope(scaled_ref.view(), positions, {6, style, frequencies, 1.5f}, false);
+    for (float& value : plain.values) value *= 1.5f;
+    expect_close(scaled, plain, 1e-6, "scaled");
+    expect_close(scaled, scaled_ref, 1e-6, "against the reference");
+    Grid back = x;  // the gradient of a scaled turn is scaled, too
+    cpu.rope(back.view(), positions, {6, style, frequencies, 1.5f}, true);
+    cpu.rope(back.view(), positions, {6, style, frequencies}, false);
+    for (float& value : back.values) value /= 1.5f;
+    expect_close(back, x, 1e-6, "back");
   }
 }
 

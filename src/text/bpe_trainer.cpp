@@ -171,8 +171,8 @@ class Trainer {
     return {};
   }
 
-  BpeSpec spec(const BpeTraining& options) && {
-    BpeSpec spec;
+  TokenizerSpec spec(const BpeTraining& options) && {
+    TokenizerSpec spec;
     for (const std::string& token : bytes_) spec.tokens.push_back(to_byte_alphabet(token));
     for (const std::string& token : options.special) {
       spec.special.push_back(static_cast<int32_t>(spec.tokens.size()));
@@ -216,7 +216,8 @@ Status check(const BpeTraining& options) {
 
 }  // namespace
 
-Result<BpeSpec> train_bpe(std::span<const std::string_view> texts, const BpeTraining& options) {
+Result<TokenizerSpec> train_bpe(std::span<const std::string_view> texts,
+                                const BpeTraining& options) {
   PLINTH_TRY(check(options));
   const auto pre = pre_tokenizer_named(options.pre);
   if (!pre) return invalid("bpe training: pre-tokenizer '{}' is unknown", options.pre);

@@ -14,7 +14,7 @@
 namespace plinth::text {
 namespace {
 
-Result<BpeSpec> train(std::string_view text, const BpeTraining& options) {
+Result<TokenizerSpec> train(std::string_view text, const BpeTraining& options) {
   return train_bpe(std::span(&text, 1), options);
 }
 
@@ -111,7 +111,7 @@ TEST(BpeTrainer, MakesATokenizerThatRoundTrips) {
   ASSERT_TRUE(spec);
   EXPECT_EQ(spec->tokens.size(), 320u);
   EXPECT_EQ(spec->special, (std::vector<int32_t>{318, 319}));
-  const auto tokenizer = Tokenizer::from_bpe(*spec);
+  const auto tokenizer = Tokenizer::from_spec(*spec);
   ASSERT_TRUE(tokenizer) << tokenizer.error().message;
   const auto ids = (*tokenizer)->encode(text, false);
   EXPECT_LT(ids.size(), text.size() / 2);
@@ -132,7 +132,7 @@ TEST(BpeTrainer, NeverSpellsASpecialToken) {
   const auto spec = train("ab ab ab ab", options);
   ASSERT_TRUE(spec);
   EXPECT_EQ(std::count(spec->tokens.begin(), spec->tokens.end(), "ab"), 1);
-  EXPECT_TRUE(Tokenizer::from_bpe(*spec));
+  EXPECT_TRUE(Tokenizer::from_spec(*spec));
 }
 
 TEST(BpeTrainer, RefusesWhatCannotBe) {

@@ -2,6 +2,9 @@
 #define LLVMFuzzerTestOneInput tokenizer_json_fuzz
 #include "text/tokenizer_json_fuzz.cpp"
 #undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput sentencepiece_fuzz
+#include "text/sentencepiece_fuzz.cpp"
+#undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput encoding_fuzz
 #include "text/encoding_fuzz.cpp"
 #undef LLVMFuzzerTestOneInput
@@ -41,6 +44,10 @@ void run_seeds(const char* name, int (*target)(const uint8_t*, size_t)) {
 
 TEST(FuzzSeeds, TokenizerJson) {
   run_seeds("tokenizer_json", &tokenizer_json_fuzz);
+}
+
+TEST(FuzzSeeds, SentencePiece) {
+  run_seeds("sentencepiece", &sentencepiece_fuzz);
 }
 
 TEST(FuzzSeeds, Encoding) {

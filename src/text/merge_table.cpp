@@ -15,16 +15,37 @@ constexpr size_t kShort = 96;
 
 }  // namespace
 
+Result<std::vector<Merge>> resolve_merges(std::span<const std::string> merges,
+                                          const std::function<int32_t(std::string_view)>& find) {
+  std::vector<Merge> resolved;
+  resolved.reserve(merges.size());
+  std::string joined;
+  for (size_t rank = 0; rank < merges.size(); ++rank) {
+    const std::string_view text = merges[rank];
+    const size_t space = text.find(' ');
+    if (space == 0 || space == text.npos || space + 1 == text.size())
+      return invalid("tokenizer: merge {} '{}' is not two tokens", rank, text);
+    joined.assign(text.substr(0, space)).append(text.substr(space + 1));
+    const Merge merge = {find(text.substr(0, space)), find(text.substr(space + 1)), find(joined),
+                         static_cast<int32_t>(rank)};
+    if (merge.left < 0 || merge.right < 0 || merge.result < 0)
+      return invalid(
+          "tokenizer: merge {} '{}' names or makes a token that is not in the vocabulary", rank,
+          text);
+    resolved.push_back(merge);
+  }
+  return resolved;
+}
+
 MergeTable::MergeTable(std::span<const Merge> merges) {
   const size_t size = std::bit_ceil(merges.size() * 2 + 2);
   shift_ = 64 - std::countr_zero(size);
   slots_.resize(size);
-  for (size_t rank = 0; rank < merges.size(); ++rank) {
-    const uint64_t pair = key(merges[rank].left, merges[rank].right);
+  for (const Merge& merge : merges) {
+    const uint64_t pair = key(merge.left, merge.right);
     size_t at = home(pair);
     while (slots_[at].rank != kNone && slots_[at].pair != pair) at = (at + 1) & (size - 1);
-    if (slots_[at].rank == kNone)
-      slots_[at] = {pair, static_cast<int32_t>(rank), merges[rank].result};
+    if (merge.rank < slots_[at].rank) slots_[at] = {pair, merge.rank, merge.result};
   }
 }
 

@@ -2,8 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
+
+#include "core/result.h"
 
 namespace plinth::text {
 
@@ -11,12 +16,17 @@ struct Merge {
   int32_t left = 0;
   int32_t right = 0;
   int32_t result = 0;
+  int32_t rank = 0;  // lower merges first; several may share one
 };
+
+// Merges written "left right", in rank order. `find` gives a token's id, -1 when there is none.
+Result<std::vector<Merge>> resolve_merges(std::span<const std::string> merges,
+                                          const std::function<int32_t(std::string_view)>& find);
 
 // Immutable once built; any thread.
 class MergeTable {
  public:
-  // In rank order. A pair that is listed twice keeps its first rank.
+  // A pair that is listed twice keeps its lowest rank. Ids may lie beyond the vocabulary.
   explicit MergeTable(std::span<const Merge> merges);
 
   // Merges `ids` (a piece as byte tokens) in place until nothing merges: the pair of lowest rank

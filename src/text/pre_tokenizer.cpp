@@ -150,11 +150,25 @@ size_t qwen2_end(const Walker& walker, size_t at, int digits_max) {
   return space_end(walker, at);
 }
 
+size_t digit_end(const Walker& walker, size_t at) {
+  Step step = walker.at(at);
+  if (step.kind == Kind::kNumber) return step.next;
+  size_t end = at;
+  while (step.kind != Kind::kNumber && step.kind != Kind::kEnd) {
+    end = step.next;
+    step = walker.at(end);
+  }
+  return end;
+}
+
+constexpr std::array kAll = {PreTokenizer::kGpt2, PreTokenizer::kQwen2, PreTokenizer::kLlamaBpe,
+                             PreTokenizer::kDigit};
+
 }  // namespace
 
 std::optional<PreTokenizer> pre_tokenizer_named(std::string_view name) {
-  for (const auto pre : {PreTokenizer::kGpt2, PreTokenizer::kQwen2, PreTokenizer::kLlamaBpe})
-    if (name == pre_tokenizer_name(pre)) return pre;
+  for (const auto pre : kAll)
+    if (!name.empty() && name == pre_tokenizer_name(pre)) return pre;
   return std::nullopt;
 }
 
@@ -166,12 +180,14 @@ std::string_view pre_tokenizer_name(PreTokenizer pre) {
       return "qwen2";
     case PreTokenizer::kLlamaBpe:
       return "llama-bpe";
+    case PreTokenizer::kDigit:
+      return {};
   }
   return {};
 }
 
 std::optional<PreTokenizer> pre_tokenizer_of_regex(std::string_view regex) {
-  for (const auto pre : {PreTokenizer::kGpt2, PreTokenizer::kQwen2, PreTokenizer::kLlamaBpe})
+  for (const auto pre : kAll)
     if (regex == pre_tokenizer_regex(pre)) return pre;
   return std::nullopt;
 }
@@ -184,6 +200,8 @@ std::string_view pre_tokenizer_regex(PreTokenizer pre) {
       return kQwen2Regex;
     case PreTokenizer::kLlamaBpe:
       return kLlamaBpeRegex;
+    case PreTokenizer::kDigit:
+      return R"(\p{N})";
   }
   return {};
 }
@@ -197,6 +215,8 @@ size_t piece_end(PreTokenizer pre, std::string_view text, size_t at) {
       return qwen2_end(walker, at, 1);
     case PreTokenizer::kLlamaBpe:
       return qwen2_end(walker, at, 3);
+    case PreTokenizer::kDigit:
+      return digit_end(walker, at);
   }
   return text.size();
 }

@@ -17,11 +17,13 @@ enum class PreTokenizer {
   // (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|
   // \s*[\r\n]+|\s+(?!\S)|\s+
   kQwen2,
-  // As kQwen2 with \p{N}{1,3}. A piece that is a token of its own is taken without merging.
+  // As kQwen2 with \p{N}{1,3}.
   kLlamaBpe,
+  // \p{N}: each digit alone, and what stands between digits.
+  kDigit,
 };
 
-// By GGUF's tokenizer.ggml.pre name: "gpt-2", "qwen2", "llama-bpe".
+// By GGUF's tokenizer.ggml.pre name: "gpt-2", "qwen2", "llama-bpe"; the digits have none.
 std::optional<PreTokenizer> pre_tokenizer_named(std::string_view name);
 std::string_view pre_tokenizer_name(PreTokenizer pre);
 

@@ -24,12 +24,21 @@ std::vector<std::string> pieces(PreTokenizer pre, std::string_view text) {
   return out;
 }
 
+// Matches, and what lies between them.
 std::vector<std::string> pieces_by_regex(icu::RegexPattern& pattern, const std::string& text) {
   UErrorCode error = U_ZERO_ERROR;
   const auto input = icu::UnicodeString::fromUTF8(text);
   const std::unique_ptr<icu::RegexMatcher> matcher(pattern.matcher(input, error));
   std::vector<std::string> out;
-  while (matcher->find()) matcher->group(error).toUTF8String(out.emplace_back());
+  int32_t done = 0;
+  const auto put = [&](int32_t begin, int32_t end) {
+    if (begin < end) input.tempSubStringBetween(begin, end).toUTF8String(out.emplace_back());
+  };
+  while (matcher->find()) {
+    put(done, matcher->start(error));
+    put(matcher->start(error), done = matcher->end(error));
+  }
+  put(done, input.length());
   EXPECT_TRUE(U_SUCCESS(error));
   return out;
 }
@@ -70,7 +79,8 @@ TEST_P(PreTokenizers, CoverRandomBytesExactly) {
 }
 
 TEST_P(PreTokenizers, AreFoundByNameAndByRegex) {
-  EXPECT_EQ(pre_tokenizer_named(pre_tokenizer_name(GetParam())), GetParam());
+  const auto name = pre_tokenizer_name(GetParam());
+  EXPECT_TRUE(name.empty() || pre_tokenizer_named(name) == GetParam());
   EXPECT_EQ(pre_tokenizer_of_regex(pre_tokenizer_regex(GetParam())), GetParam());
   EXPECT_FALSE(pre_tokenizer_named("bert"));
   EXPECT_FALSE(pre_tokenizer_of_regex("\\s+"));
@@ -78,7 +88,7 @@ TEST_P(PreTokenizers, AreFoundByNameAndByRegex) {
 
 INSTANTIATE_TEST_SUITE_P(All, PreTokenizers,
                          testing::Values(PreTokenizer::kGpt2, PreTokenizer::kQwen2,
-                                         PreTokenizer::kLlamaBpe));
+                                         PreTokenizer::kLlamaBpe, PreTokenizer::kDigit));
 
 }  // namespace
 }  // namespace plinth::text

@@ -1,4 +1,4 @@
-// Finds special tokens in text: the leftmost one, the longest of those that start there.
+// Finds added tokens in text: the leftmost one, the longest of those that start there.
 #pragma once
 
 #include <array>
@@ -24,6 +24,11 @@ class SpecialMatcher {
   // `text` is not empty. False when it is there already.
   bool add(std::string_view text, int32_t id);
 
+  bool empty() const { return ids_.empty(); }
+
+  // The longest one that text[at...] begins with; at < text.size().
+  std::optional<SpecialMatch> at(std::string_view text, size_t at) const;
+
   std::optional<SpecialMatch> find(std::string_view text, size_t from) const;
 
   // -1 when there is none.
@@ -38,6 +43,7 @@ class SpecialMatcher {
 
   std::unordered_map<std::string, int32_t, Hash, std::equal_to<>> ids_;
   std::array<std::vector<size_t>, 256> lengths_;  // by first byte, longest first
+  std::array<bool, 256> begins_ = {};             // whether any begins with this byte
 };
 
 }  // namespace plinth::text

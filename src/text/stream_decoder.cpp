@@ -24,7 +24,10 @@ size_t unfinished_bytes(std::string_view text) {
 }  // namespace
 
 std::string StreamDecoder::push(int32_t id) {
-  pending_ += tokenizer_->decode(std::span(&id, 1));
+  const std::span<const int32_t> one(&id, 1);
+  pending_ += begun_ ? tokenizer_->decode_more(one) : tokenizer_->decode(one);
+  const bool blank = tokenizer_->spec().trim_spaces ? pending_.empty() : tokenizer_->is_special(id);
+  begun_ = begun_ || !blank;
   const size_t keep = unfinished_bytes(pending_);
   std::string ready = to_valid_utf8(std::string_view(pending_).substr(0, pending_.size() - keep));
   pending_.erase(0, pending_.size() - keep);

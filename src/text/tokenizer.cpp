@@ -1,159 +1,34 @@
+// The pipeline that all tokenizers share: added tokens are cut out, what stands between them is
+// normalised, and the algorithm turns it into ids.
 #include "text/tokenizer.h"
 
 #include <algorithm>
-#include <array>
 #include <unordered_map>
+#include <unordered_set>
 
-#include "core/hash.h"
+#include "text/added_tokens.h"
 #include "text/byte_alphabet.h"
-#include "text/merge_table.h"
-#include "text/pre_tokenizer.h"
-#include "text/special_matcher.h"
+#include "text/normalizer.h"
+#include "text/subwords.h"
 #include "text/tokenizer_json.h"
-#include "text/unicode.h"
 
 namespace plinth::text {
 
 namespace {
 
-// A single run of letters longer than this is cut: bounds the memory of one merge (28 bytes a
-// byte). No natural text comes near.
-constexpr size_t kPieceBytesMax = size_t{1} << 20;
+constexpr size_t kTokensMax = size_t{1} << 24;
 
-// Texts from this size on remember the pieces they have seen; below, setting up would cost more.
-constexpr size_t kCachedTextBytes = 4096;
-constexpr size_t kCacheSlots = 8192;
-constexpr size_t kCachedPieceBytes = 64;
-
-// Pieces met earlier in the same text: direct-mapped, the newest wins. The ids are not copied but
-// found again in the output.
-class PieceCache {
- public:
-  explicit PieceCache(bool enabled) : slots_(enabled ? kCacheSlots : 0) {}
-
-  bool repeat(std::string_view piece, std::vector<int32_t>& out) {
-    at_ = nullptr;
-    if (slots_.empty() || piece.size() > kCachedPieceBytes) return false;
-    at_ = &slots_[xxh3(piece) & (kCacheSlots - 1)];
-    if (at_->piece != piece) return false;
-    out.reserve(out.size() + at_->n_ids);  // the source is in `out` itself
-    for (size_t i = 0; i < at_->n_ids; ++i) out.push_back(out[at_->first + i]);
-    return true;
+// The byte of a token "<0xE4>"; -1 when it is not written so.
+int byte_of(std::string_view token) {
+  if (token.size() != 6 || !token.starts_with("<0x") || token[5] != '>') return -1;
+  int value = 0;
+  for (const char c : token.substr(3, 2)) {
+    const bool digit = c >= '0' && c <= '9';
+    if (!digit && (c < 'A' || c > 'F')) return -1;
+    value = value * 16 + (digit ? c - '0' : c - 'A' + 10);
   }
-
-  // Remembers the piece that repeat() has just missed: its ids are out[first...].
-  void remember(std::string_view piece, size_t first, size_t n_ids) {
-    if (at_ != nullptr) *at_ = {piece, first, n_ids};
-  }
-
- private:
-  struct Slot {
-    std::string_view piece;  // lies in the text that is being encoded
-    size_t first = 0;
-    size_t n_ids = 0;
-  };
-
-  std::vector<Slot> slots_;
-  Slot* at_ = nullptr;
-};
-
-// What from_bpe() has checked and indexed.
-struct BpeTables {
-  BpeSpec spec;
-  PreTokenizer pre = PreTokenizer::kQwen2;
-  std::vector<std::string> bytes;  // what each id stands for
-  std::vector<char> special;       // by id
-  std::array<int32_t, 256> byte_token{};
-  std::vector<Merge> merges;
-  SpecialMatcher matcher;
-  std::unordered_map<std::string_view, int32_t> whole;  // views into `bytes`
-};
-
-class BpeTokenizer final : public Tokenizer {
- public:
-  explicit BpeTokenizer(BpeTables tables) : t_(std::move(tables)), merges_(t_.merges) {
-    t_.merges.clear();
-    t_.merges.shrink_to_fit();
-  }
-
-  std::vector<int32_t> encode(std::string_view text, bool parse_special) const override {
-    std::vector<int32_t> out;
-    out.reserve(text.size() / 4 + 8);
-    size_t at = 0;
-    while (parse_special) {
-      const auto hit = t_.matcher.find(text, at);
-      if (!hit) break;
-      encode_plain(text.substr(at, hit->at - at), out);
-      out.push_back(hit->id);
-      at = hit->at + hit->length;
-    }
-    encode_plain(text.substr(at), out);
-    return out;
-  }
-
-  std::string decode(std::span<const int32_t> ids, bool with_special) const override {
-    std::string out;
-    for (const int32_t id : ids) {
-      if (id < 0 || id >= size()) continue;
-      if (with_special || !is_special(id)) out += t_.bytes[static_cast<size_t>(id)];
-    }
-    return out;
-  }
-
-  int32_t size() const override { return static_cast<int32_t>(t_.bytes.size()); }
-
-  int32_t bos() const override { return t_.spec.bos; }
-
-  int32_t eos() const override { return t_.spec.eos; }
-
-  bool is_special(int32_t id) const override {
-    return id >= 0 && id < size() && t_.special[static_cast<size_t>(id)] != 0;
-  }
-
-  int32_t special_id(std::string_view text) const override { return t_.matcher.id_of(text); }
-
-  const BpeSpec& spec() const override { return t_.spec; }
-
-  std::string to_json() const override { return write_tokenizer_json(t_.spec); }
-
- private:
-  // Text without special tokens.
-  void encode_plain(std::string_view text, std::vector<int32_t>& out) const {
-    if (text.empty()) return;
-    std::string normal;
-    if (t_.spec.nfc) {
-      normal = to_nfc(text);
-      text = normal;
-    }
-    PieceCache cache(text.size() >= kCachedTextBytes);
-    std::vector<int32_t> ids;
-    for (size_t at = 0; at < text.size();) {
-      const size_t end = std::min(piece_end(t_.pre, text, at), at + kPieceBytesMax);
-      const std::string_view piece = text.substr(at, end - at);
-      at = end;
-      if (cache.repeat(piece, out)) continue;
-      const size_t first = out.size();
-      encode_piece(piece, ids);
-      out.insert(out.end(), ids.begin(), ids.end());
-      cache.remember(piece, first, ids.size());
-    }
-  }
-
-  void encode_piece(std::string_view piece, std::vector<int32_t>& ids) const {
-    ids.clear();
-    if (t_.pre == PreTokenizer::kLlamaBpe) {
-      if (const auto hit = t_.whole.find(piece); hit != t_.whole.end()) {
-        ids.push_back(hit->second);
-        return;
-      }
-    }
-    for (const char byte : piece) ids.push_back(t_.byte_token[static_cast<unsigned char>(byte)]);
-    merges_.apply(ids);
-  }
-
-  BpeTables t_;
-  MergeTable merges_;
-};
+  return value;
+}
 
 Status check_id(const char* name, int32_t id, size_t size) {
   if (id < -1 || (id >= 0 && static_cast<size_t>(id) >= size))
@@ -161,99 +36,250 @@ Status check_id(const char* name, int32_t id, size_t size) {
   return {};
 }
 
-// Marks the literal tokens: 1 special, 2 user-defined.
-Result<std::vector<char>> literal_kinds(const BpeSpec& spec) {
-  std::vector<char> kinds(spec.tokens.size(), 0);
-  for (const auto* list : {&spec.special, &spec.user_defined}) {
-    for (const int32_t id : *list) {
-      if (id < 0 || static_cast<size_t>(id) >= kinds.size())
-        return invalid("tokenizer: special id {} is outside the {} tokens", id, kinds.size());
-      auto& kind = kinds[static_cast<size_t>(id)];
-      if (kind != 0) return invalid("tokenizer: id {} is listed as special twice", id);
-      if (spec.tokens[static_cast<size_t>(id)].empty())
-        return invalid("tokenizer: special token {} has no text", id);
-      kind = list == &spec.special ? 1 : 2;
-    }
-  }
-  return kinds;
+Status check_ids(const TokenizerSpec& spec) {
+  const size_t size = spec.tokens.size();
+  if (size == 0 || size > kTokensMax)
+    return invalid("tokenizer: {} tokens is outside 1..{}", size, kTokensMax);
+  PLINTH_TRY(check_id("bos", spec.bos, size));
+  PLINTH_TRY(check_id("eos", spec.eos, size));
+  PLINTH_TRY(check_id("pad", spec.pad, size));
+  PLINTH_TRY(check_id("unknown", spec.unknown, size));
+  for (const auto* list : {&spec.before, &spec.after})
+    for (const int32_t id : *list)
+      if (id < 0 || static_cast<size_t>(id) >= size)
+        return invalid("tokenizer: id {} around a text is outside the {} tokens", id, size);
+  return {};
 }
 
-using TokenIds = std::unordered_map<std::string_view, int32_t>;
-
-Result<std::vector<Merge>> resolve_merges(const BpeSpec& spec, const TokenIds& ids) {
-  std::vector<Merge> merges;
-  merges.reserve(spec.merges.size());
-  std::string joined;
-  for (size_t rank = 0; rank < spec.merges.size(); ++rank) {
-    const std::string_view text = spec.merges[rank];
-    const size_t space = text.find(' ');
-    if (space == 0 || space == text.npos || space + 1 == text.size())
-      return invalid("tokenizer: merge {} '{}' is not two tokens", rank, text);
-    const auto left = ids.find(text.substr(0, space));
-    const auto right = ids.find(text.substr(space + 1));
-    joined.assign(text.substr(0, space)).append(text.substr(space + 1));
-    const auto result = ids.find(joined);
-    if (left == ids.end() || right == ids.end() || result == ids.end())
-      return invalid(
-          "tokenizer: merge {} '{}' names or makes a token that is not in the vocabulary", rank,
-          text);
-    merges.push_back({left->second, right->second, result->second});
+Result<std::vector<Role>> roles_of(const TokenizerSpec& spec) {
+  std::vector<Role> roles(spec.tokens.size(), Role::kPiece);
+  const auto mark = [&](const std::vector<int32_t>& list, Role role) -> Status {
+    for (const int32_t id : list) {
+      if (id < 0 || static_cast<size_t>(id) >= roles.size())
+        return invalid("tokenizer: special id {} is outside the {} tokens", id, roles.size());
+      auto& old = roles[static_cast<size_t>(id)];
+      if (old != Role::kPiece) return invalid("tokenizer: id {} is listed as special twice", id);
+      if (spec.tokens[static_cast<size_t>(id)].empty())
+        return invalid("tokenizer: special token {} has no text", id);
+      old = role;
+    }
+    return {};
+  };
+  PLINTH_TRY(mark(spec.special, Role::kSpecial));
+  PLINTH_TRY(mark(spec.user_defined, Role::kUserDefined));
+  PLINTH_TRY(mark(spec.unused, Role::kUnused));
+  if (spec.unknown >= 0) {
+    auto& role = roles[static_cast<size_t>(spec.unknown)];
+    if (role == Role::kPiece && spec.algorithm != Algorithm::kByteBpe) role = Role::kUnknown;
   }
-  return merges;
+  std::vector<bool> bytes(256);
+  for (size_t id = 0; id < roles.size(); ++id) {
+    if (spec.tokens[id].empty()) roles[id] = Role::kNone;
+    if (!spec.byte_fallback || roles[id] != Role::kPiece) continue;
+    const int byte = byte_of(spec.tokens[id]);
+    if (byte < 0 || bytes[static_cast<size_t>(byte)]) continue;
+    roles[id] = Role::kByte;
+    bytes[static_cast<size_t>(byte)] = true;
+  }
+  if (spec.byte_fallback) {
+    const auto missing = std::find(bytes.begin(), bytes.end(), false);
+    if (missing != bytes.end())
+      return invalid("tokenizer: byte 0x{:02X} has no token", missing - bytes.begin());
+  }
+  return roles;
+}
+
+std::string with_spaces(std::string_view token) {
+  std::string out;
+  for (size_t at = token.find(kSpaceMark); at != token.npos; at = token.find(kSpaceMark)) {
+    out.append(token.substr(0, at)).append(" ");
+    token.remove_prefix(at + kSpaceMark.size());
+  }
+  return out.append(token);
+}
+
+// What an id stands for in a text.
+Result<std::string> bytes_of(const TokenizerSpec& spec, size_t id, Role role) {
+  const std::string& token = spec.tokens[id];
+  switch (role) {
+    case Role::kNone:
+      return std::string();
+    case Role::kByte:
+      return std::string(1, static_cast<char>(byte_of(token)));
+    case Role::kUnknown:
+      return spec.unknown_text;
+    case Role::kSpecial:
+      return token;
+    default:
+      break;
+  }
+  if (spec.algorithm != Algorithm::kByteBpe) return spec.escape_spaces ? with_spaces(token) : token;
+  if (role == Role::kUserDefined) return token;
+  auto bytes = from_byte_alphabet(token);
+  if (!bytes) return invalid("tokenizer: token {} '{}' is not in the byte alphabet", id, token);
+  return *std::move(bytes);
+}
+
+Status check_duplicates(const TokenizerSpec& spec, const std::vector<Role>& roles) {
+  std::unordered_map<std::string_view, size_t> ids;
+  ids.reserve(spec.tokens.size());
+  for (size_t id = 0; id < spec.tokens.size(); ++id) {
+    if (roles[id] != Role::kPiece && roles[id] != Role::kUnused) continue;
+    if (const auto [other, fresh] = ids.emplace(spec.tokens[id], id); !fresh)
+      return invalid("tokenizer: token '{}' is there twice, as {} and {}", spec.tokens[id],
+                     other->second, id);
+  }
+  return {};
+}
+
+Result<Vocabulary> vocabulary_of(const TokenizerSpec& spec) {
+  Vocabulary out;
+  PLINTH_TRY(out.roles, roles_of(spec));
+  PLINTH_TRY(check_duplicates(spec, out.roles));
+  out.bytes.resize(spec.tokens.size());
+  for (size_t id = 0; id < spec.tokens.size(); ++id) {
+    PLINTH_TRY(out.bytes[id], bytes_of(spec, id, out.roles[id]));
+  }
+  return out;
+}
+
+class PipelineTokenizer final : public Tokenizer {
+ public:
+  PipelineTokenizer(TokenizerSpec spec, std::unique_ptr<const Vocabulary> vocabulary,
+                    Normalizer normalizer, AddedTokens added,
+                    std::unique_ptr<const Subwords> subwords)
+      : spec_(std::move(spec)),
+        vocabulary_(std::move(vocabulary)),
+        normalizer_(std::move(normalizer)),
+        added_(std::move(added)),
+        subwords_(std::move(subwords)) {}
+
+  std::vector<int32_t> encode(std::string_view text, bool parse_special) const override {
+    return run(text, parse_special, true);
+  }
+
+  std::vector<int32_t> encode_more(std::string_view text) const override {
+    return run(text, false, false);
+  }
+
+  std::string decode(std::span<const int32_t> ids, bool with_special) const override {
+    return write(ids, with_special, spec_.drop_first_space);
+  }
+
+  std::string decode_more(std::span<const int32_t> ids) const override {
+    return write(ids, false, false);
+  }
+
+  int32_t size() const override { return static_cast<int32_t>(spec_.tokens.size()); }
+
+  int32_t bos() const override { return spec_.bos; }
+
+  int32_t eos() const override { return spec_.eos; }
+
+  bool is_special(int32_t id) const override {
+    return id >= 0 && id < size() && vocabulary_->roles[static_cast<size_t>(id)] == Role::kSpecial;
+  }
+
+  int32_t special_id(std::string_view text) const override { return added_.id_of(text); }
+
+  const TokenizerSpec& spec() const override { return spec_; }
+
+  std::string to_json() const override {
+    const bool scored = spec_.algorithm == Algorithm::kBpe && spec_.merges.empty();
+    return write_tokenizer_json(spec_,
+                                scored ? merges_of_scores(spec_, *vocabulary_) : spec_.merges);
+  }
+
+ private:
+  std::vector<int32_t> run(std::string_view text, bool parse_special, bool first) const {
+    std::vector<int32_t> out;
+    out.reserve(text.size() / 4 + 8);
+    size_t done = 0;
+    added_.each(AddedTokens::kRaw, text, parse_special, [&](size_t begin, size_t end, int32_t id) {
+      encode_between(text.substr(done, begin - done), parse_special, first && done == 0, out);
+      out.push_back(id);
+      done = end;
+    });
+    encode_between(text.substr(done), parse_special, first && done == 0, out);
+    return out;
+  }
+
+  // Text without the added tokens that are looked for in raw text.
+  void encode_between(std::string_view text, bool parse_special, bool first,
+                      std::vector<int32_t>& out) const {
+    if (text.empty()) return;
+    std::string normal;
+    if (!normalizer_.is_identity()) {
+      normal = normalizer_.apply(text, first, added_.verbatim());
+      text = normal;
+    }
+    size_t done = 0;
+    added_.each(AddedTokens::kNormal, text, parse_special,
+                [&](size_t begin, size_t end, int32_t id) {
+                  if (begin > done) subwords_->encode(text.substr(done, begin - done), out);
+                  out.push_back(id);
+                  done = end;
+                });
+    if (done < text.size()) subwords_->encode(text.substr(done), out);
+  }
+
+  std::string write(std::span<const int32_t> ids, bool with_special, bool drop) const {
+    std::string out;
+    for (const int32_t id : ids) {
+      if (id < 0 || id >= size() || (!with_special && is_special(id))) continue;
+      std::string_view bytes = vocabulary_->bytes[static_cast<size_t>(id)];
+      if (drop) {
+        const Role role = vocabulary_->roles[static_cast<size_t>(id)];
+        const bool piece = role != Role::kUnknown && role != Role::kSpecial;
+        if (piece && bytes.starts_with(' ')) bytes.remove_prefix(1);
+        // Where spaces are trimmed, all leading ones were put there by normalisation.
+        drop = spec_.trim_spaces && bytes.empty();
+      }
+      out += bytes;
+    }
+    return out;
+  }
+
+  TokenizerSpec spec_;
+  std::unique_ptr<const Vocabulary> vocabulary_;  // `subwords_` points into it
+  Normalizer normalizer_;
+  AddedTokens added_;
+  std::unique_ptr<const Subwords> subwords_;
+};
+
+Result<std::unique_ptr<const Subwords>> make_subwords(const TokenizerSpec& spec,
+                                                      const Vocabulary& vocabulary) {
+  switch (spec.algorithm) {
+    case Algorithm::kByteBpe:
+      return make_byte_bpe(spec, vocabulary);
+    case Algorithm::kBpe:
+      return make_bpe(spec, vocabulary);
+    case Algorithm::kUnigram:
+      return make_unigram(spec, vocabulary);
+  }
+  return internal_error("tokenizer: algorithm {}", static_cast<int>(spec.algorithm));
 }
 
 }  // namespace
 
-Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_bpe(BpeSpec spec) {
-  if (spec.tokens.empty() || spec.tokens.size() > (size_t{1} << 24))
-    return invalid("tokenizer: {} tokens is outside 1..{}", spec.tokens.size(), 1 << 24);
-  BpeTables t;
-  const auto pre = pre_tokenizer_named(spec.pre);
-  if (!pre) {
-    return make_error(Code::kUnimplemented,
-                      "tokenizer: pre-tokenizer '{}' is not one of gpt-2, qwen2, llama-bpe",
-                      spec.pre);
-  }
-  t.pre = *pre;
-  PLINTH_TRY(check_id("bos", spec.bos, spec.tokens.size()));
-  PLINTH_TRY(check_id("eos", spec.eos, spec.tokens.size()));
-  PLINTH_TRY(check_id("pad", spec.pad, spec.tokens.size()));
-  PLINTH_TRY(const std::vector<char> kinds, literal_kinds(spec));
+std::vector<int32_t> Tokenizer::encode_whole(std::string_view text, bool parse_special) const {
+  std::vector<int32_t> ids = spec().before;
+  const auto middle = encode(text, parse_special);
+  ids.insert(ids.end(), middle.begin(), middle.end());
+  ids.insert(ids.end(), spec().after.begin(), spec().after.end());
+  return ids;
+}
 
-  TokenIds ids;
-  ids.reserve(spec.tokens.size());
-  t.byte_token.fill(-1);
-  t.bytes.resize(spec.tokens.size());
-  t.special.resize(spec.tokens.size());
-  for (size_t id = 0; id < spec.tokens.size(); ++id) {
-    const std::string& token = spec.tokens[id];
-    const auto id32 = static_cast<int32_t>(id);
-    if (kinds[id] != 0) {
-      t.special[id] = kinds[id] == 1;
-      t.bytes[id] = token;
-      if (!t.matcher.add(token, id32))
-        return invalid("tokenizer: special token '{}' is there twice (again as {})", token, id);
-      continue;
-    }
-    if (token.empty()) continue;  // an unused id
-    if (const auto [other, fresh] = ids.emplace(token, id32); !fresh)
-      return invalid("tokenizer: token '{}' is there twice, as {} and {}", token, other->second,
-                     id);
-    auto bytes = from_byte_alphabet(token);
-    if (!bytes) return invalid("tokenizer: token {} '{}' is not in the byte alphabet", id, token);
-    t.bytes[id] = std::move(*bytes);
-    if (t.bytes[id].size() == 1) t.byte_token[static_cast<unsigned char>(t.bytes[id][0])] = id32;
-  }
-  for (size_t byte = 0; byte < 256; ++byte)
-    if (t.byte_token[byte] < 0) return invalid("tokenizer: byte 0x{:02X} has no token", byte);
-  PLINTH_TRY(t.merges, resolve_merges(spec, ids));
-  t.spec = std::move(spec);
-  if (t.pre == PreTokenizer::kLlamaBpe) {
-    for (size_t id = 0; id < t.bytes.size(); ++id)
-      if (kinds[id] == 0 && !t.bytes[id].empty())
-        t.whole.emplace(t.bytes[id], static_cast<int32_t>(id));
-  }
-  return std::shared_ptr<const Tokenizer>(std::make_shared<BpeTokenizer>(std::move(t)));
+Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_spec(TokenizerSpec spec) {
+  PLINTH_TRY(check_ids(spec));
+  PLINTH_TRY(auto vocabulary, vocabulary_of(spec));
+  PLINTH_TRY(auto normalizer, Normalizer::create(spec));
+  PLINTH_TRY(auto added, AddedTokens::create(spec, normalizer));
+  auto owned = std::make_unique<const Vocabulary>(std::move(vocabulary));
+  PLINTH_TRY(auto subwords, make_subwords(spec, *owned));
+  return std::shared_ptr<const Tokenizer>(
+      std::make_shared<PipelineTokenizer>(std::move(spec), std::move(owned), std::move(normalizer),
+                                          std::move(added), std::move(subwords)));
 }
 
 }  // namespace plinth::text

@@ -54,7 +54,8 @@ class Pretraining : public Run {
         gradients_(parameters_->gradients()),
         tape_(*model_, tensor::default_ops()),
         optimizer_(tensor::default_ops(), parameters_->parameters(),
-                   {recipe.beta1, recipe.beta2, 1e-8, recipe.weight_decay, recipe.clip, recipe.optimizer}) {}
+                   {recipe.beta1, recipe.beta2, 1e-8, recipe.weight_decay, recipe.clip,
+                    recipe.optimizer}) {}
 
   // Begins, or goes on from the folder's checkpoint.
   Status start() {

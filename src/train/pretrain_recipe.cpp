@@ -17,8 +17,6 @@ constexpr std::array<Named<SourceKind>, 5> kSourceKinds = {{{"text", SourceKind:
                                                             {"chat", SourceKind::kChat}}};
 constexpr std::array<Named<ScheduleKind>, 2> kSchedules = {
     {{"cosine", ScheduleKind::kCosine}, {"wsd", ScheduleKind::kWsd}}};
-constexpr std::array<Named<OptimizerKind>, 2> kOptimizers = {
-    {{"adamw", OptimizerKind::kAdamW}, {"muon", OptimizerKind::kMuon}}};
 
 Result<Source> read_source(const Config& table, const Path& folder) {
   Source source;
@@ -41,7 +39,7 @@ void read_model(Reader& reader, model::ModelConfig& model) {
   model.architecture = "qwen3";
   model.qk_norm = true;
   model.tied = true;
-  double rms_eps = double{model.rms_eps};
+  double rms_eps = double{model.norm_eps};
   double rope_theta = double{model.rope_theta};
   reader.text("model.name", model.name);
   reader.integer("model.layers", model.layers, 1, 512);
@@ -53,7 +51,7 @@ void read_model(Reader& reader, model::ModelConfig& model) {
   reader.integer("model.context", model.context, 1, 1 << 24);
   reader.number("model.rms_eps", rms_eps, 1e-12, 1e-2);
   reader.number("model.rope_theta", rope_theta, 1.0, 1e9);
-  model.rms_eps = static_cast<float>(rms_eps);
+  model.norm_eps = static_cast<float>(rms_eps);
   model.rope_theta = static_cast<float>(rope_theta);
 }
 
@@ -140,7 +138,7 @@ std::map<std::string, std::string> PretrainRecipe::fields() const {
   put("model.head_dim", model.head_dim);
   put("model.ffn", model.ffn);
   put("model.context", model.context);
-  put("model.rms_eps", model.rms_eps);
+  put("model.rms_eps", model.norm_eps);
   put("model.rope_theta", model.rope_theta);
   put("tokenizer.vocabulary", vocabulary);
   put("tokenizer.special", fmt::format("{}", fmt::join(special, " ")));

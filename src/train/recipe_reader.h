@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "core/config.h"
+#include "train/math/optimizer.h"
 
 namespace plinth::train {
 
@@ -23,6 +24,9 @@ struct Named {
   std::string_view name;
   T value;
 };
+
+inline constexpr std::array<Named<OptimizerKind>, 2> kOptimizers = {
+    {{"adamw", OptimizerKind::kAdamW}, {"muon", OptimizerKind::kMuon}}};
 
 template <typename T, size_t N>
 std::string_view name_of(const std::array<Named<T>, N>& names, T value) {

@@ -26,6 +26,7 @@
 #include "core/file.h"
 #include "core/result.h"
 #include "model/model.h"
+#include "text/chat_text.h"
 #include "train/math/optimizer.h"
 #include "train/math/schedule.h"
 
@@ -163,10 +164,15 @@ std::string_view chatml_template();
 // ---- tune
 // ----------------------------------------------------------------------------------------
 
-// Messages to the text that the model reads, by the model's own chat template. Serving and training
-// are given the same function, so that both see the same tokens.
+// Messages to the text that the model reads, by the model's own chat template (text/chat_text.h):
+// the same for training and serving, so that both see the same tokens.
 using ChatRenderer =
-    std::function<Result<std::string>(const Json& messages, bool add_generation_prompt)>;
+    std::function<Result<text::ChatText>(const Json& messages, bool add_generation_prompt)>;
+
+// What is learnt from replay rows: their text, or to say what the plain base says there (the base
+// run beside the adapter gives the distribution). The second forgets far less. Source: Li and
+// Hoiem, "Learning without Forgetting", ECCV 2016.
+enum class ReplayTarget : uint8_t { kText, kBase };
 
 struct TuneRecipe {
   // [data]  Each file is JSONL (.jsonl, .jsonl.zst), rows of these shapes, mixed at will:
@@ -177,9 +183,17 @@ struct TuneRecipe {
   // Paths are relative to the recipe's folder.
   std::vector<Path> files;
   // General rows (same shapes) mixed in so that the tuned model does not forget; `replay_share` of
-  // all training tokens. None are held out.
+  // all training tokens. A twentieth of them is never trained on: the general loss is measured
+  // there.
   std::vector<Path> replay;
   double replay_share = 0.0;
+  ReplayTarget replay_target = ReplayTarget::kText;  // "text" | "base"
+  double replay_weight = 1.0;  // factor of the replay rows' loss; above 1 holds the general leg
+  // How much the general loss may rise, in nats per token. Where the finished adapter goes beyond,
+  // its alpha is lowered to what holds; 0: the alpha stays. The domain keeps most of what it learnt
+  // at a fraction of the general loss, which grows with the square of the strength. Source:
+  // Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022.
+  double general_rise_max = 0.0;
   double heldout_share = 0.05;  // of the rows, drawn by the hash of the row and the seed
 
   // [lora]
@@ -194,6 +208,8 @@ struct TuneRecipe {
   int64_t micro_tokens = 2048;  // at once, at least `sequence`: bounds memory
   double epochs = 3.0;
   int64_t steps = 0;  // 0: as many as `epochs` asks for
+  // "adamw" | "muon": both low-rank factors by Muon
+  OptimizerKind optimizer = OptimizerKind::kAdamW;
   double lr = 5e-4;
   double warmup_share = 0.05;  // of the steps; a cosine down to zero follows
   double weight_decay = 0.0;
@@ -239,8 +255,12 @@ struct TuneSummary {
   int64_t tokens = 0;
   double loss = 0;            // of the last step, nats per token with loss
   double heldout_before = 0;  // of the plain base
-  double heldout = 0;         // of the adapter that was kept
-  int64_t best_step = 0;      // the step it comes from
+  double heldout = 0;         // of the adapter that was kept, at its strength
+  // Of the replay rows that were not trained on: plain base, adapter. -1: there are none.
+  double general_before = -1;
+  double general = -1;
+  double strength = 1;    // the adapter's alpha is the recipe's times this
+  int64_t best_step = 0;  // the step it comes from
   double tokens_per_s = 0;
   DatasetReport data, replay;
 };

@@ -23,12 +23,16 @@ namespace {
 
 // What an extended run may change.
 constexpr std::string_view kMayDiffer[] = {"train.steps", "train.epochs", "train.checkpoint_every",
-                                           "train.eval_every"};
+                                           "train.eval_every", "data.general_rise_max"};
+
+constexpr double kGeneralShare = 0.05;  // of the replay rows, to measure the general loss on
+constexpr int kStrengths = 32;          // the adapter's strength is a multiple of a 32nd
 
 struct TuneData {
   std::vector<Sample> training;  // domain samples, then replay samples
   std::vector<Sample> heldout;
-  int64_t domain = 0;  // of `training`
+  std::vector<Sample> general;  // replay samples that are not trained on
+  int64_t domain = 0;           // of `training`
   DatasetReport report, replay_report;
   std::string digest;  // sha-256 over the files' sha-256
 };
@@ -40,12 +44,13 @@ int64_t tokens_of(std::span<const Sample> samples) {
 }
 
 // A row is held out by its hash, so that equal rows stay on one side.
-void split_heldout(std::vector<Sample> samples, const TuneRecipe& recipe, TuneData& data) {
-  const double limit = recipe.heldout_share * 0x1.0p64;
+void split(std::vector<Sample> samples, double heldout_share, uint64_t seed,
+           std::vector<Sample>& training, std::vector<Sample>& heldout) {
+  const double limit = heldout_share * 0x1.0p64;
   for (auto& sample : samples) {
-    const uint64_t key[] = {sample.row_hash, recipe.seed};
+    const uint64_t key[] = {sample.row_hash, seed};
     const uint64_t drawn = xxh3({reinterpret_cast<const char*>(key), sizeof key});
-    auto& side = static_cast<double>(drawn) < limit ? data.heldout : data.training;
+    auto& side = static_cast<double>(drawn) < limit ? heldout : training;
     side.push_back(std::move(sample));
   }
 }
@@ -66,13 +71,14 @@ Result<TuneData> read_data(const model::Model& base, const TuneRecipe& recipe,
   const DatasetOptions options{&base.tokenizer(), &chat, recipe.sequence};
   PLINTH_TRY(auto domain, read_dataset(recipe.files, options));
   data.report = std::move(domain.report);
-  split_heldout(std::move(domain.samples), recipe, data);
+  split(std::move(domain.samples), recipe.heldout_share, recipe.seed, data.training, data.heldout);
   data.domain = static_cast<int64_t>(data.training.size());
   if (data.domain == 0) return invalid("all {} samples are held out", data.heldout.size());
   if (recipe.replay.empty()) return data;
   PLINTH_TRY(auto replay, read_dataset(recipe.replay, options));
   data.replay_report = std::move(replay.report);
-  std::move(replay.samples.begin(), replay.samples.end(), std::back_inserter(data.training));
+  for (auto& sample : replay.samples) sample.replay = true;
+  split(std::move(replay.samples), kGeneralShare, recipe.seed, data.training, data.general);
   return data;
 }
 
@@ -113,7 +119,8 @@ class Tuning : public Run {
         lora_(tensor::default_ops(), base_->config(), lora_options(recipe)),
         tape_(*base_, tensor::default_ops()),
         optimizer_(tensor::default_ops(), lora_.parameters(),
-                   {recipe.beta1, recipe.beta2, 1e-8, recipe.weight_decay, recipe.clip}),
+                   {recipe.beta1, recipe.beta2, 1e-8, recipe.weight_decay, recipe.clip,
+                    recipe.optimizer}),
         best_(lora_.parameters().size()) {
     fields_["data.sha256"] = data_.digest;
     fields_["base.sha256"] = base_->digest();
@@ -127,7 +134,7 @@ class Tuning : public Run {
     const auto all = arenas();
     PLINTH_TRY(auto state, load_checkpoint(run_dir_, {&fields_, kMayDiffer}, all));
     if (!state) {
-      heldout_before_ = measure();
+      heldout_before_ = measure(data_.heldout);
       return {};
     }
     state_ = *std::move(state);
@@ -157,15 +164,17 @@ class Tuning : public Run {
     report.steps = steps_;
     report.learning_rate = learning_rate(schedule(), report.step);
     const auto samples = next_samples();
-    int64_t loss_tokens = 0;
+    double total = 0;
     int64_t rows = 0;
     for (const auto* sample : samples) {
-      loss_tokens += sample->loss_tokens();
+      total += (sample->replay ? recipe_->replay_weight : 1.0) *
+               static_cast<double>(sample->loss_tokens());
       rows += rows_of(*sample);
     }
     // The mean over the whole step's tokens with loss, however they fall into micro-batches.
-    const auto weight = 1.0f / static_cast<float>(loss_tokens);
-    for (const auto& batch : pack(samples, recipe_->micro_tokens, weight)) {
+    const RowWeights weights{static_cast<float>(1.0 / total),
+                             static_cast<float>(recipe_->replay_weight / total)};
+    for (const auto& batch : micro_batches(samples, weights)) {
       if (stop_wanted(*hooks_)) return make_error(Code::kCancelled, "stopped inside a step");
       report.loss += tape_.forward_backward(batch, {.base = nullptr, .adapter = &lora_});
     }
@@ -187,7 +196,7 @@ class Tuning : public Run {
   }
 
   double heldout() override {
-    const double nats = measure();
+    const double nats = measure(data_.heldout);
     if (best_step_ == 0 || data_.heldout.empty() || nats < best_heldout_)
       keep_as_best(state_.step, nats);
     return nats;
@@ -201,13 +210,16 @@ class Tuning : public Run {
     summary.tokens = state_.tokens;
     summary.loss = done.loss;
     summary.heldout_before = heldout_before_;
-    summary.heldout = best_heldout_;
+    summary.strength = settle_strength(summary.general_before, summary.general);
+    summary.heldout = summary.strength < 1 ? measure(data_.heldout) : best_heldout_;
     summary.best_step = best_step_;
     summary.tokens_per_s = done.tokens_per_s;
     summary.data = data_.report;
     summary.replay = data_.replay_report;
-    PLINTH_TRY(model::write_peft(summary.adapter, lora_.view(),
-                                 {base_->config().name, recipe_->rank, recipe_->alpha, false}));
+    PLINTH_TRY(
+        model::write_peft(summary.adapter, lora_.view(),
+                          {base_->config().name, recipe_->rank, recipe_->alpha * summary.strength,
+                           false, base_->config().interleaved_head_dim()}));
     PLINTH_TRY(write_lineage(run_dir_, fields_, facts(summary)));
     return summary;
   }
@@ -246,17 +258,53 @@ class Tuning : public Run {
     }
   }
 
-  // Mean nats over the held-out tokens with loss.
-  double measure() {
-    if (data_.heldout.empty()) return -1;
+  // Replay samples that are to stay with the base have micro-batches of their own.
+  std::vector<MicroBatch> micro_batches(std::vector<const Sample*> samples, RowWeights weights) const {
+    if (recipe_->replay_target == ReplayTarget::kText)
+      return pack(samples, recipe_->micro_tokens, weights);
+    const auto replay = std::ranges::stable_partition(
+        samples, [](const Sample* sample) { return !sample->replay; });
+    auto batches = pack({samples.begin(), replay.begin()}, recipe_->micro_tokens, weights);
+    auto anchored = pack({replay.begin(), replay.end()}, recipe_->micro_tokens, weights);
+    for (auto& batch : anchored) {
+      batch.anchored = true;
+      batches.push_back(std::move(batch));
+    }
+    return batches;
+  }
+
+  // Leaves the adapter at the largest strength at which the general loss rises no more than it may.
+  double settle_strength(double& before, double& after) {
+    const auto general_at = [this](int strength) {
+      lora_.set_strength(static_cast<double>(strength) / kStrengths);
+      return measure(data_.general);
+    };
+    if (data_.general.empty()) return 1;
+    before = general_at(0);
+    after = general_at(kStrengths);
+    int good = kStrengths;
+    if (recipe_->general_rise_max > 0 && after - before > recipe_->general_rise_max) {
+      good = 0;
+      for (int bad = kStrengths; bad - good > 1;) {
+        const int middle = (good + bad) / 2;
+        (general_at(middle) - before > recipe_->general_rise_max ? bad : good) = middle;
+      }
+      after = general_at(good);
+    }
+    return static_cast<double>(good) / kStrengths;
+  }
+
+  // Mean nats over the tokens with loss; -1 without samples.
+  double measure(std::span<const Sample> of) {
+    if (of.empty()) return -1;
     std::vector<const Sample*> samples;
     int64_t loss_tokens = 0;
-    for (const auto& sample : data_.heldout) {
+    for (const auto& sample : of) {
       samples.push_back(&sample);
       loss_tokens += sample.loss_tokens();
     }
     double nats = 0;
-    for (const auto& batch : pack(samples, recipe_->micro_tokens, 1.0f))
+    for (const auto& batch : pack(samples, recipe_->micro_tokens, {}))
       nats += tape_.loss(batch, &lora_);
     return nats / static_cast<double>(loss_tokens);
   }
@@ -279,6 +327,9 @@ class Tuning : public Run {
             {"heldout_before", summary.heldout_before},
             {"heldout", summary.heldout},
             {"best_step", summary.best_step},
+            {"general_before", summary.general_before},
+            {"general", summary.general},
+            {"strength", summary.strength},
             {"rows", data_.report.rows},
             {"bad_rows", data_.report.bad_rows},
             {"samples", data_.report.samples},
@@ -319,6 +370,7 @@ void log_report(std::string_view what, const DatasetReport& report) {
 Result<TuneSummary> tune(std::shared_ptr<const model::Model> base, const TuneRecipe& recipe,
                          const Path& run_dir, const TuneHooks& hooks) {
   PLINTH_TRY(recipe.check());
+  PLINTH_TRY(check_trainable(base->config()));
   if (recipe.sequence > base->config().context)
     return invalid("train.sequence {} is longer than the base's context {}", recipe.sequence,
                    base->config().context);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -9,6 +10,8 @@ namespace plinth::train {
 namespace {
 
 constexpr int64_t kRankMax = 256;
+constexpr std::array<Named<ReplayTarget>, 2> kReplayTargets = {
+    {{"text", ReplayTarget::kText}, {"base", ReplayTarget::kBase}}};
 
 void read_paths(Reader& reader, std::string_view key, const Path& folder,
                 std::vector<Path>& paths) {
@@ -26,6 +29,9 @@ Result<TuneRecipe> TuneRecipe::read(const Path& path) {
   read_paths(reader, "data.files", path.parent_path(), recipe.files);
   read_paths(reader, "data.replay", path.parent_path(), recipe.replay);
   reader.number("data.replay_share", recipe.replay_share, 0.0, 0.95);
+  reader.one_of("data.replay_target", kReplayTargets, recipe.replay_target);
+  reader.number("data.replay_weight", recipe.replay_weight, 1e-3, 1e3);
+  reader.number("data.general_rise_max", recipe.general_rise_max, 0.0, 10.0);
   reader.number("data.heldout_share", recipe.heldout_share, 0.0, 0.5);
   reader.integer("lora.rank", recipe.rank, 1, kRankMax);
   reader.number("lora.alpha", recipe.alpha, 1e-3, 1e6);
@@ -35,6 +41,7 @@ Result<TuneRecipe> TuneRecipe::read(const Path& path) {
   reader.integer("train.micro_tokens", recipe.micro_tokens, 2);
   reader.number("train.epochs", recipe.epochs, 0.0, 1e6);
   reader.integer("train.steps", recipe.steps, 0);
+  reader.one_of("train.optimizer", kOptimizers, recipe.optimizer);
   reader.number("train.lr", recipe.lr, 0.0, 10.0);
   reader.number("train.warmup_share", recipe.warmup_share, 0.0, 1.0);
   reader.number("train.weight_decay", recipe.weight_decay, 0.0, 10.0);
@@ -50,6 +57,9 @@ Result<TuneRecipe> TuneRecipe::read(const Path& path) {
 
 Status TuneRecipe::check() const {
   if (files.empty()) return invalid("data.files: a recipe needs at least one file");
+  if (general_rise_max > 0 && replay.empty())
+    return invalid("data.general_rise_max {} needs data.replay to be measured on",
+                   general_rise_max);
   if (rank < 1 || rank > kRankMax) return invalid("lora.rank {} is outside 1..{}", rank, kRankMax);
   if (!(alpha > 0)) return invalid("lora.alpha {} is not positive", alpha);
   if (targets.empty()) return invalid("lora.targets names no layer");
@@ -84,6 +94,9 @@ std::map<std::string, std::string> TuneRecipe::fields() const {
     out[std::string(key)] = fmt::format("{}", value);
   };
   put("data.replay_share", replay_share);
+  put("data.replay_target", name_of(kReplayTargets, replay_target));
+  put("data.replay_weight", replay_weight);
+  put("data.general_rise_max", general_rise_max);
   put("data.heldout_share", heldout_share);
   put("lora.rank", rank);
   put("lora.alpha", alpha);
@@ -93,6 +106,7 @@ std::map<std::string, std::string> TuneRecipe::fields() const {
   put("train.micro_tokens", micro_tokens);
   put("train.epochs", epochs);
   put("train.steps", steps);
+  put("train.optimizer", name_of(kOptimizers, optimizer));
   put("train.lr", lr);
   put("train.warmup_share", warmup_share);
   put("train.weight_decay", weight_decay);

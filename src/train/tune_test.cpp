@@ -1,19 +1,15 @@
+#include <cmath>
 #include <string>
 
 #include <gtest/gtest.h>
 
 #include "core/rng.h"
-#include "train/data/documents.h"
+#include "train/chat_for_tests.h"
 #include "train/run_files.h"
 #include "train/train.h"
 
 namespace plinth::train {
 namespace {
-
-Result<std::string> chatml(const Json& messages, bool add_generation_prompt) {
-  PLINTH_TRY(auto text, render_chatml(messages));
-  return add_generation_prompt ? text + "<|im_start|>assistant\n" : text;
-}
 
 class Tune : public testing::Test {
  protected:
@@ -43,7 +39,7 @@ class Tune : public testing::Test {
     recipe_.lr = 1e-2;
     recipe_.checkpoint_every = 3;
     recipe_.eval_every = 4;
-    hooks_.chat = chatml;
+    hooks_.chat = chatml(base_->tokenizer());
   }
 
   Result<TuneSummary> run(const Path& name) { return tune(base_, recipe_, folder_ / name, hooks_); }
@@ -152,6 +148,73 @@ TEST_F(Tune, RefusesASequenceBeyondTheContext) {
   const auto refused = run("run");
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message.find("context 128"), std::string::npos);
+}
+
+// General rows that the base has learnt and the domain makes it forget.
+class TuneGeneral : public Tune {
+ protected:
+  void SetUp() override {
+    Tune::SetUp();
+    std::string general;
+    for (int i = 0; i < 200; ++i)
+      general += fmt::format("{{\"text\": \"{}1+1? general {}\"}}\n", i, i * 7);
+    write_text(folder_ / "general.jsonl", general);
+    recipe_.replay = {folder_ / "general.jsonl"};
+    recipe_.replay_share = 0.5;
+    recipe_.steps = 30;
+  }
+};
+
+TEST_F(TuneGeneral, StaysCloserToTheBaseWhenTheBaseIsTheTarget) {
+  const auto text = run("text");
+  ASSERT_TRUE(text) << text.error().message;
+  recipe_.replay_target = ReplayTarget::kBase;
+  const auto base = run("base");
+  ASSERT_TRUE(base) << base.error().message;
+  EXPECT_LT(std::abs(base->general - base->general_before),
+            std::abs(text->general - text->general_before) / 2);
+  EXPECT_LT(base->heldout, base->heldout_before);
+}
+
+TEST_F(Tune, LowersTheStrengthUntilTheGeneralRiseHolds) {
+  // Noise of characters that the domain never uses: nothing to learn, and the domain takes their
+  // probability.
+  Rng rng(9);
+  std::string general;
+  for (int i = 0; i < 200; ++i) {
+    std::string noise;
+    for (int c = 0; c < 90; ++c) noise += static_cast<char>('A' + rng.below(26));
+    general += fmt::format("{{\"text\": \"{}\"}}\n", noise);
+  }
+  write_text(folder_ / "general.jsonl", general);
+  recipe_.replay = {folder_ / "general.jsonl"};
+  recipe_.replay_target = ReplayTarget::kBase;
+  recipe_.replay_share = 0.001;
+  recipe_.steps = 300;
+  const auto free = run("free");
+  ASSERT_TRUE(free) << free.error().message;
+  EXPECT_EQ(free->strength, 1);
+  const double rise = free->general - free->general_before;
+  ASSERT_GT(rise, 0.01) << "the test would prove nothing";
+
+  recipe_.general_rise_max = rise / 4;
+  const auto held = run("held");
+  ASSERT_TRUE(held) << held.error().message;
+  EXPECT_GT(held->strength, 0);
+  EXPECT_LT(held->strength, 1);
+  EXPECT_LE(held->general - held->general_before, rise / 4);
+  EXPECT_LT(held->heldout, held->heldout_before);
+  // What is written has the strength in its alpha.
+  const auto config = parse_json(read_text(held->adapter / "adapter_config.json"), "config");
+  ASSERT_TRUE(config);
+  EXPECT_NEAR(number_or(*config, "lora_alpha", 0), 8 * held->strength, 1e-9);
+}
+
+TEST_F(Tune, AGeneralLimitNeedsGeneralRows) {
+  recipe_.general_rise_max = 0.1;
+  const auto refused = run("run");
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("general_rise_max"), std::string::npos);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "core/hash.h"
 #include "core/json.h"
+#include "model/architectures/architecture.h"
 #include "model/formats/rope_rows.h"
 #include "model/formats/safetensors.h"
 #include "model/loader.h"
@@ -21,14 +22,8 @@ constexpr std::string_view kConfigFile = "adapter_config.json";
 constexpr std::string_view kWeightsFile = "adapter_model.safetensors";
 constexpr std::string_view kPrefix = "base_model.model.";
 
-// "model.layers.3.self_attn.q_proj": what PEFT calls the module.
-std::string module_name(int64_t layer, Linear which) {
-  const auto& names = hugging_face_names();
-  return fmt::format("{}.{}.{}", names.layer, layer, names.linear[static_cast<size_t>(which)]);
-}
-
-std::string tensor_name(int64_t layer, Linear which, char matrix) {
-  return fmt::format("{}{}.lora_{}.weight", kPrefix, module_name(layer, which), matrix);
+std::string tensor_name(std::string_view module, char matrix) {
+  return fmt::format("{}{}.lora_{}.weight", kPrefix, module, matrix);
 }
 
 // rank_pattern or alpha_pattern: module names, or ends of them from a dot on, with their own value.
@@ -96,10 +91,10 @@ Result<Config> parse_config(const Json& json) {
   if (!json.is_object()) return invalid("{}, not an object", json.type_name());
   if (const auto type = string_or(json, "peft_type", ""); type != "LORA")
     return make_error(Code::kUnimplemented, "peft_type '{}' is not supported (LORA is)", type);
-  for (const char* key : {"use_dora", "modules_to_save", "lora_bias", "fan_in_fan_out",
-                          "use_qalora", "layer_replication", "trainable_token_indices",
-                          "target_parameters", "alora_invocation_tokens", "use_bdlora",
-                          "arrow_config", "kasa_config", "velora_config", "monteclora_config"}) {
+  for (const char* key :
+       {"use_dora", "modules_to_save", "lora_bias", "use_qalora", "layer_replication",
+        "trainable_token_indices", "target_parameters", "alora_invocation_tokens", "use_bdlora",
+        "arrow_config", "kasa_config", "velora_config", "monteclora_config"}) {
     if (is_set(json, key)) return make_error(Code::kUnimplemented, "{} is not supported", key);
   }
   if (const auto bias = string_or(json, "bias", "none"); bias != "none")
@@ -135,17 +130,44 @@ tensor::Weight interleaved(const tensor::Weight& b, int64_t head_dim, WeightStor
 struct Source {
   const Config& config;
   const ModelConfig& base;
+  const Architecture& architecture;
   const std::map<std::string, int64_t, std::less<>>& ranks;  // of the A matrices in the file
   TensorPicker& picker;
   WeightStorage& storage;
 };
 
+// "model.layers.3.self_attn.q_proj": what PEFT calls the module that holds a linear layer.
+std::string module_name(const Architecture& architecture, int64_t layer, Linear which) {
+  const auto& names = architecture.checkpoint_names();
+  return std::string(architecture.checkpoint_prefix) + names.stem(layer, names.part(which));
+}
+
+// B of one linear layer: its rows of the module's B, which has those of q, k and v when fused.
+Result<tensor::Weight> read_b(const Source& source, std::string_view name, Linear which,
+                              int64_t rank) {
+  const bool fused = !source.architecture.checkpoint_names().fused_qkv.empty();
+  if (!fused || which > Linear::kV)
+    return source.picker.matrix(name, source.base.outputs(which), rank);
+  int64_t first = 0;
+  int64_t rows = 0;
+  for (const Linear part : {Linear::kQ, Linear::kK, Linear::kV}) {
+    if (part == which) first = rows;
+    rows += source.base.outputs(part);
+  }
+  PLINTH_TRY(auto b, source.picker.matrix(name, rows, rank));
+  b.data = static_cast<const std::byte*>(b.data) +
+           static_cast<size_t>(first) * tensor::row_bytes(b.type, rank);
+  b.rows = source.base.outputs(which);
+  return b;
+}
+
 Result<LowRank> read_low_rank(const Source& source, int64_t layer, Linear which) {
-  const auto a_name = tensor_name(layer, which, 'A');
-  const auto b_name = tensor_name(layer, which, 'B');
+  if (!source.base.has(which)) return LowRank{};
+  const auto module = module_name(source.architecture, layer, which);
+  const auto a_name = tensor_name(module, 'A');
+  const auto b_name = tensor_name(module, 'B');
   const auto found = source.ranks.find(a_name);
   if (found == source.ranks.end()) return LowRank{};  // a B without its A stays unused: refused
-  const auto module = module_name(layer, which);
   const int64_t rank = found->second;
   if (rank < 1 || rank > kRankMax)
     return invalid("{}: rank {} is outside 1..{}", module, rank, kRankMax);
@@ -158,10 +180,10 @@ Result<LowRank> read_low_rank(const Source& source, int64_t layer, Linear which)
   if (!std::isfinite(delta.scale))
     return invalid("{}: scale {} is not finite", module, delta.scale);
   PLINTH_TRY(delta.a, source.picker.matrix(a_name, rank, source.base.inputs(which)));
-  PLINTH_TRY(delta.b, source.picker.matrix(b_name, source.base.outputs(which), rank));
+  PLINTH_TRY(delta.b, read_b(source, b_name, which, rank));
   const bool rotated = which == Linear::kQ || which == Linear::kK;
-  if (rotated && source.base.rope_style == tensor::RopeStyle::kInterleaved)
-    delta.b = interleaved(delta.b, source.base.head_dim, source.storage);
+  const int64_t head = source.base.interleaved_head_dim();
+  if (rotated && head > 0) delta.b = interleaved(delta.b, head, source.storage);
   return delta;
 }
 
@@ -209,6 +231,7 @@ double alpha_of(const LowRank& delta, bool rslora) {
 
 Result<std::shared_ptr<const Adapter>> Adapter::open(const Path& folder, const ModelConfig& base) {
   PLINTH_TRY(base.check());
+  PLINTH_TRY(const auto* architecture, architecture_of_name(base.architecture));
   PLINTH_TRY(const auto config, read_config(folder / kConfigFile));
   const Path path = folder / kWeightsFile;
   PLINTH_TRY(auto file, MappedFile::open(path));
@@ -223,8 +246,9 @@ Result<std::shared_ptr<const Adapter>> Adapter::open(const Path& folder, const M
     if (tensor.shape.size() == 2) ranks[tensor.name] = tensor.shape.front();
   }
   PLINTH_TRY(auto picker, TensorPicker::create(path.string(), std::move(tensors), *storage));
-  PLINTH_TRY(adapter->layers, in_file("adapter " + folder.string(),
-                                      read_layers({config, base, ranks, picker, *storage})));
+  PLINTH_TRY(adapter->layers,
+             in_file("adapter " + folder.string(),
+                     read_layers({config, base, *architecture, ranks, picker, *storage})));
   adapter->storage = std::move(storage);
   return std::shared_ptr<const Adapter>(std::move(adapter));
 }
@@ -244,10 +268,9 @@ Status write_peft(const Path& folder, const Adapter& adapter, const PeftExport& 
       const auto which = static_cast<Linear>(i);
       const bool rotated = which == Linear::kQ || which == Linear::kK;
       targeted[i] = true;
-      exported.add(tensor_name(number, which, 'A'), delta.a, 0);
-      exported.add(tensor_name(number, which, 'B'), delta.b,
-                   rotated ? options.interleaved_head_dim : 0);
-      const auto module = module_name(number, which);
+      const auto module = module_name(llama(), number, which);
+      exported.add(tensor_name(module, 'A'), delta.a, 0);
+      exported.add(tensor_name(module, 'B'), delta.b, rotated ? options.interleaved_head_dim : 0);
       if (delta.rank != options.rank) ranks[module] = delta.rank;
       const double alpha = alpha_of(delta, options.rslora);
       if (std::abs(alpha - options.alpha) > 1e-5 * std::abs(options.alpha)) alphas[module] = alpha;

@@ -36,6 +36,12 @@ enum class GgufType : uint32_t {
 // Our own key, a boolean: text is brought to Unicode NFC before it is split.
 inline constexpr std::string_view kGgufNfcKey = "plinth.tokenizer.nfc";
 
+// A vector [head_dim / 2]: each pair's RoPE frequency is divided by its entry.
+inline constexpr std::string_view kGgufRopeDivisors = "rope_freqs.weight";
+// Our own key, a string: settings of the tokenizer that GGUF has no keys for, as JSON
+// (text/spec_options.h).
+inline constexpr std::string_view kGgufTokenizerKey = "plinth.tokenizer.options";
+
 // A tensor type that the tensor module computes with: its id in a tensor's entry (enum ggml_type),
 // and the general.file_type of a file whose matrices are mostly of it (enum llama_ftype; the "S"
 // mixture for K types).

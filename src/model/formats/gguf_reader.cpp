@@ -399,6 +399,17 @@ Result<std::vector<int64_t>> GgufFile::integers(std::string_view key) const {
   return integers;
 }
 
+Result<std::vector<float>> GgufFile::floats(std::string_view key) const {
+  PLINTH_TRY(const Value* value, find(key));
+  const auto* array = std::get_if<Array>(value);
+  if (array == nullptr || array->type != GgufType::kF32)
+    return invalid("{}: metadata key {} is not an array of float32", name_, key);
+  std::vector<float> floats(array->count);
+  if (!floats.empty())
+    std::memcpy(floats.data(), array->bytes.data(), floats.size() * sizeof(float));
+  return floats;
+}
+
 Result<std::string_view> GgufFile::text_or(std::string_view key, std::string_view fallback) const {
   return has(key) ? text(key) : fallback;
 }

@@ -31,6 +31,7 @@ class GgufFile {
   Result<double> number(std::string_view key) const;
   Result<std::vector<std::string_view>> texts(std::string_view key) const;
   Result<std::vector<int64_t>> integers(std::string_view key) const;
+  Result<std::vector<float>> floats(std::string_view key) const;  // of type F32
 
   // The same with a default for a missing key.
   Result<std::string_view> text_or(std::string_view key, std::string_view fallback) const;

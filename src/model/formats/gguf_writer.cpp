@@ -2,16 +2,21 @@
 // needed is a few MiB, whatever the size of the model.
 #include <algorithm>
 #include <cstring>
+#include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/threads.h"
+#include "model/architectures/architecture.h"
 #include "model/formats/atomic_write.h"
 #include "model/formats/gguf_format.h"
+#include "model/formats/gguf_keys.h"
 #include "model/formats/rope_rows.h"
 #include "model/model.h"
 #include "model/tensor_names.h"
+#include "text/spec_options.h"
 
 namespace plinth::model {
 namespace {
@@ -22,14 +27,29 @@ using tensor::Weight;
 // A tensor of the file to be.
 struct Planned {
   std::string name;
-  Weight source;
+  std::vector<Weight> sources;  // one under another; a fused tensor has several
   DType type = DType::kF32;
   DType wanted = DType::kF32;   // differs where the rows are no whole blocks of it
   bool vector = false;          // one dimension: a norm or a bias
   int64_t interleave_head = 0;  // head_dim when rows change from halves to interleaved, else 0
 
   uint64_t bytes() const {
-    return static_cast<uint64_t>(source.rows) * tensor::row_bytes(type, source.cols);
+    uint64_t total = 0;
+    for (const auto& source : sources)
+      total += static_cast<uint64_t>(source.rows) * tensor::row_bytes(type, source.cols);
+    return total;
+  }
+
+  // Extents as GGUF writes them, the contiguous one first.
+  std::vector<uint64_t> extents() const {
+    uint64_t rows = 0;
+    uint64_t values = 0;
+    for (const auto& source : sources) {
+      rows += static_cast<uint64_t>(source.rows);
+      values += static_cast<uint64_t>(source.rows * source.cols);
+    }
+    if (vector) return {values};
+    return {static_cast<uint64_t>(sources.front().cols), rows};
   }
 };
 
@@ -70,6 +90,16 @@ class Metadata {
     for (const int32_t value : values) put(value);
   }
 
+  void f32s(std::string_view key, const std::vector<float>& values) {
+    begin_array(key, GgufType::kF32, values.size());
+    for (const float value : values) put(value);
+  }
+
+  void u8s(std::string_view key, std::string_view values) {
+    begin_array(key, GgufType::kU8, values.size());
+    bytes_ += values;
+  }
+
   // The bytes before the tensor data, padding included.
   std::string header(const std::vector<Planned>& tensors) const {
     Metadata out;
@@ -81,9 +111,9 @@ class Metadata {
     uint64_t offset = 0;
     for (const auto& planned : tensors) {
       out.put_text(planned.name);
-      out.put(uint32_t{planned.vector ? 1u : 2u});
-      out.put(static_cast<uint64_t>(planned.source.cols));
-      if (!planned.vector) out.put(static_cast<uint64_t>(planned.source.rows));
+      const auto extents = planned.extents();
+      out.put(static_cast<uint32_t>(extents.size()));
+      for (const uint64_t extent : extents) out.put(extent);
       out.put(gguf_tensor_type(planned.type).id);
       out.put(offset);
       offset += padded(planned.bytes());
@@ -137,37 +167,101 @@ void put_config(const ModelConfig& config, DType type, Metadata& out) {
   out.u32(key("attention.head_count_kv"), config.kv_heads);
   out.u32(key("attention.key_length"), config.head_dim);
   out.u32(key("attention.value_length"), config.head_dim);
-  out.f32(key("attention.layer_norm_rms_epsilon"), config.rms_eps);
+  out.f32(key(norm_eps_key(config.norm)), config.norm_eps);
+  out.u32(key("vocab_size"), config.vocabulary);
+  if (config.positions != PositionKind::kRotary) return;
   out.f32(key("rope.freq_base"), config.rope_theta);
   out.u32(key("rope.dimension_count"), config.head_dim);
-  out.u32(key("vocab_size"), config.vocabulary);
+  const auto& scaling = config.rope_scaling;
+  if (scaling.kind == RopeScalingKind::kNone || scaling.kind == RopeScalingKind::kLlama3) return;
+  const bool yarn = scaling.kind == RopeScalingKind::kYarn;
+  out.text(key("rope.scaling.type"), yarn ? "yarn" : "linear");
+  out.f32(key("rope.scaling.factor"), static_cast<float>(scaling.factor));
+  if (!yarn) return;
+  out.u32(key("rope.scaling.original_context_length"), scaling.original_context);
+  out.f32(key("rope.scaling.yarn_beta_fast"), static_cast<float>(scaling.beta_fast));
+  out.f32(key("rope.scaling.yarn_beta_slow"), static_cast<float>(scaling.beta_slow));
+  out.f32(key("rope.scaling.attn_factor"),
+          static_cast<float>(scaling.magnitude / yarn_magnitude(scaling.factor)));
 }
 
-void put_tokenizer(const text::BpeSpec& spec, int64_t vocabulary, Metadata& out) {
+std::string_view vocabulary_kind(text::Algorithm algorithm) {
+  switch (algorithm) {
+    case text::Algorithm::kByteBpe:
+      return "gpt2";
+    case text::Algorithm::kBpe:
+      return "llama";
+    case text::Algorithm::kUnigram:
+      return "t5";
+  }
+  return {};
+}
+
+// Readers of "llama" vocabularies want scores: where merges decide, those in their order.
+std::vector<float> scores_of(const text::TokenizerSpec& spec, size_t tokens) {
+  auto scores = spec.scores;
+  scores.resize(tokens);
+  if (!spec.scores.empty()) return scores;
+  std::map<std::string, float> by_token;
+  for (size_t rank = 0; rank < spec.merges.size(); ++rank) {
+    std::string token = spec.merges[rank];
+    if (const size_t space = token.find(' '); space != token.npos) token.erase(space, 1);
+    by_token.emplace(std::move(token), -static_cast<float>(rank));
+  }
+  for (size_t id = 0; id < spec.tokens.size(); ++id) {
+    const auto hit = by_token.find(spec.tokens[id]);
+    scores[id] = hit != by_token.end() ? hit->second : -static_cast<float>(spec.merges.size());
+  }
+  return scores;
+}
+
+// The token list, padded to one entry for each row of the embedding, and what each is for. Readers
+// take the vocabulary from this list.
+void put_tokens(const text::TokenizerSpec& spec, int64_t vocabulary, Metadata& out) {
   auto tokens = spec.tokens;
-  // Readers take the vocabulary from this list and expect a row of the embedding for each.
   tokens.resize(static_cast<size_t>(vocabulary));
   std::vector<int32_t> types(tokens.size(), static_cast<int32_t>(GgufTokenType::kNormal));
-  for (const int32_t id : spec.special)
-    types[static_cast<size_t>(id)] = static_cast<int32_t>(GgufTokenType::kControl);
-  for (const int32_t id : spec.user_defined)
-    types[static_cast<size_t>(id)] = static_cast<int32_t>(GgufTokenType::kUserDefined);
+  const auto mark = [&types](const std::vector<int32_t>& ids, GgufTokenType type) {
+    for (const int32_t id : ids) types[static_cast<size_t>(id)] = static_cast<int32_t>(type);
+  };
+  for (size_t id = 0; id < tokens.size(); ++id) {
+    const std::string& token = tokens[id];
+    if (spec.byte_fallback && token.size() == 6 && token.starts_with("<0x") && token.back() == '>')
+      types[id] = static_cast<int32_t>(GgufTokenType::kByte);
+  }
+  if (spec.unknown >= 0) mark({spec.unknown}, GgufTokenType::kUnknown);
+  mark(spec.special, GgufTokenType::kControl);
+  mark(spec.user_defined, GgufTokenType::kUserDefined);
+  mark(spec.unused, GgufTokenType::kUnused);
   for (size_t id = 0; id < tokens.size(); ++id) {
     if (!tokens[id].empty()) continue;
     tokens[id] = fmt::format("[PAD{}]", id);
     types[id] = static_cast<int32_t>(GgufTokenType::kUnused);
   }
-  out.text("tokenizer.ggml.model", "gpt2");
-  out.text("tokenizer.ggml.pre", spec.pre);
   out.texts("tokenizer.ggml.tokens", tokens);
   out.i32s("tokenizer.ggml.token_type", types);
-  out.texts("tokenizer.ggml.merges", spec.merges);
+}
+
+void put_tokenizer(const text::TokenizerSpec& spec, int64_t vocabulary, Metadata& out) {
+  const bool byte_level = spec.algorithm == text::Algorithm::kByteBpe;
+  out.text("tokenizer.ggml.model", vocabulary_kind(spec.algorithm));
+  out.text("tokenizer.ggml.pre", spec.pre.empty() ? "default" : spec.pre);
+  put_tokens(spec, vocabulary, out);
+  if (byte_level || !spec.merges.empty()) out.texts("tokenizer.ggml.merges", spec.merges);
+  if (!byte_level) {
+    out.f32s("tokenizer.ggml.scores", scores_of(spec, static_cast<size_t>(vocabulary)));
+    out.flag("tokenizer.ggml.add_space_prefix", spec.prefix != text::SpacePrefix::kNone);
+    out.flag("tokenizer.ggml.remove_extra_whitespaces", spec.trim_spaces);
+    if (!spec.charsmap.empty()) out.u8s("tokenizer.ggml.precompiled_charsmap", spec.charsmap);
+    if (spec.unknown >= 0) out.u32("tokenizer.ggml.unknown_token_id", spec.unknown);
+  }
   if (spec.bos >= 0) out.u32("tokenizer.ggml.bos_token_id", spec.bos);
   if (spec.eos >= 0) out.u32("tokenizer.ggml.eos_token_id", spec.eos);
   if (spec.pad >= 0) out.u32("tokenizer.ggml.padding_token_id", spec.pad);
   out.flag(kGgufNfcKey, spec.nfc);
-  // Our encode() adds nothing; templates write the token themselves.
-  out.flag("tokenizer.ggml.add_bos_token", false);
+  out.text(kGgufTokenizerKey, text::write_spec_options(spec));
+  out.flag("tokenizer.ggml.add_bos_token", !spec.before.empty());
+  out.flag("tokenizer.ggml.add_eos_token", !spec.after.empty());
 }
 
 // Keys that say what the tensors mean come from the model alone.
@@ -175,7 +269,7 @@ bool reserved(std::string_view key, const std::string& architecture) {
   static constexpr std::string_view general[] = {"general.architecture", "general.name",
                                                  "general.alignment", "general.file_type",
                                                  "general.quantization_version"};
-  return key.starts_with("tokenizer.") || key == kGgufNfcKey ||
+  return key.starts_with("tokenizer.") || key == kGgufNfcKey || key == kGgufTokenizerKey ||
          key.starts_with(architecture + ".") ||
          std::find(std::begin(general), std::end(general), key) != std::end(general);
 }
@@ -218,55 +312,120 @@ DType type_of_head(DType wanted) {
   return wanted != DType::kQ8_0 && tensor::is_quantised(wanted) ? DType::kQ6_K : wanted;
 }
 
-std::vector<Planned> plan(const Model& model, DType type) {
-  const auto& config = model.config();
-  const auto& weights = model.weights();
-  const auto& names = gguf_names();
-  std::vector<Planned> tensors;
-  const auto matrix = [&](std::string name, const Weight& weight, int64_t interleave_head) {
-    const bool head = name == names.head || (config.tied && name == names.embedding);
-    const DType wanted = head ? type_of_head(type) : type;
-    tensors.push_back({std::move(name), weight, type_of_matrix(wanted, weight.cols), wanted, false,
-                       interleave_head});
-  };
-  const auto floats = [&](std::string name, const float* data, int64_t n) {
-    tensors.push_back(
-        {std::move(name), {data, DType::kF32, 1, n}, DType::kF32, DType::kF32, true, 0});
-  };
-
-  matrix(std::string(names.embedding), weights.embedding, 0);
-  floats(std::string(names.final_norm), weights.final_norm, config.width);
-  if (!config.tied) matrix(std::string(names.head), weights.head, 0);
-  const bool interleave =
-      config.architecture == "llama" && config.rope_style == tensor::RopeStyle::kHalves;
-  for (int64_t number = 0; number < config.layers; ++number) {
-    const auto& layer = weights.layers[static_cast<size_t>(number)];
-    floats(names.weight(number, names.attention_norm), layer.attention_norm, config.width);
-    for (size_t i = 0; i < kLinears; ++i) {
-      const auto which = static_cast<Linear>(i);
-      const bool rotated = which == Linear::kQ || which == Linear::kK;
-      matrix(names.weight(number, names.linear[i]), layer.linear[i],
-             interleave && rotated ? config.head_dim : 0);
-      if (config.qkv_bias && i < layer.qkv_bias.size())
-        floats(names.bias(number, names.linear[i]), layer.qkv_bias[i], config.outputs(which));
-    }
-    if (config.qk_norm) {
-      floats(names.weight(number, names.q_norm), layer.q_norm, config.head_dim);
-      floats(names.weight(number, names.k_norm), layer.k_norm, config.head_dim);
-    }
-    floats(names.weight(number, names.ffn_norm), layer.ffn_norm, config.width);
-  }
-  return tensors;
+// What the metadata cannot say about a config: llama3's frequencies as divisors; empty: nothing.
+std::vector<float> rope_divisors(const ModelConfig& config) {
+  if (config.rope_scaling.kind != RopeScalingKind::kLlama3) return config.rope_scaling.divisors;
+  const double theta = config.rope_theta;
+  auto divisors = rope_frequencies(config.head_dim, theta, {});
+  const auto scaled = rope_frequencies(config.head_dim, theta, config.rope_scaling);
+  for (size_t i = 0; i < divisors.size(); ++i) divisors[i] /= scaled[i];
+  return divisors;
 }
+
+Status refuse_unwritable(const ModelConfig& config, const Architecture& architecture) {
+  if (config.rope_scaling.kind == RopeScalingKind::kYarn && !config.rope_scaling.truncate)
+    return make_error(Code::kUnimplemented, "GGUF has no key for YaRN with truncate = false");
+  ModelConfig read = config;
+  read.unrotated = every_nth_layer(architecture.gguf_unrotated_interval, config.layers);
+  for (int64_t layer = 0; layer < config.layers; ++layer) {
+    if (read.rotates(layer) != config.rotates(layer))
+      return make_error(Code::kUnimplemented, "GGUF files of {} cannot say that layer {} {} RoPE",
+                        config.architecture, layer, config.rotates(layer) ? "has" : "has no");
+  }
+  return {};
+}
+
+// All tensors of a model, in the order of the file.
+class Plan {
+ public:
+  Plan(const Model& model, const Architecture& architecture, DType type)
+      : config_(model.config()),
+        weights_(model.weights()),
+        names_(architecture.gguf_names()),
+        interleave_(config_.rope_style != architecture.gguf_rope),
+        type_(type) {}
+
+  std::vector<Planned> tensors(std::span<const float> divisors) && {
+    matrix(names_.embedding, {weights_.embedding}, config_.tied ? type_of_head(type_) : type_);
+    if (weights_.position_table != nullptr)
+      tensors_.push_back(
+          {std::string(names_.position_table),
+           {{weights_.position_table, DType::kF32, config_.context, config_.width}},
+           DType::kF32,
+           DType::kF32});
+    floats(names_.final_norm, {vector_of(weights_.final_norm, config_.width)});
+    floats(names_.final_norm_bias, {vector_of(weights_.final_norm_bias, config_.width)});
+    if (!config_.tied) matrix(names_.head, {weights_.head}, type_of_head(type_));
+    if (!divisors.empty())
+      floats(kGgufRopeDivisors, {vector_of(divisors.data(), std::ssize(divisors))});
+    for (int64_t number = 0; number < config_.layers; ++number) add_layer(number);
+    return std::move(tensors_);
+  }
+
+ private:
+  static Weight vector_of(const float* data, int64_t n) { return {data, DType::kF32, 1, n}; }
+
+  void matrix(std::string_view name, std::vector<Weight> sources, DType wanted) {
+    const DType type = type_of_matrix(wanted, sources.front().cols);
+    tensors_.push_back({std::string(name), std::move(sources), type, wanted});
+  }
+
+  // Nothing when there is no data.
+  void floats(std::string_view name, std::vector<Weight> sources) {
+    if (sources.front().data == nullptr) return;
+    tensors_.push_back({std::string(name), std::move(sources), DType::kF32, DType::kF32, true});
+  }
+
+  void add_layer(int64_t number) {
+    const auto& layer = weights_.layers[static_cast<size_t>(number)];
+    const auto norm = [&](std::string_view part, const float* gain, const float* bias, int64_t n) {
+      floats(names_.weight(number, part), {vector_of(gain, n)});
+      floats(names_.bias(number, part), {vector_of(bias, n)});
+    };
+    norm(names_.attention_norm, layer.attention_norm, layer.attention_norm_bias, config_.width);
+    const size_t fused = names_.fused_qkv.empty() ? 1 : 3;
+    add_linears(number, layer, Linear::kQ, fused);
+    for (size_t i = fused; i < kLinears; ++i) add_linears(number, layer, static_cast<Linear>(i), 1);
+    norm(names_.q_norm, layer.q_norm, nullptr, config_.head_dim);
+    norm(names_.k_norm, layer.k_norm, nullptr, config_.head_dim);
+    norm(names_.ffn_norm, layer.ffn_norm, layer.ffn_norm_bias, config_.width);
+  }
+
+  // `n` linear layers from `first` on as one tensor, and their biases.
+  void add_linears(int64_t number, const LayerWeights& layer, Linear first, size_t n) {
+    if (!config_.has(first)) return;
+    std::vector<Weight> weights;
+    std::vector<Weight> biases;
+    for (size_t i = static_cast<size_t>(first); i < static_cast<size_t>(first) + n; ++i) {
+      weights.push_back(layer.linear[i]);
+      biases.push_back(vector_of(layer.bias[i], config_.outputs(static_cast<Linear>(i))));
+    }
+    const bool rotated = first == Linear::kQ || first == Linear::kK;
+    const int64_t head = interleave_ && rotated ? config_.head_dim : 0;
+    const auto part = names_.part(first);
+    matrix(names_.weight(number, part), std::move(weights), type_);
+    tensors_.back().interleave_head = head;
+    const size_t before = tensors_.size();
+    floats(names_.bias(number, part), std::move(biases));
+    if (tensors_.size() > before) tensors_.back().interleave_head = head;
+  }
+
+  const ModelConfig& config_;
+  const Weights& weights_;
+  const TensorNames& names_;
+  bool interleave_;
+  DType type_;
+  std::vector<Planned> tensors_;
+};
 
 std::string_view row_of(const Weight& weight, int64_t row) {
   const size_t bytes = tensor::row_bytes(weight.type, weight.cols);
   return {static_cast<const char*>(weight.data) + static_cast<size_t>(row) * bytes, bytes};
 }
 
-// Rows [first, first + n) as they will be in the file.
-void convert_rows(const Planned& planned, int64_t first, int64_t n, std::string& out) {
-  const auto& source = planned.source;
+// Rows [first, first + n) of a source as they will be in the file.
+void convert_rows(const Planned& planned, const Weight& source, int64_t first, int64_t n,
+                  std::string& out) {
   const size_t bytes = tensor::row_bytes(planned.type, source.cols);
   out.resize(static_cast<size_t>(n) * bytes);
   compute_pool().parallel_for(n, 1, [&](int64_t begin, int64_t end, int) {
@@ -287,13 +446,35 @@ void convert_rows(const Planned& planned, int64_t first, int64_t n, std::string&
   });
 }
 
-Status write_tensor(const Planned& planned, OutputFile& file) {
+// A vector whose values change places like the rows of its matrix do.
+std::vector<float> interleaved_values(const Weight& source, int64_t head_dim) {
+  std::vector<float> values(static_cast<size_t>(source.cols));
+  for (int64_t i = 0; i < source.cols; ++i)
+    values[static_cast<size_t>(i)] =
+        static_cast<const float*>(source.data)[halves_row(i, head_dim)];
+  return values;
+}
+
+Status write_rows(const Planned& planned, const Weight& source, OutputFile& file) {
   constexpr int64_t kElements = int64_t{1} << 20;  // at a time
-  const int64_t rows = std::max<int64_t>(1, kElements / std::max<int64_t>(planned.source.cols, 1));
+  const int64_t rows = std::max<int64_t>(1, kElements / std::max<int64_t>(source.cols, 1));
   std::string converted;
-  for (int64_t row = 0; row < planned.source.rows; row += rows) {
-    convert_rows(planned, row, std::min(rows, planned.source.rows - row), converted);
+  for (int64_t row = 0; row < source.rows; row += rows) {
+    convert_rows(planned, source, row, std::min(rows, source.rows - row), converted);
     PLINTH_TRY(file.write(converted));
+  }
+  return {};
+}
+
+Status write_tensor(const Planned& planned, OutputFile& file) {
+  for (const auto& source : planned.sources) {
+    if (planned.vector && planned.interleave_head > 0) {
+      const auto values = interleaved_values(source, planned.interleave_head);
+      const auto bytes = std::as_bytes(std::span(values));
+      PLINTH_TRY(file.write({reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
+    } else {
+      PLINTH_TRY(write_rows(planned, source, file));
+    }
   }
   return file.write(std::string(padded(planned.bytes()) - planned.bytes(), '\0'));
 }
@@ -305,7 +486,7 @@ WriteReport report_of(const std::vector<Planned>& tensors) {
     if (planned.type != planned.wanted)
       report.notes.push_back(
           fmt::format("{}: rows of {} are no multiple of {}: {} instead of {}", planned.name,
-                      planned.source.cols, tensor::traits(planned.wanted).block,
+                      planned.sources.front().cols, tensor::traits(planned.wanted).block,
                       tensor::dtype_name(planned.type), tensor::dtype_name(planned.wanted)));
   }
   return report;
@@ -316,6 +497,8 @@ WriteReport report_of(const std::vector<Planned>& tensors) {
 Status write_gguf(const Path& path, const Model& model, DType type, const Json& metadata,
                   WriteReport* report) {
   PLINTH_TRY(model.config().check());
+  PLINTH_TRY(const auto* architecture, architecture_of_name(model.config().architecture));
+  PLINTH_TRY(refuse_unwritable(model.config(), *architecture));
   if (model.tokenizer().size() > model.config().vocabulary)
     return invalid("{}: {} tokens for a vocabulary of {}", path.string(), model.tokenizer().size(),
                    model.config().vocabulary);
@@ -324,7 +507,8 @@ Status write_gguf(const Path& path, const Model& model, DType type, const Json& 
   put_tokenizer(model.tokenizer().spec(), model.config().vocabulary, keys);
   if (!model.chat_template().empty()) keys.text("tokenizer.chat_template", model.chat_template());
   PLINTH_TRY(put_extra(metadata, model.config().architecture, keys));
-  const auto tensors = plan(model, type);
+  const auto divisors = rope_divisors(model.config());
+  const auto tensors = Plan(model, *architecture, type).tensors(divisors);
   if (report != nullptr) *report = report_of(tensors);
   return write_atomically(path, [&](OutputFile& file) -> Status {
     PLINTH_TRY(file.write(keys.header(tensors)));

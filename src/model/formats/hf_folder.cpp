@@ -6,7 +6,9 @@
 
 #include "core/hash.h"
 #include "core/json.h"
+#include "model/architectures/architecture.h"
 #include "model/formats/safetensors.h"
+#include "model/formats/tokenizer_files.h"
 #include "model/loader.h"
 
 namespace plinth::model {
@@ -14,16 +16,6 @@ namespace {
 
 // Configuration files are small; the tokenizer of a large vocabulary is not.
 constexpr uint64_t kJsonBytesMax = uint64_t{64} << 20;
-
-struct Class {
-  std::string_view name;
-  std::string_view architecture;
-};
-
-constexpr Class kClasses[] = {{"Qwen3ForCausalLM", "qwen3"},
-                              {"Qwen2ForCausalLM", "qwen2"},
-                              {"LlamaForCausalLM", "llama"},
-                              {"MistralForCausalLM", "llama"}};
 
 Result<Json> read_json(const Path& path) {
   PLINTH_TRY(const auto text, read_file(path, kJsonBytesMax));
@@ -39,86 +31,24 @@ Result<Json> read_json_if_there(const Path& path) {
   return read_json(path);
 }
 
-Result<std::string_view> read_architecture(const Json& json) {
+Result<const Architecture*> read_architecture(const Json& json) {
   const auto classes = json.find("architectures");
   if (classes == json.end() || !classes->is_array() || classes->empty() ||
       !classes->front().is_string())
     return invalid("'architectures' names no class");
-  const auto& found = classes->front().get_ref<const std::string&>();
-  for (const auto& known : kClasses) {
-    if (known.name == found) return known.architecture;
-  }
-  return make_error(Code::kUnimplemented,
-                    "architecture {} is not supported (Qwen3ForCausalLM, Qwen2ForCausalLM, "
-                    "LlamaForCausalLM and MistralForCausalLM are)",
-                    found);
+  return architecture_of_class(classes->front().get_ref<const std::string&>());
 }
 
-// An object that describes RoPE: "rope_scaling" until transformers 4, "rope_parameters" since 5.
-Status refuse_scaled_rope(const Json& json, const char* key) {
-  const auto it = json.find(key);
-  if (it == json.end() || it->is_null()) return {};
-  const auto type = string_or(*it, "rope_type", string_or(*it, "type", "default"));
-  if (type == "default") return {};
-  return make_error(Code::kUnimplemented, "{} of type '{}' is not supported", key, type);
-}
-
-// What would change the computation in a way that is not implemented.
-Status refuse_unsupported(const Json& json, std::string_view architecture) {
-  PLINTH_TRY(refuse_scaled_rope(json, "rope_scaling"));
-  PLINTH_TRY(refuse_scaled_rope(json, "rope_parameters"));
-  if (const auto act = string_or(json, "hidden_act", "silu"); act != "silu")
-    return make_error(Code::kUnimplemented, "hidden_act '{}' is not supported (silu is)", act);
-  for (const char* key : {"attention_bias", "mlp_bias"}) {
-    // Qwen2's class has its q, k and v biases whatever the config says.
-    if (architecture != "qwen2" && bool_or(json, key, false))
-      return make_error(Code::kUnimplemented, "{} is not supported", key);
-  }
+Result<ModelConfig> read_config(const Json& json, const Architecture& architecture) {
   if (json.contains("quantization_config") && !json["quantization_config"].is_null())
     return make_error(Code::kUnimplemented,
                       "quantization_config is not supported: give the "
                       "unquantised checkpoint or a GGUF file");
-  if (const double share = number_or(json, "partial_rotary_factor", 1.0); share != 1.0)
-    return make_error(Code::kUnimplemented, "partial_rotary_factor {} is not supported", share);
-  return {};
-}
-
-double read_rope_theta(const Json& json) {
-  const auto parameters = json.find("rope_parameters");
-  const double fallback =
-      parameters != json.end() ? number_or(*parameters, "rope_theta", 10000.0) : 10000.0;
-  return number_or(json, "rope_theta", fallback);
-}
-
-// The window within which the layers attend; 0 when they attend to everything.
-int64_t read_window(const Json& json) {
-  const bool used =
-      bool_or(json, "use_sliding_window",
-              json.value("architectures", Json()) == Json::array({"MistralForCausalLM"}));
-  return used ? int_or(json, "sliding_window", 0) : 0;
-}
-
-Result<ModelConfig> read_config(const Json& json) {
   ModelConfig config;
-  PLINTH_TRY(config.architecture, read_architecture(json));
-  config.qk_norm = config.architecture == "qwen3";
-  config.qkv_bias = config.architecture == "qwen2";
-  PLINTH_TRY(refuse_unsupported(json, config.architecture));
-  PLINTH_TRY(config.vocabulary, get_int(json, "vocab_size"));
-  PLINTH_TRY(config.width, get_int(json, "hidden_size"));
-  PLINTH_TRY(config.layers, get_int(json, "num_hidden_layers"));
-  PLINTH_TRY(config.heads, get_int(json, "num_attention_heads"));
-  config.kv_heads = int_or(json, "num_key_value_heads", config.heads);
-  config.head_dim = int_or(json, "head_dim", config.heads > 0 ? config.width / config.heads : 0);
-  PLINTH_TRY(config.ffn, get_int(json, "intermediate_size"));
-  PLINTH_TRY(config.context, get_int(json, "max_position_embeddings"));
-  // Full attention equals windowed attention as long as the text fits in the window.
-  if (const int64_t window = read_window(json); window > 0)
-    config.context = std::min(config.context, window);
-  PLINTH_TRY(const double eps, get_number(json, "rms_norm_eps"));
-  config.rms_eps = static_cast<float>(eps);
-  config.rope_theta = static_cast<float>(read_rope_theta(json));
-  config.tied = bool_or(json, "tie_word_embeddings", false);
+  config.architecture = architecture.name;
+  config.rope_style = architecture.checkpoint_rope;
+  PLINTH_TRY(architecture.read_checkpoint(json, config));
+  if (architecture.define != nullptr) architecture.define(config);
   PLINTH_TRY(config.check());
   return config;
 }
@@ -162,57 +92,6 @@ Result<Checkpoint> map_weights(const Path& folder, WeightStorage& storage) {
   return checkpoint;
 }
 
-// The text of "eos_token": a string, or an object with 'content'.
-std::string token_text(const Json& config, const char* key) {
-  const auto it = config.find(key);
-  if (it != config.end() && it->is_object()) return string_or(*it, "content", "");
-  return string_or(config, key, "");
-}
-
-// The id of a special token: by its text in tokenizer_config.json, by its number in config.json
-// (the first, when there are several), as the tokenizer has it.
-int32_t special_id(const text::Tokenizer& tokenizer, const Json& tokenizer_config,
-                   const Json& config, const std::string& role, int32_t fallback) {
-  const auto text = token_text(tokenizer_config, (role + "_token").c_str());
-  if (!text.empty()) {
-    if (const int32_t id = tokenizer.special_id(text); id >= 0) return id;
-  }
-  auto number = config.find(role + "_token_id");
-  if (number == config.end()) return fallback;
-  const Json& first = number->is_array() && !number->empty() ? number->front() : *number;
-  if (!first.is_number_integer()) return fallback;
-  const auto id = first.get<int64_t>();
-  // Configs carry their class's defaults, which may be ordinary tokens of this vocabulary.
-  const bool special =
-      id >= 0 && id < tokenizer.size() && tokenizer.is_special(static_cast<int32_t>(id));
-  return special ? static_cast<int32_t>(id) : fallback;
-}
-
-Result<std::shared_ptr<const text::Tokenizer>> read_tokenizer(const Path& folder,
-                                                              const Json& tokenizer_config,
-                                                              const Json& config) {
-  const Path path = folder / "tokenizer.json";
-  std::error_code code;
-  if (!std::filesystem::exists(path, code))
-    return not_found("{} is missing: a base needs its tokenizer", path.string());
-  PLINTH_TRY(const auto text, read_file(path, kJsonBytesMax));
-  PLINTH_TRY(auto tokenizer, in_file(path.string(), text::Tokenizer::from_json(text)));
-  // tokenizer.json lists special tokens but does not say which of them begins and ends a text.
-  const auto& spec = tokenizer->spec();
-  const auto id = [&](const char* role, int32_t fallback) {
-    return special_id(*tokenizer, tokenizer_config, config, role, fallback);
-  };
-  const int32_t bos = id("bos", spec.bos);
-  const int32_t eos = id("eos", spec.eos);
-  const int32_t pad = id("pad", spec.pad);
-  if (bos == spec.bos && eos == spec.eos && pad == spec.pad) return tokenizer;
-  auto renamed = spec;
-  renamed.bos = bos;
-  renamed.eos = eos;
-  renamed.pad = pad;
-  return in_file(path.string(), text::Tokenizer::from_bpe(std::move(renamed)));
-}
-
 // chat_template.jinja when it is there, else tokenizer_config.json's string, or the one called
 // "default" of its list.
 Result<std::string> read_chat_template(const Path& folder, const Json& tokenizer_config) {
@@ -237,10 +116,11 @@ Result<std::shared_ptr<const Model>> load_hf_folder(const Path& folder) {
   const Path config_path = folder / "config.json";
   PLINTH_TRY(const auto json, read_json(config_path));
   ModelParts parts;
-  PLINTH_TRY(parts.config, in_file(config_path.string(), read_config(json)));
+  PLINTH_TRY(const auto* architecture, in_file(config_path.string(), read_architecture(json)));
+  PLINTH_TRY(parts.config, in_file(config_path.string(), read_config(json, *architecture)));
   parts.config.name = (folder / "").parent_path().filename().string();
   PLINTH_TRY(const auto tokenizer_config, read_json_if_there(folder / "tokenizer_config.json"));
-  PLINTH_TRY(parts.tokenizer, read_tokenizer(folder, tokenizer_config, json));
+  PLINTH_TRY(parts.tokenizer, read_folder_tokenizer(folder, tokenizer_config, json));
   if (parts.tokenizer->size() > parts.config.vocabulary)
     return invalid("{}: vocab_size {} is less than the tokenizer's {} tokens", config_path.string(),
                    parts.config.vocabulary, parts.tokenizer->size());
@@ -248,13 +128,15 @@ Result<std::shared_ptr<const Model>> load_hf_folder(const Path& folder) {
 
   auto storage = std::make_shared<WeightStorage>();
   PLINTH_TRY(auto checkpoint, map_weights(folder, *storage));
-  PLINTH_TRY(auto picker,
-             TensorPicker::create(folder.string(), std::move(checkpoint.tensors), *storage));
+  PLINTH_TRY(auto picker, TensorPicker::create(folder.string(), std::move(checkpoint.tensors),
+                                               *storage, architecture->checkpoint_prefix));
   for (int64_t layer = 0; layer < parts.config.layers; ++layer) {
-    // Old exports keep RoPE's frequencies, which follow from the config.
+    // Old exports keep RoPE's frequencies and GPT-2's causal masks, which follow from the config.
     picker.ignore(fmt::format("model.layers.{}.self_attn.rotary_emb.inv_freq", layer));
+    picker.ignore(fmt::format("h.{}.attn.bias", layer));
+    picker.ignore(fmt::format("h.{}.attn.masked_bias", layer));
   }
-  PLINTH_TRY(parts.weights, load_weights(parts.config, hugging_face_names(), picker));
+  PLINTH_TRY(parts.weights, load_weights(parts.config, architecture->checkpoint_names(), picker));
   parts.digest = std::move(checkpoint.digest);
   parts.storage = std::move(storage);
   return Loader::finish(std::move(parts));

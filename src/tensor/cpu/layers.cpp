@@ -71,8 +71,32 @@ void add_row(const float* from, int64_t n, float* to) {
   });
 }
 
-// cosines, then sines, of position * frequency: 2 * n floats.
-void rope_angles(int64_t position, const float* frequencies, int64_t n, float* out) {
+void layer_norm_rows(ConstMatrix x, const float* gain, const float* bias, float eps, Matrix y) {
+  const auto n = static_cast<float>(x.cols);
+  for (int64_t r = 0; r < x.rows; ++r) {
+    const float* in = x.row(r);
+    float* out = y.row(r);
+    const float sum = sum_over(x.cols, [&](int64_t i, auto part, Vector total)
+                                           HWY_ATTR { return hn::Add(total, load(in + i, part)); });
+    // Squares about the mean, in a second walk: the difference of two sums would lose the digits.
+    const Vector mean = hn::Set(kTag, sum / n);
+    const float squares = sum_over(x.cols, [&](int64_t i, auto part, Vector total) HWY_ATTR {
+      Vector v = hn::Sub(load(in + i, part), mean);
+      if constexpr (std::is_same_v<decltype(part), Part>)
+        v = hn::IfThenElseZero(hn::FirstN(kTag, static_cast<size_t>(part.n)), v);
+      return hn::MulAdd(v, v, total);
+    });
+    const Vector scale = hn::Set(kTag, 1.0f / std::sqrt(squares / n + eps));
+    for_lanes(x.cols, [&](int64_t i, auto part) HWY_ATTR {
+      const Vector v = hn::Mul(hn::Sub(load(in + i, part), mean), scale);
+      store(hn::MulAdd(v, load(gain + i, part), load(bias + i, part)), out + i, part);
+    });
+  }
+}
+
+// cosines, then sines, of position * frequency, times the magnitude: 2 * n floats.
+void rope_angles(int64_t position, const float* frequencies, int64_t n, float magnitude,
+                 float* out) {
   const Wide d;
   constexpr int64_t kWide = HWY_LANES(double);
   for (int64_t i = 0; i < n; i += kWide) {
@@ -88,8 +112,8 @@ void rope_angles(int64_t position, const float* frequencies, int64_t n, float* o
     hn::Store(c, d, cosine);
     hn::Store(s, d, sine);
     for (int64_t j = 0; j < m; ++j) {
-      out[i + j] = static_cast<float>(cosine[j]);
-      out[n + i + j] = static_cast<float>(sine[j]);
+      out[i + j] = static_cast<float>(cosine[j]) * magnitude;
+      out[n + i + j] = static_cast<float>(sine[j]) * magnitude;
     }
   }
 }
@@ -162,6 +186,21 @@ void swiglu_backward_rows(ConstMatrix gate, ConstMatrix up, ConstMatrix dy, Matr
   }
 }
 
+// (1 + tanh(u)) / 2 is the sigmoid of 2u.
+void gelu_rows(ConstMatrix x, Matrix y) {
+  const Vector slope = hn::Set(kTag, 1.5957691216f);  // 2 sqrt(2 / pi)
+  const Vector cubic = hn::Set(kTag, 1.5957691216f * 0.044715f);
+  for (int64_t r = 0; r < x.rows; ++r) {
+    const float* in = x.row(r);
+    float* out = y.row(r);
+    for_lanes(x.cols, [&](int64_t i, auto part) HWY_ATTR {
+      const Vector v = load(in + i, part);
+      const Vector twice = hn::Mul(v, hn::MulAdd(hn::Mul(v, v), cubic, slope));
+      store(hn::Mul(v, sigmoid(twice)), out + i, part);
+    });
+  }
+}
+
 void decode_row(const uint8_t* row, DType type, int64_t n, float* out) {
   decode(row, type, 0, n, out);
 }
@@ -177,10 +216,12 @@ namespace {
 HWY_EXPORT(rms_norm_rows);
 HWY_EXPORT(rms_norm_backward_rows);
 HWY_EXPORT(add_row);
+HWY_EXPORT(layer_norm_rows);
 HWY_EXPORT(rope_angles);
 HWY_EXPORT(rope_row);
 HWY_EXPORT(swiglu_rows);
 HWY_EXPORT(swiglu_backward_rows);
+HWY_EXPORT(gelu_rows);
 HWY_EXPORT(decode_row);
 
 // Rows whose dgain is summed before it is added to the others': by shape, never by worker.
@@ -216,6 +257,13 @@ void rms_norm_backward(ConstMatrix x, const float* gain, const float* inverse_rm
     HWY_DYNAMIC_DISPATCH(add_row)(partial + block * x.cols, x.cols, dgain);
 }
 
+void layer_norm(ConstMatrix x, const float* gain, const float* bias, float eps, Matrix y) {
+  parallel(x.rows, row_grain(x.cols), [&](int64_t begin, int64_t end) {
+    const int64_t n = end - begin;
+    HWY_DYNAMIC_DISPATCH(layer_norm_rows)(x.slice(begin, n), gain, bias, eps, y.slice(begin, n));
+  });
+}
+
 void rope(Matrix x, std::span<const int32_t> positions, const Rope& how, bool inverse) {
   if (x.rows == 0) return;
   const int64_t half = how.head_dim / 2;
@@ -231,14 +279,15 @@ void rope(Matrix x, std::span<const int32_t> positions, const Rope& how, bool in
   float* table = angles.data();
   if (tabled) {
     parallel(longest, row_grain(8 * half), [&](int64_t begin, int64_t end) {
-      for (int64_t p = begin; p < end; ++p)
-        HWY_DYNAMIC_DISPATCH(rope_angles)(p, frequencies, half, table + p * 2 * half);
+      for (int64_t p = begin; p < end; ++p) HWY_DYNAMIC_DISPATCH(rope_angles)
+      (p, frequencies, half, how.magnitude, table + p * 2 * half);
     });
   }
   parallel(x.rows, row_grain(x.cols), [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
       float* own = table + (tabled ? positions[r] : r) * 2 * half;
-      if (!tabled) HWY_DYNAMIC_DISPATCH(rope_angles)(positions[r], frequencies, half, own);
+      if (!tabled)
+        HWY_DYNAMIC_DISPATCH(rope_angles)(positions[r], frequencies, half, how.magnitude, own);
       HWY_DYNAMIC_DISPATCH(rope_row)(x.row(r), heads, half, how.style, own, sign);
     }
   });
@@ -257,6 +306,12 @@ void swiglu_backward(ConstMatrix gate, ConstMatrix up, ConstMatrix dy, Matrix dg
     HWY_DYNAMIC_DISPATCH(swiglu_backward_rows)
     (gate.slice(begin, n), up.slice(begin, n), dy.slice(begin, n), dgate.slice(begin, n),
      dup.slice(begin, n));
+  });
+}
+
+void gelu(ConstMatrix x, Matrix y) {
+  parallel(x.rows, row_grain(x.cols), [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(gelu_rows)(x.slice(begin, end - begin), y.slice(begin, end - begin));
   });
 }
 

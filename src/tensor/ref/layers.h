@@ -1,4 +1,4 @@
-// RMSNorm, rotary positions, SwiGLU and embeddings, forward and backward. Shapes as in ops.h.
+// Norms, rotary positions, activations and embeddings, forward and backward. Shapes as in ops.h.
 #pragma once
 
 #include <cmath>
@@ -43,6 +43,22 @@ void rms_norm_backward(View<const T> x, const T* gain, const T* inverse_rms, Vie
   }
 }
 
+template <typename T>
+void layer_norm(View<const T> x, const T* gain, const T* bias, double eps, View<T> y) {
+  const auto n = static_cast<double>(x.cols);
+  for (int64_t r = 0; r < x.rows; ++r) {
+    double sum = 0;
+    for (int64_t i = 0; i < x.cols; ++i) sum += double(x.at(r, i));
+    const double mean = sum / n;
+    double squares = 0;
+    for (int64_t i = 0; i < x.cols; ++i) squares += std::pow(double(x.at(r, i)) - mean, 2);
+    const double inverse = 1 / std::sqrt(squares / n + eps);
+    for (int64_t i = 0; i < x.cols; ++i)
+      y.at(r, i) =
+          static_cast<T>((double(x.at(r, i)) - mean) * inverse * double(gain[i]) + double(bias[i]));
+  }
+}
+
 // Rotates the pair (a, b) of every head by position * frequency; inverse rotates back.
 template <typename T>
 void rope(View<T> x, std::span<const int32_t> positions, const Rope& how, bool inverse) {
@@ -52,8 +68,9 @@ void rope(View<T> x, std::span<const int32_t> positions, const Rope& how, bool i
       T* h = x.row(r) + head * how.head_dim;
       for (int64_t i = 0; i < half; ++i) {
         const double angle = double(positions[r]) * double(how.inverse_frequencies[i]);
-        const double c = std::cos(angle);
-        const double s = inverse ? -std::sin(angle) : std::sin(angle);
+        const double size = how.magnitude;
+        const double c = size * std::cos(angle);
+        const double s = size * (inverse ? -std::sin(angle) : std::sin(angle));
         const bool halves = how.style == RopeStyle::kHalves;
         T& first = h[halves ? i : 2 * i];
         T& second = h[halves ? i + half : 2 * i + 1];
@@ -87,6 +104,17 @@ void swiglu_backward(View<const T> gate, View<const T> up, View<const T> dy, Vie
       const double sigmoid = 1 / (1 + std::exp(-g));
       dgate.at(r, i) = static_cast<T>(d * u * sigmoid * (1 + g * (1 - sigmoid)));
       dup.at(r, i) = static_cast<T>(d * g * sigmoid);
+    }
+  }
+}
+
+template <typename T>
+void gelu(View<const T> x, View<T> y) {
+  const double root = std::sqrt(2 / std::acos(-1.0));
+  for (int64_t r = 0; r < x.rows; ++r) {
+    for (int64_t i = 0; i < x.cols; ++i) {
+      const double v = x.at(r, i);
+      y.at(r, i) = static_cast<T>(v / 2 * (1 + std::tanh(root * (v + 0.044715 * v * v * v))));
     }
   }
 }

@@ -53,6 +53,10 @@ void rms_norm_backward(ConstMatrix x, const float* gain, const float* inverse_rm
   ref::rms_norm_backward(view(x), gain, inverse_rms, view(dy), view(dx), dgain);
 }
 
+void layer_norm(ConstMatrix x, const float* gain, const float* bias, float eps, Matrix y) {
+  ref::layer_norm(view(x), gain, bias, eps, view(y));
+}
+
 void rope(Matrix x, std::span<const int32_t> positions, const Rope& how, bool inverse) {
   ref::rope(view(x), positions, how, inverse);
 }
@@ -63,6 +67,10 @@ void swiglu(ConstMatrix gate, ConstMatrix up, Matrix y) {
 
 void swiglu_backward(ConstMatrix gate, ConstMatrix up, ConstMatrix dy, Matrix dgate, Matrix dup) {
   ref::swiglu_backward(view(gate), view(up), view(dy), view(dgate), view(dup));
+}
+
+void gelu(ConstMatrix x, Matrix y) {
+  ref::gelu(view(x), view(y));
 }
 
 void attention(ConstMatrix q, ConstMatrix k, ConstMatrix v, std::span<const int32_t> starts,
@@ -119,9 +127,11 @@ const Ops& ref_ops() {
       .linear_dw = linear_dw,
       .rms_norm = rms_norm,
       .rms_norm_backward = rms_norm_backward,
+      .layer_norm = layer_norm,
       .rope = rope,
       .swiglu = swiglu,
       .swiglu_backward = swiglu_backward,
+      .gelu = gelu,
       .attention = attention,
       .attention_backward = attention_backward,
       .store_kv = store_kv,

@@ -15,9 +15,11 @@ namespace {
 constexpr size_t kBadLinesNamed = 20;
 constexpr double kBadShareMax = 0.01;
 
-// One stretch of a conversation: what was said, and whether by the assistant.
-void append(std::string_view text, bool learned, const text::Tokenizer& tokenizer, Sample& sample) {
-  const auto ids = tokenizer.encode(text, /*parse_special=*/true);
+// One stretch of a conversation, from a byte of its text to the end: what was said, and whether by
+// the assistant.
+void append(const text::ChatText& chat, size_t begin, bool learned,
+            const text::Tokenizer& tokenizer, Sample& sample) {
+  const auto ids = text::encode_chat(chat, tokenizer, begin);
   // What a template puts behind the end-of-turn token (ChatML: a line break) is never generated.
   size_t end = ids.size();
   if (learned) {
@@ -143,17 +145,16 @@ Result<std::vector<Sample>> conversation_samples(const Json& messages,
     if (messages[i]["role"] != "assistant") continue;
     PLINTH_TRY(const auto prompt, (*options.chat)(first_messages(messages, i), true));
     PLINTH_TRY(const auto answered, (*options.chat)(first_messages(messages, i + 1), false));
-    if (!answered.starts_with(prompt))
+    if (!answered.text.starts_with(prompt.text))
       return invalid("message {}: the chat template does not write the answer behind its prompt",
                      i);
-    if (samples.empty() || !prompt.starts_with(said)) {
+    if (samples.empty() || !prompt.text.starts_with(said)) {
       samples.emplace_back();
       said.clear();
     }
-    append(std::string_view(prompt).substr(said.size()), false, *options.tokenizer, samples.back());
-    append(std::string_view(answered).substr(prompt.size()), true, *options.tokenizer,
-           samples.back());
-    said = answered;
+    append(prompt, said.size(), false, *options.tokenizer, samples.back());
+    append(answered, prompt.text.size(), true, *options.tokenizer, samples.back());
+    said = answered.text;
   }
   if (samples.empty()) return invalid("no assistant message to learn from");
   return samples;

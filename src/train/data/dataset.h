@@ -16,6 +16,7 @@ namespace plinth::train {
 struct Sample {
   std::vector<int32_t> tokens;  // 2 or more
   std::vector<bool> learned;    // [tokens] loss on predicting this one; the first never is
+  bool replay = false;          // general, not of the domain
   uint64_t row_hash = 0;        // of the row's text: what the held-out split goes by
 
   int64_t loss_tokens() const;

@@ -1,10 +1,12 @@
 #include "train/data/dataset.h"
 
+#include <algorithm>
 #include <string>
 
 #include <gtest/gtest.h>
 
 #include "model/model.h"
+#include "train/chat_for_tests.h"
 #include "train/data/documents.h"
 #include "train/data/packing.h"
 #include "train/run_files.h"
@@ -12,17 +14,14 @@
 namespace plinth::train {
 namespace {
 
-Result<std::string> chatml(const Json& messages, bool add_generation_prompt) {
-  PLINTH_TRY(auto text, render_chatml(messages));
-  return add_generation_prompt ? text + "<|im_start|>assistant\n" : text;
-}
-
 // A template that drops what earlier assistant turns said, as thinking models' templates do.
-Result<std::string> forgetful(const Json& messages, bool add_generation_prompt) {
-  Json shown = messages;
-  for (size_t i = 0; i + 1 < shown.size(); ++i)
-    if (shown[i]["role"] == "assistant") shown[i]["content"] = "...";
-  return chatml(shown, add_generation_prompt);
+ChatRenderer forgetful(const text::Tokenizer& tokenizer) {
+  return [render = chatml(tokenizer)](const Json& messages, bool add_generation_prompt) {
+    Json shown = messages;
+    for (size_t i = 0; i + 1 < shown.size(); ++i)
+      if (shown[i]["role"] == "assistant") shown[i]["content"] = "...";
+    return render(shown, add_generation_prompt);
+  };
 }
 
 class DatasetTest : public testing::Test {
@@ -31,6 +30,7 @@ class DatasetTest : public testing::Test {
     const auto base = model::Model::open(Path(PLINTH_SOURCE_DIR) / "tests/golden/train/base");
     ASSERT_TRUE(base) << base.error().message;
     base_ = *base;
+    chat_ = chatml(base_->tokenizer());
     options_ = {&base_->tokenizer(), &chat_, 64};
   }
 
@@ -53,7 +53,7 @@ class DatasetTest : public testing::Test {
 
   TempDirectory temp_ = *TempDirectory::create();
   std::shared_ptr<const model::Model> base_;
-  ChatRenderer chat_ = chatml;
+  ChatRenderer chat_;
   DatasetOptions options_;
 };
 
@@ -74,9 +74,19 @@ TEST_F(DatasetTest, LearnsWhatTheAssistantSaysAndItsEndOfTurn) {
             "<|im_start|>assistant\nd<|im_end|>\n");
 }
 
+TEST_F(DatasetTest, AMessageCannotEndItsTurn) {
+  options_.sequence = 256;
+  const auto data = read(R"({"instruction": "a<|im_end|>b", "output": "c<|im_end|>d"})"
+                         "\n");
+  ASSERT_TRUE(data) << data.error().message;
+  EXPECT_EQ(learned_text(data->samples[0]), "c<|im_end|>d<|im_end|>");
+  const auto end = base_->tokenizer().special_id("<|im_end|>");
+  EXPECT_EQ(std::ranges::count(data->samples[0].tokens, end), 2);
+}
+
 TEST_F(DatasetTest, SplitsWhereTheTemplateRewritesEarlierTurns) {
   options_.sequence = 256;
-  chat_ = forgetful;
+  chat_ = forgetful(base_->tokenizer());
   const auto data = read(std::string(kTwoTurns) + "\n");
   ASSERT_TRUE(data) << data.error().message;
   ASSERT_EQ(data->samples.size(), 2u);
@@ -148,18 +158,21 @@ TEST_F(DatasetTest, NamesBadLinesAndEndsAboveOnePercent) {
 
 TEST_F(DatasetTest, PacksSamplesAsSegmentsOfTheirOwn) {
   options_.sequence = 8;
-  const auto samples = text_samples("0123456789abcdefg", options_);  // 8, 8, 4 tokens
+  auto samples = text_samples("0123456789abcdefg", options_);  // 8, 8, 4 tokens
+  samples[1].replay = true;
   std::vector<const Sample*> all;
   int64_t rows = 0;
   for (const auto& sample : samples) {
     all.push_back(&sample);
     rows += rows_of(sample);
   }
-  const auto batches = pack(all, 14, 0.5f);
+  const auto batches = pack(all, 14, {0.5f, 2.0f});
   ASSERT_EQ(batches.size(), 2u);
   EXPECT_EQ(batches[0].segment_starts, (std::vector<int32_t>{0, 7, 14}));
   EXPECT_EQ(batches[0].positions[7], 0);
   EXPECT_EQ(batches[0].targets[0], samples[0].tokens[1]);
+  EXPECT_EQ(batches[0].weights[6], 0.5f);
+  EXPECT_EQ(batches[0].weights[7], 2.0f);
   EXPECT_EQ(batches[0].rows() + batches[1].rows(), rows);
 }
 

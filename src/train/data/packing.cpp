@@ -18,7 +18,7 @@ void append(const Sample& sample, float weight, MicroBatch& batch) {
 }  // namespace
 
 std::vector<MicroBatch> pack(std::span<const Sample* const> samples, int64_t micro_tokens,
-                             float weight) {
+                             RowWeights weights) {
   std::vector<MicroBatch> batches;
   for (const Sample* sample : samples) {
     const int64_t rows = rows_of(*sample);
@@ -28,7 +28,7 @@ std::vector<MicroBatch> pack(std::span<const Sample* const> samples, int64_t mic
       batches.emplace_back();
       batches.back().segment_starts.push_back(0);
     }
-    append(*sample, weight, batches.back());
+    append(*sample, sample->replay ? weights.replay : weights.domain, batches.back());
   }
   return batches;
 }

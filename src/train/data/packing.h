@@ -16,9 +16,14 @@ inline int64_t rows_of(const Sample& sample) {
   return static_cast<int64_t>(sample.tokens.size()) - 1;
 }
 
+// What a row with loss weighs.
+struct RowWeights {
+  float domain = 1.0f;
+  float replay = 1.0f;
+};
+
 // The samples in order, as few micro-batches of at most `micro_tokens` rows as that order allows.
-// Every row with loss weighs `weight`.
 std::vector<MicroBatch> pack(std::span<const Sample* const> samples, int64_t micro_tokens,
-                             float weight);
+                             RowWeights weights);
 
 }  // namespace plinth::train

@@ -94,7 +94,7 @@ Result<std::shared_ptr<const text::Tokenizer>> train_tokenizer(const PretrainRec
   };
   spec.eos = id_of(recipe.special.front());
   spec.pad = spec.eos;
-  return text::Tokenizer::from_bpe(std::move(spec));
+  return text::Tokenizer::from_spec(std::move(spec));
 }
 
 Result<std::shared_ptr<const text::Tokenizer>> open_tokenizer(const PretrainRecipe& recipe,

@@ -26,7 +26,7 @@ struct Layer {
     const auto i = static_cast<size_t>(which);
     if (input.gradients->linear[i].data != nullptr)
       input.ops->linear_dw(dy, x, input.gradients->linear[i], /*accumulate=*/true);
-    float* bias = i < input.gradients->qkv_bias.size() ? input.gradients->qkv_bias[i] : nullptr;
+    float* bias = input.gradients->bias[i];
     if (bias == nullptr) return;
     for (int64_t r = 0; r < dy.rows; ++r)
       for (int64_t c = 0; c < dy.cols; ++c) bias[c] += dy.row(r)[c];
@@ -37,19 +37,36 @@ struct Layer {
 Matrix unrotate(const Layer& layer, Matrix dy, const float* gain, float* dgain, tensor::Buffer& raw,
                 tensor::Buffer& rms, tensor::Buffer& draw) {
   const auto& input = layer.input;
-  input.ops->rope(dy, input.positions, input.model->rope(), /*inverse=*/true);
+  const auto& config = input.model->config();
+  const auto rotate_back = [&](Matrix heads) {
+    if (config.rotates(input.layer))
+      input.ops->rope(heads, input.positions, input.model->rope(), /*inverse=*/true);
+  };
+  if (gain == nullptr || !config.qk_norm_after_rope) rotate_back(dy);
   if (gain == nullptr) return dy;
-  const int64_t head_dim = input.model->config().head_dim;
-  const int64_t rows = dy.rows * dy.cols / head_dim;
+  const int64_t rows = dy.rows * dy.cols / config.head_dim;
   const Matrix dx = draw.as(dy.rows, dy.cols);
   draw.fill(0.0f);
-  input.ops->rms_norm_backward(raw.as(rows, head_dim), gain, rms.data(),
-                               tensor::matrix(dy.data, rows, head_dim),
-                               tensor::matrix(dx.data, rows, head_dim), dgain);
+  input.ops->rms_norm_backward(raw.as(rows, config.head_dim), gain, rms.data(),
+                               tensor::matrix(dy.data, rows, config.head_dim),
+                               tensor::matrix(dx.data, rows, config.head_dim), dgain);
+  if (config.qk_norm_after_rope) rotate_back(dx);
   return dx;
 }
 
 }  // namespace
+
+Status check_trainable(const model::ModelConfig& config) {
+  const auto refuse = [&](const char* what) {
+    return make_error(Code::kUnimplemented, "bases of architecture {} cannot be trained yet: {}",
+                      config.architecture, what);
+  };
+  if (config.norm != model::NormKind::kRms) return refuse("LayerNorm has no backward pass");
+  if (config.ffn_kind != model::FfnKind::kSwiglu) return refuse("GELU has no backward pass");
+  if (config.positions != model::PositionKind::kRotary)
+    return refuse("learned positions have no backward pass");
+  return {};
+}
 
 void block_backward(const BlockBackward& input, ConstMatrix x, model::Activations& activations,
                     BackwardScratch& scratch, Matrix d) {

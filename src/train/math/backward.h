@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "core/result.h"
 #include "model/decoder.h"
 #include "model/model.h"
 #include "tensor/ops.h"
@@ -18,7 +19,7 @@ namespace plinth::train {
 // Where a block's weight gradients go, shaped like model::LayerWeights.
 struct BlockGradients {
   std::array<tensor::Matrix, model::kLinears> linear = {};
-  std::array<float*, 3> qkv_bias = {};
+  std::array<float*, model::kLinears> bias = {};
   float* attention_norm = nullptr;
   float* ffn_norm = nullptr;
   float* q_norm = nullptr;
@@ -60,6 +61,10 @@ struct BlockBackward {
   // false: whatever lies below has nothing to learn, so d is not brought down to x.
   bool input_gradient = true;
 };
+
+// kUnimplemented names what of a base's architecture has no backward pass: LayerNorm, GELU and
+// learned positions.
+Status check_trainable(const model::ModelConfig& config);
 
 // d [R, width]: the gradient to the block's output comes in, the gradient to x goes out.
 // The tape is used up: activations.gate and .up are overwritten.

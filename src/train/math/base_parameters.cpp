@@ -66,11 +66,11 @@ BaseParameters::BaseParameters(const model::ModelConfig& config)
       layer.q_norm = plain(name("self_attn.q_norm"), 1, config.head_dim);
       layer.k_norm = plain(name("self_attn.k_norm"), 1, config.head_dim);
     }
-    if (!config.qkv_bias) continue;
-    for (size_t i = 0; i < layer.qkv_bias.size(); ++i) {
+    for (size_t i = 0; i < layer.bias.size(); ++i) {
       const auto which = static_cast<Linear>(i);
-      layer.qkv_bias[i] = plain(linear_parameter_name(static_cast<int64_t>(l), which) + ".bias", 1,
-                                config.outputs(which));
+      if (!config.has_bias(which)) continue;
+      layer.bias[i] = plain(linear_parameter_name(static_cast<int64_t>(l), which) + ".bias", 1,
+                            config.outputs(which));
     }
   }
   parameters_.allocate();
@@ -113,9 +113,8 @@ void BaseParameters::copy_from(const model::Model& model) {
     copy_values(source.ffn_norm, parameters_.value(layer.ffn_norm));
     if (layer.q_norm >= 0) copy_values(source.q_norm, parameters_.value(layer.q_norm));
     if (layer.k_norm >= 0) copy_values(source.k_norm, parameters_.value(layer.k_norm));
-    for (size_t i = 0; i < layer.qkv_bias.size(); ++i)
-      if (layer.qkv_bias[i] >= 0)
-        copy_values(source.qkv_bias[i], parameters_.value(layer.qkv_bias[i]));
+    for (size_t i = 0; i < layer.bias.size(); ++i)
+      if (layer.bias[i] >= 0) copy_values(source.bias[i], parameters_.value(layer.bias[i]));
   }
 }
 
@@ -136,8 +135,7 @@ model::Weights BaseParameters::weights() {
     auto& out = weights.layers.emplace_back();
     for (size_t i = 0; i < layer.linear.size(); ++i)
       out.linear[i] = tensor::weight(parameters_.value(layer.linear[i]));
-    for (size_t i = 0; i < layer.qkv_bias.size(); ++i)
-      out.qkv_bias[i] = value_or_null(layer.qkv_bias[i]);
+    for (size_t i = 0; i < layer.bias.size(); ++i) out.bias[i] = value_or_null(layer.bias[i]);
     out.attention_norm = value_or_null(layer.attention_norm);
     out.ffn_norm = value_or_null(layer.ffn_norm);
     out.q_norm = value_or_null(layer.q_norm);
@@ -155,8 +153,7 @@ ModelGradients BaseParameters::gradients() {
     auto& out = gradients.layers.emplace_back();
     for (size_t i = 0; i < layer.linear.size(); ++i)
       out.linear[i] = parameters_.gradient(layer.linear[i]);
-    for (size_t i = 0; i < layer.qkv_bias.size(); ++i)
-      out.qkv_bias[i] = gradient_or_null(layer.qkv_bias[i]);
+    for (size_t i = 0; i < layer.bias.size(); ++i) out.bias[i] = gradient_or_null(layer.bias[i]);
     out.attention_norm = gradient_or_null(layer.attention_norm);
     out.ffn_norm = gradient_or_null(layer.ffn_norm);
     out.q_norm = gradient_or_null(layer.q_norm);

@@ -42,7 +42,7 @@ class BaseParameters {
  private:
   struct Layer {
     std::array<int64_t, model::kLinears> linear = {};
-    std::array<int64_t, 3> qkv_bias = {-1, -1, -1};
+    std::array<int64_t, model::kLinears> bias = {-1, -1, -1, -1, -1, -1, -1};
     int64_t attention_norm = -1, ffn_norm = -1, q_norm = -1, k_norm = -1;
   };
 

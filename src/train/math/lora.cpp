@@ -21,6 +21,7 @@ void scale_by(float factor, Matrix m) {
 Lora::Lora(const tensor::Ops& ops, const model::ModelConfig& base, const LoraOptions& options)
     : ops_(&ops),
       rank_(options.rank),
+      alpha_(options.alpha),
       scale_(static_cast<float>(options.alpha / static_cast<double>(options.rank))),
       slots_(static_cast<size_t>(base.layers)) {
   for (int64_t layer = 0; layer < base.layers; ++layer) {
@@ -35,6 +36,10 @@ Lora::Lora(const tensor::Ops& ops, const model::ModelConfig& base, const LoraOpt
     }
   }
   parameters_.allocate();
+}
+
+void Lora::set_strength(double strength) {
+  scale_ = static_cast<float>(alpha_ * strength / static_cast<double>(rank_));
 }
 
 void Lora::initialise(uint64_t seed) {

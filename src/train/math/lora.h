@@ -34,6 +34,9 @@ class Lora : public AdapterBackwardSeam {
 
   Parameters& parameters() { return parameters_; }
 
+  // The delta counts `strength` times its alpha from now on.
+  void set_strength(double strength);
+
   // Views of the present values: valid as long as this object, and changing with it.
   model::Adapter view();
 
@@ -54,6 +57,7 @@ class Lora : public AdapterBackwardSeam {
 
   const tensor::Ops* ops_;  // tables live as long as the process
   int64_t rank_;
+  double alpha_;
   float scale_;
   Parameters parameters_;
   std::vector<std::array<Slot, model::kLinears>> slots_;

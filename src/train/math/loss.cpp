@@ -77,6 +77,7 @@ double ChunkedLoss::with_gradient(const LossInput& input, Matrix dhidden, Matrix
     ops_->linear(chunk.hidden, input.head, chunk.logits, /*accumulate=*/false);
     ops_->cross_entropy(chunk.logits, chunk.targets, chunk.weights, losses_);
     sum += weighted_sum(losses_, chunk.weights);
+    if (input.anchor.data != nullptr) subtract_anchor(input, first, chunk);
     const Matrix dchunk = dhidden_.as(chunk.size, width);
     ops_->linear_dx(chunk.logits, input.head, dchunk, /*accumulate=*/false);
     if (dhead.data != nullptr)
@@ -86,6 +87,22 @@ double ChunkedLoss::with_gradient(const LossInput& input, Matrix dhidden, Matrix
                   static_cast<size_t>(width) * sizeof(float));
   }
   return sum;
+}
+
+// chunk.logits are w (softmax(logits) - onehot) by now. The same for the anchor's logits, taken
+// away, leaves w (softmax(logits) - softmax(anchor)): the targets fall out.
+void ChunkedLoss::subtract_anchor(const LossInput& input, size_t first, const Chunk& chunk) {
+  const int64_t width = input.anchor.cols;
+  const Matrix hidden = anchor_hidden_.as(chunk.size, width);
+  for (int64_t i = 0; i < chunk.size; ++i)
+    std::memcpy(hidden.row(i), input.anchor.row(rows_[first + static_cast<size_t>(i)]),
+                static_cast<size_t>(width) * sizeof(float));
+  const Matrix logits = anchor_logits_.as(chunk.size, input.head.rows);
+  ops_->linear(hidden, input.head, logits, /*accumulate=*/false);
+  anchor_losses_.resize(static_cast<size_t>(chunk.size));
+  ops_->cross_entropy(logits, chunk.targets, chunk.weights, anchor_losses_);
+  const auto n = static_cast<size_t>(chunk.size * input.head.rows);
+  ops_->axpy(-1.0f, {logits.data, n}, {chunk.logits.data, n});
 }
 
 double ChunkedLoss::only(const LossInput& input) {

@@ -17,6 +17,10 @@ struct LossInput {
   tensor::Weight head;               // [vocabulary, width]
   std::span<const int32_t> targets;  // [R], < 0: no loss on this row
   std::span<const float> weights;    // [R] factor of each row's loss and gradient
+  // [R, width] of a fixed model, after its final norm; no data: none. With it, with_gradient()
+  // pulls each row towards that model's distribution instead of the target: the gradient is that of
+  // KL(anchor || softmax(logits)). The value returned stays the targets' cross-entropy.
+  tensor::ConstMatrix anchor = {};
 };
 
 class ChunkedLoss {
@@ -38,14 +42,15 @@ class ChunkedLoss {
  private:
   struct Chunk;
   Chunk gather(const LossInput& input, size_t first, size_t rows);
+  void subtract_anchor(const LossInput& input, size_t first, const Chunk& chunk);
   size_t rows_at_once(const LossInput& input) const;
 
   const tensor::Ops* ops_;
   int64_t chunk_rows_;
   std::vector<int32_t> rows_;  // those with a target
-  tensor::Buffer hidden_, dhidden_, logits_;
+  tensor::Buffer hidden_, dhidden_, logits_, anchor_hidden_, anchor_logits_;
   std::vector<int32_t> targets_;
-  std::vector<float> weights_, losses_;
+  std::vector<float> weights_, losses_, anchor_losses_;
 };
 
 }  // namespace plinth::train

@@ -1,5 +1,6 @@
 #include "train/math/loss.h"
 
+#include <cmath>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -52,6 +53,43 @@ Answer solve(Problem& problem, int64_t chunk_rows) {
   answer.loss = loss.with_gradient(problem.input(), dhidden, dhead);
   EXPECT_NEAR(loss.only(problem.input()), answer.loss, 1e-5 * answer.loss);
   return answer;
+}
+
+std::vector<double> softmax_of_row(const float* hidden, const float* head) {
+  std::vector<double> p(kVocabulary);
+  double total = 0;
+  for (int64_t v = 0; v < kVocabulary; ++v) {
+    double logit = 0;
+    for (int64_t i = 0; i < kWidth; ++i) logit += double{hidden[i]} * double{head[v * kWidth + i]};
+    total += p[static_cast<size_t>(v)] = std::exp(logit);
+  }
+  for (double& value : p) value /= total;
+  return p;
+}
+
+TEST(ChunkedLoss, AnAnchorPullsTowardsItsDistribution) {
+  Problem problem(/*with_gaps=*/true);
+  Rng rng(5);
+  tensor::Buffer anchor(kRows * kWidth);
+  for (float& x : anchor.span()) x = static_cast<float>(rng.normal());
+  auto input = problem.input();
+  input.anchor = anchor.as(kRows, kWidth);
+  tensor::Buffer dhidden;
+  ChunkedLoss loss(tensor::ref_ops(), 5);
+  loss.with_gradient(input, dhidden.as(kRows, kWidth), {});
+  for (int64_t r = 0; r < kRows; ++r) {
+    const auto at = static_cast<size_t>(r);
+    const auto p = softmax_of_row(problem.hidden.data() + r * kWidth, problem.head.data());
+    const auto q = softmax_of_row(anchor.data() + r * kWidth, problem.head.data());
+    for (int64_t i = 0; i < kWidth; ++i) {
+      double expected = 0;
+      for (int64_t v = 0; v < kVocabulary && problem.targets[at] >= 0; ++v)
+        expected += double{problem.weights[at]} *
+                    (p[static_cast<size_t>(v)] - q[static_cast<size_t>(v)]) *
+                    double{problem.head.data()[v * kWidth + i]};
+      ASSERT_NEAR(dhidden.data()[r * kWidth + i], expected, 1e-4) << r << " " << i;
+    }
+  }
 }
 
 TEST(ChunkedLoss, EqualsTheWholeAtOnce) {

@@ -61,9 +61,8 @@ void Muon::update(tensor::Matrix weights, tensor::ConstMatrix gradient, tensor::
     direction.data[i] = g + kMomentum * (m - g);
   }
   orthogonalise(direction);
-  const float scale =
-      hyper.lr * kAdamUpdateRms *
-      std::sqrt(static_cast<float>(std::max(weights.rows, weights.cols)));
+  const float scale = hyper.lr * kAdamUpdateRms *
+                      std::sqrt(static_cast<float>(std::max(weights.rows, weights.cols)));
   const float keep = 1.0f - hyper.lr * hyper.weight_decay;
   for (size_t i = 0; i < size; ++i)
     weights.data[i] = keep * weights.data[i] - scale * direction.data[i];

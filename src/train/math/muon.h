@@ -1,6 +1,6 @@
 // Muon: momentum whose matrices are made (nearly) orthogonal before they are added, so that every
 // direction of a weight matrix learns at the same pace. A small base reaches the same loss from
-// about half the tokens that AdamW needs (docs/performance.md).
+// less than half the tokens that AdamW needs (docs/decisions/0004-muon.md).
 //
 // Sources: Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024 (the
 // quintic iteration and its coefficients); Liu et al., "Muon is Scalable for LLM Training", 2025

@@ -7,8 +7,7 @@ namespace plinth::train {
 
 Optimizer::Optimizer(const tensor::Ops& ops, const Parameters& parameters,
                      const OptimizerOptions& options)
-    : ops_(&ops), options_(options), m_(parameters.size()), v_(parameters.size()),
-      muon_(ops) {
+    : ops_(&ops), options_(options), m_(parameters.size()), v_(parameters.size()), muon_(ops) {
   m_.fill(0.0f);
   v_.fill(0.0f);
 }

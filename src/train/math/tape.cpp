@@ -1,5 +1,7 @@
 #include "train/math/tape.h"
 
+#include <algorithm>
+
 #include "train/math/packed_attention.h"
 
 namespace plinth::train {
@@ -19,7 +21,7 @@ ConstMatrix Tape::forward(const MicroBatch& batch, model::AdapterSeam* adapter, 
   const int64_t rows = batch.rows();
   PackedAttention attention(*ops_, config.attention(), batch.segment_starts);
   Matrix x = inputs_[0].as(rows, config.width);
-  ops_->embed(batch.tokens, model_->weights().embedding, x);
+  model::embed_tokens(*model_, *ops_, batch.tokens, batch.positions, x);
   for (int64_t layer = 0; layer < config.layers; ++layer) {
     const auto slot = static_cast<size_t>(keep ? layer : 0);
     const Matrix out = keep ? inputs_[slot + 1].as(rows, config.width) : x;
@@ -34,7 +36,7 @@ ConstMatrix Tape::forward(const MicroBatch& batch, model::AdapterSeam* adapter, 
   }
   hidden_rms_.resize(rows);
   const Matrix hidden = hidden_.as(rows, config.width);
-  ops_->rms_norm(x, model_->weights().final_norm, config.rms_eps, hidden, hidden_rms_.data());
+  model::final_norm(*model_, *ops_, x, hidden, hidden_rms_.data());
   return hidden;
 }
 
@@ -47,12 +49,19 @@ double Tape::forward_backward(const MicroBatch& batch, const Trainable& trainabl
   const auto& config = model_->config();
   const int64_t rows = batch.rows();
   const ModelGradients* gradients = trainable.base;
+  ConstMatrix anchor;
+  if (batch.anchored) {
+    const ConstMatrix base = forward(batch, nullptr, /*keep=*/false);
+    const Matrix copy = anchor_.as(rows, config.width);
+    std::copy_n(base.data, rows * config.width, copy.data);
+    anchor = copy;
+  }
   const ConstMatrix hidden = forward(batch, trainable.adapter, /*keep=*/true);
 
   const Matrix dhidden = dhidden_.as(rows, config.width);
   const double loss =
-      loss_.with_gradient({hidden, model_->weights().head, batch.targets, batch.weights}, dhidden,
-                          gradients != nullptr ? gradients->head : Matrix{});
+      loss_.with_gradient({hidden, model_->weights().head, batch.targets, batch.weights, anchor},
+                          dhidden, gradients != nullptr ? gradients->head : Matrix{});
 
   const Matrix d = d_.as(rows, config.width);
   d_.fill(0.0f);

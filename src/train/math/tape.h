@@ -19,6 +19,8 @@ struct MicroBatch {
   std::vector<int32_t> targets;         // the next token, or -1 where no loss is wanted
   std::vector<float> weights;           // factor of each row's loss
   std::vector<int32_t> segment_starts;  // as in Ops::attention: ends with the row count
+  // Learn what the model says without the adapter, not the targets: keeps it where it was.
+  bool anchored = false;
 
   int64_t rows() const { return static_cast<int64_t>(tokens.size()); }
 };
@@ -51,6 +53,7 @@ class Tape {
   std::vector<tensor::Buffer> inputs_;  // of each layer, and the output of the last: [R, width]
   std::vector<model::Activations> activations_;
   tensor::Buffer hidden_, hidden_rms_;  // after the final norm
+  tensor::Buffer anchor_;               // the same without the adapter
   tensor::Buffer d_, dhidden_;
   BackwardScratch scratch_;
 };

@@ -13,13 +13,24 @@ namespace {
 struct Case {
   const char* architecture;
   const tensor::Ops& (*ops)();
+  bool yarn = false;
 };
+
+model::ModelConfig config_of(const Case& which) {
+  auto config = tiny_config(which.architecture);
+  if (which.yarn)
+    config.rope_scaling = {.kind = model::RopeScalingKind::kYarn,
+                           .factor = 4,
+                           .original_context = 16,
+                           .magnitude = model::yarn_magnitude(4)};
+  return config;
+}
 
 class TapeGradients : public testing::TestWithParam<Case> {};
 
 // For every tensor: the loss along its own gradient's direction rises by the gradient's length.
 TEST_P(TapeGradients, AgreeWithCentralDifferences) {
-  const auto config = tiny_config(GetParam().architecture);
+  const auto config = config_of(GetParam());
   TinyBase base(config);
   auto& parameters = base.parameters->parameters();
   Tape tape(*base.model, GetParam().ops());
@@ -57,11 +68,26 @@ INSTANTIATE_TEST_SUITE_P(
     All, TapeGradients,
     testing::Values(Case{"qwen3", tensor::ref_ops}, Case{"qwen2", tensor::ref_ops},
                     Case{"llama", tensor::ref_ops}, Case{"qwen3", tensor::cpu_ops},
-                    Case{"qwen2", tensor::cpu_ops}, Case{"llama", tensor::cpu_ops}),
+                    Case{"qwen2", tensor::cpu_ops}, Case{"llama", tensor::cpu_ops},
+                    Case{"hunyuan-dense", tensor::cpu_ops}, Case{"ernie4_5", tensor::cpu_ops},
+                    Case{"smollm3", tensor::cpu_ops}, Case{"qwen2", tensor::cpu_ops, true}),
     [](const auto& which) {
-      return std::string(which.param.architecture) +
+      std::string name = which.param.architecture;
+      std::erase(name, '-');
+      return name + (which.param.yarn ? "_yarn" : "") +
              (which.param.ops == tensor::ref_ops ? "_ref" : "_cpu");
     });
+
+TEST(Tape, RefusesWhatHasNoBackwardPass) {
+  auto config = tiny_config("gpt2");
+  config.norm = model::NormKind::kLayer;
+  const auto status = check_trainable(config);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, Code::kUnimplemented);
+  EXPECT_EQ(status.error().message,
+            "bases of architecture gpt2 cannot be trained yet: LayerNorm has no backward pass");
+  EXPECT_TRUE(check_trainable(tiny_config("hunyuan-dense")));
+}
 
 // The gradients of a whole batch, as one vector.
 std::vector<float> gradients_of(TinyBase& base, const std::vector<MicroBatch>& batches) {

@@ -23,8 +23,12 @@ inline model::ModelConfig tiny_config(const std::string& architecture = "qwen3")
   config.head_dim = 8;
   config.ffn = 24;
   config.context = 64;
-  config.qk_norm = architecture == "qwen3";
-  config.qkv_bias = architecture == "qwen2";
+  config.qk_norm_after_rope = architecture == "hunyuan-dense";
+  config.qk_norm = architecture == "qwen3" || config.qk_norm_after_rope;
+  config.output_bias = config.ffn_bias = architecture == "ernie4_5";
+  config.qkv_bias = architecture == "qwen2" || config.output_bias;
+  if (architecture == "ernie4_5") config.rope_style = tensor::RopeStyle::kInterleaved;
+  if (architecture == "smollm3") config.unrotated = {false, true};
   config.tied = architecture != "llama";
   return config;
 }

@@ -7,16 +7,18 @@
 // Why not placeholders for whole messages: templates look at their messages (trim, "</think>" in
 // content), and must see the real text. The marks go inside leading and trailing white space, so
 // that trimming works too.
-#include "server/prompt.h"
+#include "text/chat_text.h"
 
 #include <algorithm>
 #include <array>
 #include <string_view>
 
-#include "core/json.h"
-
-namespace plinth::server {
+namespace plinth::text {
 namespace {
+
+// ChatML (Qwen), Llama 3, Phi, Gemma.
+constexpr std::array<std::string_view, 4> kTurnEnds = {"<|im_end|>", "<|eot_id|>", "<|end|>",
+                                                       "<end_of_turn>"};
 
 // U+E000..U+F8FF, the private use area, as UTF-8.
 std::string mark_text(uint32_t c) {
@@ -24,11 +26,19 @@ std::string mark_text(uint32_t c) {
           static_cast<char>(0x80 | (c & 0x3f))};
 }
 
-Result<std::string> pick_mark(const std::vector<Message>& messages) {
+// The text of a message; null when it has none (a call of a tool, parts in other forms).
+std::string* content_of(OrderedJson& message) {
+  if (!message.is_object()) return nullptr;
+  const auto content = message.find("content");
+  return content == message.end() ? nullptr : content->get_ptr<std::string*>();
+}
+
+Result<std::string> pick_mark(OrderedJson& messages) {
   for (uint32_t c = 0xe000; c <= 0xf8ff; ++c) {
     std::string mark = mark_text(c);
-    const bool used = std::any_of(messages.begin(), messages.end(), [&](const Message& message) {
-      return message.content.find(mark) != std::string::npos;
+    const bool used = std::any_of(messages.begin(), messages.end(), [&](OrderedJson& message) {
+      const std::string* content = content_of(message);
+      return content != nullptr && content->find(mark) != std::string::npos;
     });
     if (!used) return mark;
   }
@@ -44,8 +54,8 @@ struct Special {
 // every place of a text is passed over by its byte alone.
 class Specials {
  public:
-  explicit Specials(const text::Tokenizer& tokenizer) {
-    const text::BpeSpec& spec = tokenizer.spec();
+  explicit Specials(const Tokenizer& tokenizer) {
+    const TokenizerSpec& spec = tokenizer.spec();
     for (const int32_t id : spec.special) {
       const std::string& text = spec.tokens[static_cast<size_t>(id)];
       if (!text.empty()) by_first_[static_cast<unsigned char>(text[0])].push_back({text, id});
@@ -92,53 +102,69 @@ std::string mark_message(std::string_view content, std::string_view mark,
   return marked;
 }
 
-std::string without_marks(std::string_view text, std::string_view mark) {
-  std::string clean;
-  for (size_t at = text.find(mark); at != std::string_view::npos; at = text.find(mark)) {
-    clean += text.substr(0, at);
-    text.remove_prefix(at + mark.size());
+// The specials of a rendered text whose messages are marked, and the text without its marks.
+ChatText take_marks_out(std::string_view rendered, std::string_view mark,
+                        const Specials& specials) {
+  ChatText chat;
+  while (!rendered.empty()) {
+    size_t bytes = 1;
+    if (rendered.starts_with(mark)) {
+      rendered.remove_prefix(mark.size());
+      continue;
+    }
+    if (const Special* special = specials.at(rendered)) {
+      bytes = special->text.size();
+      chat.specials.push_back({chat.text.size(), chat.text.size() + bytes, special->id});
+    }
+    chat.text += rendered.substr(0, bytes);
+    rendered.remove_prefix(bytes);
   }
-  return clean += text;
+  return chat;
 }
 
 }  // namespace
 
-Result<std::vector<int32_t>> encode_prompt(const text::ChatTemplate& chat_template,
-                                           const text::Tokenizer& tokenizer,
-                                           const std::vector<Message>& messages) {
-  PLINTH_TRY(const std::string mark, pick_mark(messages));
+Result<ChatText> render_chat(const ChatTemplate& chat_template, const Tokenizer& tokenizer,
+                             const OrderedJson& messages, ChatOptions options) {
+  OrderedJson marked = messages;
+  PLINTH_TRY(const std::string mark, pick_mark(marked));
   const Specials specials(tokenizer);
-  text::OrderedJson marked = text::OrderedJson::array();
-  for (const Message& message : messages)
-    marked.push_back(
-        {{"role", message.role}, {"content", mark_message(message.content, mark, specials)}});
-  text::ChatOptions options;
-  options.add_generation_prompt = true;
+  for (auto& message : marked)
+    if (std::string* content = content_of(message))
+      *content = mark_message(*content, mark, specials);
   const auto token_text = [&](int32_t id) {
     return id >= 0 ? tokenizer.decode(std::vector<int32_t>{id}, true) : std::string();
   };
   options.bos = token_text(tokenizer.bos());
   options.eos = token_text(tokenizer.eos());
   PLINTH_TRY(const std::string rendered, chat_template.render(marked, options));
+  return take_marks_out(rendered, mark, specials);
+}
 
+std::vector<int32_t> encode_chat(const ChatText& chat, const Tokenizer& tokenizer, size_t begin) {
   std::vector<int32_t> tokens;
-  std::string plain;
-  const auto encode_plain = [&] {
-    const auto ids = tokenizer.encode(without_marks(plain, mark), false);
+  const std::string_view text = chat.text;
+  const auto encode_plain = [&](size_t end) {
+    if (end <= begin) return;
+    const std::string_view plain = text.substr(begin, end - begin);
+    const auto ids = begin == 0 ? tokenizer.encode(plain, false) : tokenizer.encode_more(plain);
     tokens.insert(tokens.end(), ids.begin(), ids.end());
-    plain.clear();
   };
-  for (size_t at = 0; at < rendered.size();) {
-    if (const Special* special = specials.at(std::string_view(rendered).substr(at))) {
-      encode_plain();
-      tokens.push_back(special->id);
-      at += special->text.size();
-    } else {
-      plain += rendered[at++];
-    }
+  for (const auto& special : chat.specials) {
+    if (special.begin < begin) continue;
+    encode_plain(special.begin);
+    tokens.push_back(special.id);
+    begin = special.end;
   }
-  encode_plain();
+  encode_plain(text.size());
   return tokens;
 }
 
-}  // namespace plinth::server
+std::vector<int32_t> turn_ends(const Tokenizer& tokenizer) {
+  std::vector<int32_t> ids;
+  for (const std::string_view text : kTurnEnds)
+    if (const int32_t id = tokenizer.special_id(text); id >= 0) ids.push_back(id);
+  return ids;
+}
+
+}  // namespace plinth::text
