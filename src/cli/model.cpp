@@ -1,3 +1,6 @@
+#include <unistd.h>
+
+#include <algorithm>
 #include <filesystem>
 
 #include "cli/bases.h"
@@ -98,22 +101,75 @@ Status show(const Options& options, const Context& context) {
   return {};
 }
 
+Result<tensor::DType> type_of(const std::string& name) {
+  if (const auto type = tensor::parse_dtype(name)) return *type;
+  std::string known;
+  for (const auto& of : tensor::kDTypes) known += fmt::format(" {}", of.name);
+  return invalid("--type {}: is none of{}", name, known);
+}
+
+// What was asked for and what became of it, for people.
+void print_report(const model::WriteReport& report) {
+  for (const auto& [type, bytes] : report.bytes)
+    fmt::print("  {:<5} {:>10.1f} MiB\n", tensor::dtype_name(type),
+               static_cast<double>(bytes) / (1 << 20));
+  // Layers repeat each other: the first of them stands for all.
+  constexpr size_t kShown = 8;
+  for (size_t i = 0; i < std::min(kShown, report.notes.size()); ++i)
+    fmt::print("  {}\n", report.notes[i]);
+  if (report.notes.size() > kShown)
+    fmt::print("  and {} more such matrices\n", report.notes.size() - kShown);
+}
+
 Status export_gguf(const Options& options, const Context& context) {
-  tensor::DType type{};
-  if (options.type == "f32")
-    type = tensor::DType::kF32;
-  else if (options.type == "f16")
-    type = tensor::DType::kF16;
-  else if (options.type == "bf16")
-    type = tensor::DType::kBF16;
-  else if (options.type == "q8_0")
-    type = tensor::DType::kQ8_0;
-  else
-    return invalid("--type {}: is not f32, f16, bf16 or q8_0", options.type);
+  PLINTH_TRY(const auto type, type_of(options.type));
   PLINTH_TRY(const auto base, open_base(options.name, context.home));
-  PLINTH_TRY(
-      model::write_gguf(options.out, *base, type, {{"plinth.source_digest", base->digest()}}));
+  model::WriteReport report;
+  PLINTH_TRY(model::write_gguf(options.out, *base, type, {{"plinth.source_digest", base->digest()}},
+                               &report));
   fmt::print("{}\n", options.out.string());
+  print_report(report);
+  return {};
+}
+
+// The file becomes an artifact: it belongs to this machine, as an imported one does not.
+Status quantize(const Options& options, const Context& context) {
+  if (options.as == kEmbeddedBase)
+    return invalid("'{}' is the base inside this binary", kEmbeddedBase);
+  PLINTH_TRY(const auto type, type_of(options.type));
+  if (!tensor::is_quantised(type))
+    return invalid("--type {}: is not a quantised type (plinth model export writes it)",
+                   options.type);
+  PLINTH_TRY(const auto base, open_base(options.name, context.home));
+  PLINTH_TRY(const auto store, store::Store::open(context.home));
+  const Path staged = context.home / fmt::format("quantize-{}.tmp", ::getpid());
+  const Stopwatch watch;
+  model::WriteReport report;
+  PLINTH_TRY(model::write_gguf(staged, *base, type, {{"plinth.source_digest", base->digest()}},
+                               &report));
+  const auto digest = store->artifacts().put_file(staged);
+  std::error_code ignored;
+  std::filesystem::remove(staged, ignored);
+  if (!digest) return digest.error();
+  PLINTH_TRY(const Path path, store->artifacts().find(*digest));
+  PLINTH_TRY(const auto made, model::Model::open(path));
+  PLINTH_TRY(store->put_base({options.as, made->digest(), path, system_clock().unix_ms()}));
+  if (context.json) {
+    Json about = describe(options.as, *made);
+    about["source_digest"] = base->digest();
+    about["source_weight_bytes"] = base->weight_bytes();
+    about["seconds"] = watch.seconds();
+    about["notes"] = report.notes;
+    about["bytes_by_type"] = Json::object();
+    for (const auto& [of, bytes] : report.bytes)
+      about["bytes_by_type"][std::string(tensor::dtype_name(of))] = bytes;
+    fmt::print("{}\n", to_text(about));
+    return {};
+  }
+  fmt::print("{} -> {} ({}): {:.1f} MiB became {:.1f}\n", options.name, options.as,
+             made->digest().substr(0, 12), static_cast<double>(base->weight_bytes()) / (1 << 20),
+             static_cast<double>(made->weight_bytes()) / (1 << 20));
+  print_report(report);
   return {};
 }
 
@@ -121,7 +177,7 @@ Status export_gguf(const Options& options, const Context& context) {
 
 void add_model(Command& root, const Context& context) {
   auto options = std::make_shared<Options>();
-  auto group = root.add("model", "bases: import, list, show, export", "plinth model list");
+  auto group = root.add("model", "bases: import, list, show, export, quantize", "plinth model list");
 
   auto import = group.add("import", "register a GGUF file or a Hugging Face folder under a name",
                           "plinth model import ./Qwen3-0.6B --as qwen3\n"
@@ -155,9 +211,19 @@ showing.action([options, &context] { return show(*options, context); });
 auto exporting = group.add("export", "write a base as one GGUF file",
                            "plinth model export plinth-zh-base --type q8_0 -o base.gguf");
 exporting.option("MODEL", options->name, "a base's name or path", true);
-exporting.option("--type", options->type, "f32, f16, bf16 or q8_0");
+exporting.option("--type", options->type,
+                 "f32, f16, bf16, q8_0, q6_k, q5_k, q5_1, q5_0, q4_k, q4_1 or q4_0");
 exporting.option("-o,--out", options->out, "the file to write", true);
 exporting.action([options, &context] { return export_gguf(*options, context); });
+
+auto quantizing =
+    group.add("quantize", "keep a smaller copy of a base: its matrices in blocks of few bits",
+              "plinth model quantize qwen3 --as qwen3-q4 --type q4_k");
+quantizing.option("MODEL", options->name, "a base's name or path", true);
+quantizing.option("--as", options->as, "the name of the copy", true);
+quantizing.option("--type", options->type, "q8_0, q6_k, q5_k, q5_1, q5_0, q4_k, q4_1 or q4_0",
+                  true);
+quantizing.action([options, &context] { return quantize(*options, context); });
 }  // namespace plinth::cli
 
 }  // namespace plinth::cli

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -164,10 +165,20 @@ class Model {
 // tokenizer.json or a SentencePiece tokenizer.model.
 Result<std::shared_ptr<const text::Tokenizer>> open_tokenizer(const Path& path);
 
+// What write_gguf made of the matrices.
+struct WriteReport {
+  std::map<tensor::DType, int64_t> bytes;
+  // One for each matrix whose rows are no whole blocks of the wanted type: its name, the row and what
+  // it became (Q4_K: Q5_0, Q5_K: Q5_1, Q6_K: Q8_0, all others: F16).
+  std::vector<std::string> notes;
+};
+
 // Writes a GGUF v3 file that Model::open and other GGUF readers understand: config, tokenizer, chat
-// template, every tensor (norms F32, matrices as `type`). Atomic. `metadata` adds string keys
-// ("plinth.recipe_sha256", "general.license").
-Status write_gguf(const Path& path, const Model& model, tensor::DType type, const Json& metadata);
+// template, every tensor (norms F32, matrices as `type`; of a quantised type below eight bits the
+// head is Q6_K). Atomic. `metadata` adds string keys ("plinth.recipe_sha256", "general.license").
+// The bytes do not depend on the number of threads.
+Status write_gguf(const Path& path, const Model& model, tensor::DType type, const Json& metadata,
+                  WriteReport* report = nullptr);
 
 // A low-rank delta: y += scale * (x A^T) B^T for each linear layer that has one.
 struct LowRank {

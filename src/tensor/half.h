@@ -1,4 +1,4 @@
-// Half-precision floats and 8-bit blocks by bits: one value at a time, for loaders and references.
+// Half-precision floats by bits: one value at a time, for loaders and references.
 #pragma once
 
 #include <bit>
@@ -6,9 +6,6 @@
 #include <cstdint>
 
 namespace plinth::tensor {
-
-inline constexpr int kQ8Block = 32;  // elements of a Q8_0 block
-inline constexpr int kQ8Bytes = 34;  // its bytes: F16 scale, then 32 int8
 
 inline float bf16_to_f32(uint16_t bits) {
   return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);

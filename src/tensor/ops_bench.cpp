@@ -90,7 +90,9 @@ struct Layer {
     visit([&](int64_t i, int64_t j) {
       worst = std::max(worst, std::abs(result.row(i)[j] - want[at++]));
     });
-    return worst <= 1e-5 * terms / 12;  // the mean of |a b| is 1/16
+    // The mean of |a b| is 1/16; x rounded to int8 (ops.h) adds 1/508 times the mean |w| at worst.
+    const bool rounded = kind == kLinear && is_quantised(stored.type) && m <= 8;
+    return worst <= (rounded ? 1e-3 : 1e-6) * terms;
   }
 
   int64_t m, n, k;
@@ -168,7 +170,7 @@ void decode(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(layer.bytes.size()));
 }
 
-BENCHMARK(decode)->DenseRange(0, 3)->UseRealTime();
+BENCHMARK(decode)->DenseRange(0, std::ssize(kDTypes) - 1)->UseRealTime();
 
 // What `decode` is bound by: reading as many bytes and doing next to nothing.
 void read_memory(benchmark::State& state) {

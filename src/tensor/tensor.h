@@ -6,9 +6,11 @@
 // only weights come in other types.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -17,16 +19,61 @@
 
 namespace plinth::tensor {
 
+// How the elements of a weight are stored. The quantised ones are GGUF's, byte for byte
+// (quant/layout.h): each block of a row has its own scale, so a row is a whole number of blocks.
 enum class DType : uint8_t {
   kF32,
   kF16,
   kBF16,
-  kQ8_0,  // blocks of 32: one F16 scale, 32 int8 (34 bytes), as in GGUF
+  kQ8_0,  // blocks of 32: code * scale
+  kQ4_0,
+  kQ5_0,
+  kQ4_1,  // blocks of 32: code * scale + minimum
+  kQ5_1,
+  kQ4_K,  // blocks of 256: eight scales and minima of six bits, themselves scaled
+  kQ5_K,
+  kQ6_K,  // blocks of 256: sixteen scales of eight bits, themselves scaled
 };
 
-std::string_view dtype_name(DType type);  // "F32", "F16", "BF16", "Q8_0"
+// `block` elements take `bytes` bytes; a plain number is a block of one.
+struct DTypeTraits {
+  DType type;
+  std::string_view name;
+  int64_t block;
+  size_t bytes;
+};
 
-// Bytes of one row of `cols` elements. Q8_0 needs cols % 32 == 0.
+// In the order of DType.
+inline constexpr std::array<DTypeTraits, 11> kDTypes = {{
+    {DType::kF32, "F32", 1, 4},
+    {DType::kF16, "F16", 1, 2},
+    {DType::kBF16, "BF16", 1, 2},
+    {DType::kQ8_0, "Q8_0", 32, 34},
+    {DType::kQ4_0, "Q4_0", 32, 18},
+    {DType::kQ5_0, "Q5_0", 32, 22},
+    {DType::kQ4_1, "Q4_1", 32, 20},
+    {DType::kQ5_1, "Q5_1", 32, 24},
+    {DType::kQ4_K, "Q4_K", 256, 144},
+    {DType::kQ5_K, "Q5_K", 256, 176},
+    {DType::kQ6_K, "Q6_K", 256, 210},
+}};
+
+constexpr const DTypeTraits& traits(DType type) {
+  return kDTypes[static_cast<size_t>(type)];
+}
+
+constexpr bool is_quantised(DType type) {
+  return traits(type).block > 1;
+}
+
+constexpr std::string_view dtype_name(DType type) {
+  return traits(type).name;
+}
+
+// By name, in capitals or not: "q4_k". Empty for any other text.
+std::optional<DType> parse_dtype(std::string_view name);
+
+// Bytes of one row of `cols` elements, which are whole blocks.
 size_t row_bytes(DType type, int64_t cols);
 
 struct ConstMatrix {
@@ -122,10 +169,13 @@ class Buffer {
   int64_t capacity_ = 0;
 };
 
-// One element type to another; `out` holds n elements of F32. Used by loaders and references.
+// One element type to another, n elements in whole blocks; `out` holds n elements of F32. Exact: a
+// product of scale and code is rounded once, as the published layouts say. For loaders and
+// references.
 void to_f32(const void* data, DType type, int64_t n, float* out);
-// Rounds to nearest even (F16, BF16) or quantises per block of 32 (Q8_0: scale = max|x| / 127).
-// `out` holds row_bytes(type, n).
+// Rounds to nearest even (F16, BF16) or quantises block by block (quant/encode.cpp). Zeros stay
+// zeros; a block with a value that is not finite has no meaning afterwards. `out` holds
+// row_bytes(type, n).
 void from_f32(const float* data, int64_t n, DType type, void* out);
 
 }  // namespace plinth::tensor

@@ -2,9 +2,12 @@
 // Source: docs/gguf.md and include/ggml.h of ggml-org/ggml.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <string_view>
+
+#include "tensor/tensor.h"
 
 namespace plinth::model {
 
@@ -38,6 +41,34 @@ inline constexpr std::string_view kGgufRopeDivisors = "rope_freqs.weight";
 // Our own key, a string: settings of the tokenizer that GGUF has no keys for, as JSON
 // (text/spec_options.h).
 inline constexpr std::string_view kGgufTokenizerKey = "plinth.tokenizer.options";
+
+// A tensor type that the tensor module computes with: its id in a tensor's entry (enum ggml_type),
+// and the general.file_type of a file whose matrices are mostly of it (enum llama_ftype; the "S"
+// mixture for K types).
+struct GgufTensorType {
+  tensor::DType type;
+  uint32_t id;
+  uint32_t file_type;
+};
+
+// In the order of tensor::DType.
+inline constexpr std::array<GgufTensorType, tensor::kDTypes.size()> kGgufTensorTypes = {{
+    {tensor::DType::kF32, 0, 0},
+    {tensor::DType::kF16, 1, 1},
+    {tensor::DType::kBF16, 30, 32},
+    {tensor::DType::kQ8_0, 8, 7},
+    {tensor::DType::kQ4_0, 2, 2},
+    {tensor::DType::kQ5_0, 6, 8},
+    {tensor::DType::kQ4_1, 3, 3},
+    {tensor::DType::kQ5_1, 7, 9},
+    {tensor::DType::kQ4_K, 12, 14},
+    {tensor::DType::kQ5_K, 13, 16},
+    {tensor::DType::kQ6_K, 14, 18},
+}};
+
+constexpr const GgufTensorType& gguf_tensor_type(tensor::DType type) {
+  return kGgufTensorTypes[static_cast<size_t>(type)];
+}
 
 // tokenizer.ggml.token_type.
 enum class GgufTokenType : int32_t {

@@ -114,45 +114,27 @@ bool is_signed(GgufType type) {
          type == GgufType::kI64;
 }
 
-struct TensorType {
+struct ForeignType {
   uint32_t id;
   std::string_view name;
-  std::optional<tensor::DType> type;  // empty: known, not supported
 };
 
-// enum ggml_type.
-constexpr TensorType kTensorTypes[] = {{0, "F32", tensor::DType::kF32},
-                                       {1, "F16", tensor::DType::kF16},
-                                       {2, "Q4_0", {}},
-                                       {3, "Q4_1", {}},
-                                       {6, "Q5_0", {}},
-                                       {7, "Q5_1", {}},
-                                       {8, "Q8_0", tensor::DType::kQ8_0},
-                                       {9, "Q8_1", {}},
-                                       {10, "Q2_K", {}},
-                                       {11, "Q3_K", {}},
-                                       {12, "Q4_K", {}},
-                                       {13, "Q5_K", {}},
-                                       {14, "Q6_K", {}},
-                                       {15, "Q8_K", {}},
-                                       {16, "IQ2_XXS", {}},
-                                       {17, "IQ2_XS", {}},
-                                       {18, "IQ3_XXS", {}},
-                                       {19, "IQ1_S", {}},
-                                       {20, "IQ4_NL", {}},
-                                       {21, "IQ3_S", {}},
-                                       {22, "IQ2_S", {}},
-                                       {23, "IQ4_XS", {}},
-                                       {24, "I8", {}},
-                                       {25, "I16", {}},
-                                       {26, "I32", {}},
-                                       {27, "I64", {}},
-                                       {28, "F64", {}},
-                                       {29, "IQ1_M", {}},
-                                       {30, "BF16", tensor::DType::kBF16},
-                                       {34, "TQ1_0", {}},
-                                       {35, "TQ2_0", {}},
-                                       {39, "MXFP4", {}}};
+// Of enum ggml_type, what kGgufTensorTypes does not have: known, so that a refusal can name it.
+constexpr ForeignType kForeignTypes[] = {
+    {9, "Q8_1"},     {10, "Q2_K"},  {11, "Q3_K"},   {15, "Q8_K"},  {16, "IQ2_XXS"}, {17, "IQ2_XS"},
+    {18, "IQ3_XXS"}, {19, "IQ1_S"}, {20, "IQ4_NL"}, {21, "IQ3_S"}, {22, "IQ2_S"},   {23, "IQ4_XS"},
+    {24, "I8"},      {25, "I16"},   {26, "I32"},    {27, "I64"},   {28, "F64"},     {29, "IQ1_M"},
+    {34, "TQ1_0"},   {35, "TQ2_0"}, {39, "MXFP4"}};
+
+// "F32, F16, ... and Q6_K".
+std::string supported_types() {
+  std::string names;
+  for (const auto& of : tensor::kDTypes) {
+    if (!names.empty()) names += &of == &tensor::kDTypes.back() ? " and " : ", ";
+    names += of.name;
+  }
+  return names;
+}
 
 }  // namespace
 
@@ -281,23 +263,23 @@ class GgufFile::Parser {
   }
 
   Result<tensor::DType> tensor_type(std::string_view name, uint32_t id) const {
-    const auto* known = std::find_if(std::begin(kTensorTypes), std::end(kTensorTypes),
-                                     [id](const TensorType& type) { return type.id == id; });
-    if (known == std::end(kTensorTypes))
+    const auto has_id = [id](const auto& type) { return type.id == id; };
+    const auto supported = std::find_if(kGgufTensorTypes.begin(), kGgufTensorTypes.end(), has_id);
+    if (supported != kGgufTensorTypes.end()) return supported->type;
+    const auto* foreign = std::find_if(std::begin(kForeignTypes), std::end(kForeignTypes), has_id);
+    if (foreign == std::end(kForeignTypes))
       return invalid("{}: tensor {} has unknown type {}", file_.name_, name, id);
-    if (!known->type)
-      return make_error(Code::kUnimplemented,
-                        "{}: tensor {} has type {}, which is not supported (F32, F16, BF16 and "
-                        "Q8_0 are)",
-                        file_.name_, name, known->name);
-    return *known->type;
+    return make_error(Code::kUnimplemented,
+                      "{}: tensor {} has type {}, which is not supported ({} are)", file_.name_,
+                      name, foreign->name, supported_types());
   }
 
   Result<uint64_t> tensor_bytes(const StoredTensor& tensor) const {
     const int64_t cols = tensor.shape.back();
-    if (tensor.type == tensor::DType::kQ8_0 && cols % 32 != 0)
-      return invalid("{}: tensor {}: rows of {} elements cannot be Q8_0 (blocks of 32)",
-                     file_.name_, tensor.name, cols);
+    const auto& of = tensor::traits(tensor.type);
+    if (cols % of.block != 0)
+      return invalid("{}: tensor {}: rows of {} elements cannot be {} (blocks of {})", file_.name_,
+                     tensor.name, cols, of.name, of.block);
     uint64_t size = tensor::row_bytes(tensor.type, cols);
     for (size_t i = 0; i + 1 < tensor.shape.size(); ++i) {
       const auto extent = static_cast<uint64_t>(tensor.shape[i]);

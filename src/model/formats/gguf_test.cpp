@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <string>
@@ -146,6 +148,114 @@ TEST(Gguf, QuantisesRowsOfWholeBlocksAndKeepsTheRestF16) {
   EXPECT_GT(error, 0.0);
 }
 
+// A model whose rows are whole blocks of 256, but for the down projection's 96 columns.
+ModelConfig wide_config() {
+  auto config = tiny_config("qwen3");
+  config.width = 256;
+  config.heads = 4;
+  config.kv_heads = 2;
+  config.head_dim = 64;
+  config.ffn = 96;
+  return config;
+}
+
+// Mean over the rows of sum p log(p / q), p and q the softmax of the logits.
+double mean_kl(std::span<const float> exact, std::span<const float> found, size_t vocabulary) {
+  const auto log_sum = [](std::span<const float> row) {
+    const double top = *std::max_element(row.begin(), row.end());
+    double sum = 0;
+    for (const float x : row) sum += std::exp(double{x} - top);
+    return top + std::log(sum);
+  };
+  double total = 0;
+  for (size_t at = 0; at < exact.size(); at += vocabulary) {
+    const auto p = exact.subspan(at, vocabulary);
+    const auto q = found.subspan(at, vocabulary);
+    const double zp = log_sum(p);
+    const double zq = log_sum(q);
+    for (size_t i = 0; i < vocabulary; ++i)
+      total += std::exp(p[i] - zp) * ((p[i] - zp) - (q[i] - zq));
+  }
+  return total / static_cast<double>(exact.size() / vocabulary);
+}
+
+TEST(Gguf, EveryQuantisedTypeKeepsTheDistributionWithinItsBound) {
+  const auto model = random_model(wide_config(), 11);
+  const auto vocabulary = static_cast<size_t>(model->config().vocabulary);
+  const std::vector<int32_t> ids{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+  const std::vector<int32_t> few(ids.begin(), ids.begin() + 4);  // the integer kernels
+  const auto exact = forward(*model, tensor::ref_ops(), ids, nullptr);
+  const auto exact_few = forward(*model, tensor::ref_ops(), few, nullptr);
+  // Random weights are the worst case: no logit stands out. Each bit of a code is worth about 4x.
+  for (const auto& [type, bound] : {std::pair{DType::kQ8_0, 4e-4},
+                                    {DType::kQ6_K, 4e-3},
+                                    {DType::kQ5_K, 2e-2},
+                                    {DType::kQ5_1, 2e-2},
+                                    {DType::kQ5_0, 2e-2},
+                                    {DType::kQ4_K, 8e-2},
+                                    {DType::kQ4_1, 8e-2},
+                                    {DType::kQ4_0, 8e-2}}) {
+    const auto bytes = image(*model, type);
+    const auto copy = load(bytes);
+    ASSERT_TRUE(copy) << copy.error().message;
+    EXPECT_EQ((*copy)->weights().layers[0].linear[0].type, type);
+    const double kl = mean_kl(exact, forward(**copy, tensor::ref_ops(), ids, nullptr), vocabulary);
+    const double served =
+        mean_kl(exact_few, forward(**copy, tensor::cpu_ops(), few, nullptr), vocabulary);
+    RecordProperty(std::string(tensor::dtype_name(type)), fmt::format("{:.2e} {:.2e}", kl, served));
+    EXPECT_GT(kl, 0.0) << tensor::dtype_name(type);
+    EXPECT_LT(kl, bound) << tensor::dtype_name(type);
+    EXPECT_LT(served, 1.5 * bound + 1e-3) << tensor::dtype_name(type);
+  }
+}
+
+TEST(Gguf, MixesTypesAndReportsWhatFellBack) {
+  const auto model = random_model(wide_config(), 12);
+  const auto folder = TempDirectory::create();
+  ASSERT_TRUE(folder);
+  WriteReport report;
+  ASSERT_TRUE(write_gguf(folder->path() / "m.gguf", *model, DType::kQ4_K, {}, &report));
+  const auto bytes = read_file(folder->path() / "m.gguf");
+  ASSERT_TRUE(bytes);
+  const auto copy = load(*bytes);
+  ASSERT_TRUE(copy) << copy.error().message;
+  const auto& layer = (*copy)->weights().layers[0];
+  EXPECT_EQ(layer.linear[static_cast<size_t>(Linear::kQ)].type, DType::kQ4_K);
+  EXPECT_EQ(layer.linear[static_cast<size_t>(Linear::kDown)].type, DType::kQ5_0);
+  EXPECT_EQ((*copy)->weights().head.type, DType::kQ6_K);
+  ASSERT_EQ(report.notes.size(), static_cast<size_t>(model->config().layers));
+  EXPECT_EQ(report.notes[0],
+            "blk.0.ffn_down.weight: rows of 96 are no multiple of 256: Q5_0 instead of Q4_K");
+  int64_t total = 0;
+  for (const auto& [type, size] : report.bytes) total += size;
+  EXPECT_EQ(report.bytes.size(), 3u);
+  EXPECT_LT(total, static_cast<int64_t>(bytes->size()));
+  const auto file = GgufFile::parse(bytes_of(*bytes), "m.gguf");
+  ASSERT_TRUE(file);
+  EXPECT_EQ(*file->integer("general.file_type"), 14);
+}
+
+TEST(Gguf, AQuantisedFileIsCopiedByteForByte) {
+  const auto model = random_model(wide_config(), 13);
+  const auto bytes = image(*model, DType::kQ5_K);
+  const auto copy = load(bytes);
+  ASSERT_TRUE(copy) << copy.error().message;
+  EXPECT_EQ(image(**copy, DType::kQ5_K), bytes);
+}
+
+TEST(Gguf, DamagedQuantisedFilesNeverCrash) {
+  const auto bytes = image(*random_model(wide_config(), 14), DType::kQ4_K);
+  const size_t header = bytes.find("blk.1.ffn_norm.weight") + 64;
+  size_t refused = 0;
+  for_each_mutation(bytes, header, 60, [&](std::span<const std::byte> mutant) {
+    const auto model = load_gguf(mutant, "mutant", std::make_shared<WeightStorage>());
+    if (!model) return void(++refused);
+    const std::vector<int32_t> ids{1, 2};
+    (void)forward(**model, tensor::cpu_ops(), ids, nullptr);  // reads every weight
+  });
+  EXPECT_GT(refused, 60u);
+}
+
 TEST(Gguf, HalfPrecisionCopiesComputeNearlyTheSame) {
   const auto model = random_model(tiny_config("qwen2"), 6);
   const std::vector<int32_t> ids{9, 8, 7};
@@ -188,14 +298,17 @@ TEST(Gguf, RefusalsNameTheTensorOrTheKey) {
   EXPECT_EQ(refusal(with_u32(bytes, "GGUF", 0, 2)), "m.gguf: GGUF version 2, only 3 is supported");
   // Behind a matrix's name: dimensions u32, two extents u64, type u32, offset u64.
   const std::string key = "blk.0.attn_k.weight";
-  EXPECT_EQ(refusal(with_u32(bytes, key, 20, 12)),
-            "m.gguf: tensor blk.0.attn_k.weight has type Q4_K, which is not supported (F32, F16, "
-            "BF16 and Q8_0 are)");
+  EXPECT_EQ(refusal(with_u32(bytes, key, 20, 10)),
+            "m.gguf: tensor blk.0.attn_k.weight has type Q2_K, which is not supported (F32, F16, "
+            "BF16, Q8_0, Q4_0, Q5_0, Q4_1, Q5_1, Q4_K, Q5_K and Q6_K are)");
   EXPECT_EQ(refusal(with_u32(bytes, key, 20, 99)),
             "m.gguf: tensor blk.0.attn_k.weight has unknown type 99");
   EXPECT_EQ(refusal(with_u32(bytes, key, 20, 8)),
             "m.gguf: tensor blk.0.attn_k.weight: rows of 20 elements cannot be Q8_0 (blocks of "
             "32)");
+  EXPECT_EQ(refusal(with_u32(bytes, key, 20, 14)),
+            "m.gguf: tensor blk.0.attn_k.weight: rows of 20 elements cannot be Q6_K (blocks of "
+            "256)");
   EXPECT_EQ(refusal(with_u32(bytes, key, 24, 7)),
             "m.gguf: tensor blk.0.attn_k.weight: offset 7 is not a multiple of 32");
   EXPECT_NE(refusal(with_u32(bytes, key, 24, 0)).find("overlap at offset"), std::string::npos);

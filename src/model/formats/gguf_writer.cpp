@@ -1,5 +1,5 @@
-// Model to GGUF v3. Tensors are converted row by row while they are written, so the memory needed
-// is one row, whatever the size of the model.
+// Model to GGUF v3. Tensors are converted some rows at a time while they are written, so the memory
+// needed is a few MiB, whatever the size of the model.
 #include <algorithm>
 #include <cstring>
 #include <map>
@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/threads.h"
 #include "model/architectures/architecture.h"
 #include "model/formats/atomic_write.h"
 #include "model/formats/gguf_format.h"
@@ -28,6 +29,7 @@ struct Planned {
   std::string name;
   std::vector<Weight> sources;  // one under another; a fused tensor has several
   DType type = DType::kF32;
+  DType wanted = DType::kF32;   // differs where the rows are no whole blocks of it
   bool vector = false;          // one dimension: a norm or a bias
   int64_t interleave_head = 0;  // head_dim when rows change from halves to interleaved, else 0
 
@@ -112,7 +114,7 @@ class Metadata {
       const auto extents = planned.extents();
       out.put(static_cast<uint32_t>(extents.size()));
       for (const uint64_t extent : extents) out.put(extent);
-      out.put(type_id(planned.type));
+      out.put(gguf_tensor_type(planned.type).id);
       out.put(offset);
       offset += padded(planned.bytes());
     }
@@ -121,20 +123,6 @@ class Metadata {
   }
 
  private:
-  static uint32_t type_id(DType type) {
-    switch (type) {
-      case DType::kF32:
-        return 0;
-      case DType::kF16:
-        return 1;
-      case DType::kQ8_0:
-        return 8;
-      case DType::kBF16:
-        return 30;
-    }
-    PLINTH_CHECK(false, "type {}", static_cast<int>(type));
-  }
-
   template <typename T>
   void put(T value) {
     char raw[sizeof value];
@@ -163,28 +151,13 @@ class Metadata {
   uint64_t count_ = 0;
 };
 
-// general.file_type: what most tensors are (enum llama_ftype).
-int64_t file_type(DType type) {
-  switch (type) {
-    case DType::kF32:
-      return 0;
-    case DType::kF16:
-      return 1;
-    case DType::kQ8_0:
-      return 7;
-    case DType::kBF16:
-      return 32;
-  }
-  PLINTH_CHECK(false, "type {}", static_cast<int>(type));
-}
-
 void put_config(const ModelConfig& config, DType type, Metadata& out) {
   const auto key = [&config](std::string_view part) {
     return config.architecture + "." + std::string(part);
   };
   out.text("general.architecture", config.architecture);
   out.text("general.name", config.name);
-  out.u32("general.file_type", file_type(type));
+  out.u32("general.file_type", gguf_tensor_type(type).file_type);
   out.u32("general.quantization_version", 2);
   out.u32(key("block_count"), config.layers);
   out.u32(key("context_length"), config.context);
@@ -315,9 +288,28 @@ Status put_extra(const Json& metadata, const std::string& architecture, Metadata
   return {};
 }
 
-// Q8_0 needs whole blocks of 32; other rows are kept as F16.
+// What a K type becomes in rows that are no multiple of 256: the next better one of blocks of 32.
+DType with_smaller_blocks(DType type) {
+  switch (type) {
+    case DType::kQ4_K:
+      return DType::kQ5_0;
+    case DType::kQ5_K:
+      return DType::kQ5_1;
+    case DType::kQ6_K:
+      return DType::kQ8_0;
+    default:
+      return DType::kF16;
+  }
+}
+
 DType type_of_matrix(DType wanted, int64_t cols) {
-  return wanted == DType::kQ8_0 && cols % 32 != 0 ? DType::kF16 : wanted;
+  while (cols % tensor::traits(wanted).block != 0) wanted = with_smaller_blocks(wanted);
+  return wanted;
+}
+
+// The head decides between words and is read once per token: below six bits it keeps six.
+DType type_of_head(DType wanted) {
+  return wanted != DType::kQ8_0 && tensor::is_quantised(wanted) ? DType::kQ6_K : wanted;
 }
 
 // What the metadata cannot say about a config: llama3's frequencies as divisors; empty: nothing.
@@ -354,14 +346,16 @@ class Plan {
         type_(type) {}
 
   std::vector<Planned> tensors(std::span<const float> divisors) && {
-    matrix(names_.embedding, {weights_.embedding});
+    matrix(names_.embedding, {weights_.embedding}, config_.tied ? type_of_head(type_) : type_);
     if (weights_.position_table != nullptr)
       tensors_.push_back(
           {std::string(names_.position_table),
-           {{weights_.position_table, DType::kF32, config_.context, config_.width}}});
+           {{weights_.position_table, DType::kF32, config_.context, config_.width}},
+           DType::kF32,
+           DType::kF32});
     floats(names_.final_norm, {vector_of(weights_.final_norm, config_.width)});
     floats(names_.final_norm_bias, {vector_of(weights_.final_norm_bias, config_.width)});
-    if (!config_.tied) matrix(names_.head, {weights_.head});
+    if (!config_.tied) matrix(names_.head, {weights_.head}, type_of_head(type_));
     if (!divisors.empty())
       floats(kGgufRopeDivisors, {vector_of(divisors.data(), std::ssize(divisors))});
     for (int64_t number = 0; number < config_.layers; ++number) add_layer(number);
@@ -371,15 +365,15 @@ class Plan {
  private:
   static Weight vector_of(const float* data, int64_t n) { return {data, DType::kF32, 1, n}; }
 
-  void matrix(std::string_view name, std::vector<Weight> sources) {
-    const DType type = type_of_matrix(type_, sources.front().cols);
-    tensors_.push_back({std::string(name), std::move(sources), type});
+  void matrix(std::string_view name, std::vector<Weight> sources, DType wanted) {
+    const DType type = type_of_matrix(wanted, sources.front().cols);
+    tensors_.push_back({std::string(name), std::move(sources), type, wanted});
   }
 
   // Nothing when there is no data.
   void floats(std::string_view name, std::vector<Weight> sources) {
     if (sources.front().data == nullptr) return;
-    tensors_.push_back({std::string(name), std::move(sources), DType::kF32, true});
+    tensors_.push_back({std::string(name), std::move(sources), DType::kF32, DType::kF32, true});
   }
 
   void add_layer(int64_t number) {
@@ -409,7 +403,7 @@ class Plan {
     const bool rotated = first == Linear::kQ || first == Linear::kK;
     const int64_t head = interleave_ && rotated ? config_.head_dim : 0;
     const auto part = names_.part(first);
-    matrix(names_.weight(number, part), std::move(weights));
+    matrix(names_.weight(number, part), std::move(weights), type_);
     tensors_.back().interleave_head = head;
     const size_t before = tensors_.size();
     floats(names_.bias(number, part), std::move(biases));
@@ -429,6 +423,29 @@ std::string_view row_of(const Weight& weight, int64_t row) {
   return {static_cast<const char*>(weight.data) + static_cast<size_t>(row) * bytes, bytes};
 }
 
+// Rows [first, first + n) of a source as they will be in the file.
+void convert_rows(const Planned& planned, const Weight& source, int64_t first, int64_t n,
+                  std::string& out) {
+  const size_t bytes = tensor::row_bytes(planned.type, source.cols);
+  out.resize(static_cast<size_t>(n) * bytes);
+  compute_pool().parallel_for(n, 1, [&](int64_t begin, int64_t end, int) {
+    std::vector<float> floats(static_cast<size_t>(source.cols));
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t row = first + i;
+      const int64_t from =
+          planned.interleave_head > 0 ? halves_row(row, planned.interleave_head) : row;
+      const auto stored = row_of(source, from);
+      char* to = out.data() + static_cast<size_t>(i) * bytes;
+      if (source.type == planned.type) {
+        std::copy(stored.begin(), stored.end(), to);
+        continue;
+      }
+      tensor::to_f32(stored.data(), source.type, source.cols, floats.data());
+      tensor::from_f32(floats.data(), source.cols, planned.type, to);
+    }
+  });
+}
+
 // A vector whose values change places like the rows of its matrix do.
 std::vector<float> interleaved_values(const Weight& source, int64_t head_dim) {
   std::vector<float> values(static_cast<size_t>(source.cols));
@@ -439,18 +456,11 @@ std::vector<float> interleaved_values(const Weight& source, int64_t head_dim) {
 }
 
 Status write_rows(const Planned& planned, const Weight& source, OutputFile& file) {
-  std::vector<float> floats(static_cast<size_t>(source.cols));
-  std::string converted(tensor::row_bytes(planned.type, source.cols), '\0');
-  for (int64_t row = 0; row < source.rows; ++row) {
-    const int64_t from =
-        planned.interleave_head > 0 ? halves_row(row, planned.interleave_head) : row;
-    const auto stored = row_of(source, from);
-    if (source.type == planned.type) {
-      PLINTH_TRY(file.write(stored));
-      continue;
-    }
-    tensor::to_f32(stored.data(), source.type, source.cols, floats.data());
-    tensor::from_f32(floats.data(), source.cols, planned.type, converted.data());
+  constexpr int64_t kElements = int64_t{1} << 20;  // at a time
+  const int64_t rows = std::max<int64_t>(1, kElements / std::max<int64_t>(source.cols, 1));
+  std::string converted;
+  for (int64_t row = 0; row < source.rows; row += rows) {
+    convert_rows(planned, source, row, std::min(rows, source.rows - row), converted);
     PLINTH_TRY(file.write(converted));
   }
   return {};
@@ -469,9 +479,23 @@ Status write_tensor(const Planned& planned, OutputFile& file) {
   return file.write(std::string(padded(planned.bytes()) - planned.bytes(), '\0'));
 }
 
+WriteReport report_of(const std::vector<Planned>& tensors) {
+  WriteReport report;
+  for (const auto& planned : tensors) {
+    if (!planned.vector) report.bytes[planned.type] += static_cast<int64_t>(planned.bytes());
+    if (planned.type != planned.wanted)
+      report.notes.push_back(
+          fmt::format("{}: rows of {} are no multiple of {}: {} instead of {}", planned.name,
+                      planned.sources.front().cols, tensor::traits(planned.wanted).block,
+                      tensor::dtype_name(planned.type), tensor::dtype_name(planned.wanted)));
+  }
+  return report;
+}
+
 }  // namespace
 
-Status write_gguf(const Path& path, const Model& model, DType type, const Json& metadata) {
+Status write_gguf(const Path& path, const Model& model, DType type, const Json& metadata,
+                  WriteReport* report) {
   PLINTH_TRY(model.config().check());
   PLINTH_TRY(const auto* architecture, architecture_of_name(model.config().architecture));
   PLINTH_TRY(refuse_unwritable(model.config(), *architecture));
@@ -485,6 +509,7 @@ Status write_gguf(const Path& path, const Model& model, DType type, const Json& 
   PLINTH_TRY(put_extra(metadata, model.config().architecture, keys));
   const auto divisors = rope_divisors(model.config());
   const auto tensors = Plan(model, *architecture, type).tensors(divisors);
+  if (report != nullptr) *report = report_of(tensors);
   return write_atomically(path, [&](OutputFile& file) -> Status {
     PLINTH_TRY(file.write(keys.header(tensors)));
     for (const auto& planned : tensors) PLINTH_TRY(write_tensor(planned, file));

@@ -184,7 +184,8 @@ Status write_safetensors(const Path& path, std::span<const StoredTensor> tensors
   if (!metadata.empty()) header["__metadata__"] = metadata;
   uint64_t offset = 0;
   for (const auto& tensor : tensors) {
-    PLINTH_CHECK(tensor.type != tensor::DType::kQ8_0, "{}: safetensors has no Q8_0", tensor.name);
+    PLINTH_CHECK(!tensor::is_quantised(tensor.type), "{}: safetensors has no {}", tensor.name,
+                 tensor::dtype_name(tensor.type));
     header[tensor.name] = {{"dtype", std::string(tensor::dtype_name(tensor.type))},
                            {"shape", tensor.shape},
                            {"data_offsets", {offset, offset + tensor.bytes.size()}}};

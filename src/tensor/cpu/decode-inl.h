@@ -11,8 +11,10 @@
 
 #include <hwy/highway.h>
 
+#include "tensor/cpu/blocks-inl.h"
 #include "tensor/cpu/simd-inl.h"
-#include "tensor/half.h"
+#include "tensor/quant/codec.h"
+#include "tensor/quant/layout.h"
 #include "tensor/tensor.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -31,7 +33,7 @@ HWY_INLINE hn::VFromD<D> load_bytes(D d, const uint8_t* bytes) {
 #endif
 }
 
-// One vector of stored elements. Q8_0: the int8 only, unscaled.
+// One vector of stored elements that are not quantised.
 template <DType kType>
 HWY_INLINE Vector load_stored(const uint8_t* bytes) {
   const Tag d;
@@ -40,27 +42,11 @@ HWY_INLINE Vector load_stored(const uint8_t* bytes) {
   } else if constexpr (kType == DType::kBF16) {
     const auto bits = load_bytes(hn::Rebind<uint16_t, Tag>(), bytes);
     return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(hn::RebindToUnsigned<Tag>(), bits)));
-  } else if constexpr (kType == DType::kF16) {
+  } else {
+    static_assert(kType == DType::kF16);
     const auto bits = load_bytes(hn::Rebind<uint16_t, Tag>(), bytes);
     return hn::PromoteTo(d, hn::BitCast(hn::Rebind<hwy::float16_t, Tag>(), bits));
-  } else {
-    const auto q = load_bytes(hn::Rebind<int8_t, Tag>(), bytes);
-    return hn::ConvertTo(d, hn::PromoteTo(hn::RebindToSigned<Tag>(), q));
   }
-}
-
-HWY_INLINE float q8_scale(const uint8_t* block) {
-  uint16_t bits;
-  std::memcpy(&bits, block, sizeof bits);
-#if HWY_TARGET == HWY_SCALAR
-  return f16_to_f32(bits);
-#else
-  // One lane through the hardware conversion where there is one.
-  const hn::FixedTag<float, 4> d;
-  const hn::Rebind<hwy::float16_t, decltype(d)> d16;
-  const hn::Rebind<uint16_t, decltype(d)> du16;
-  return hn::GetLane(hn::PromoteTo(d, hn::BitCast(d16, hn::Set(du16, bits))));
-#endif
 }
 
 template <DType kType>
@@ -73,7 +59,21 @@ HWY_INLINE void decode_simple(const uint8_t* bytes, int64_t n, float* HWY_RESTRI
   if (i < n) to_f32(bytes + i * width, kType, n - i, out + i);
 }
 
-// out[0, n) = elements [first, first + n) of a stored row. Q8_0: whole blocks.
+HWY_INLINE void decode_quantised(const uint8_t* row, DType type, int64_t first, int64_t n,
+                                 float* HWY_RESTRICT out) {
+#if HWY_TARGET == HWY_SCALAR
+  const auto& of = traits(type);
+  float whole[kSuperBlock];
+  for (int64_t i = 0; i < n; i += kBlock) {
+    decode_block(type, row + (first + i) / of.block * static_cast<int64_t>(of.bytes), whole);
+    std::memcpy(out + i, whole + (first + i) % of.block, kBlock * sizeof(float));
+  }
+#else
+  with_packed(type, [&](auto packed) HWY_ATTR { decode_packed(packed, row, first, n, out); });
+#endif
+}
+
+// out[0, n) = elements [first, first + n) of a stored row; of a quantised one, blocks of 32.
 HWY_INLINE void decode(const uint8_t* row, DType type, int64_t first, int64_t n,
                        float* HWY_RESTRICT out) {
   switch (type) {
@@ -83,17 +83,8 @@ HWY_INLINE void decode(const uint8_t* row, DType type, int64_t first, int64_t n,
       return decode_simple<DType::kF16>(row + first * 2, n, out);
     case DType::kBF16:
       return decode_simple<DType::kBF16>(row + first * 2, n, out);
-    case DType::kQ8_0:
-      break;
-  }
-  const Tag d;
-  const uint8_t* block = row + first / kQ8Block * kQ8Bytes;
-  for (int64_t i = 0; i < n; i += kQ8Block, block += kQ8Bytes) {
-    const auto scale = hn::Set(d, q8_scale(block));
-    for (int64_t j = 0; j < kQ8Block; j += kLanes) {
-      const auto q = load_stored<DType::kQ8_0>(block + 2 + j);
-      hn::StoreU(hn::Mul(q, scale), d, out + i + j);
-    }
+    default:
+      return decode_quantised(row, type, first, n, out);
   }
 }
 

@@ -25,46 +25,26 @@ template <DType kType, int kX>
 HWY_INLINE void dots(const float* x, int64_t x_stride, const uint8_t* const w[kW], int64_t k,
                      float* out, int64_t out_stride, int64_t w_rows, bool add) {
   const Tag d;
-  constexpr bool kBlocks = kType == DType::kQ8_0;
   constexpr int64_t kWidth = kType == DType::kF32 ? 4 : 2;
   Vector sum[kW][kX];
   for (int r = 0; r < kW; ++r) {
     for (int i = 0; i < kX; ++i) sum[r][i] = hn::Zero(d);
   }
   int64_t p = 0;
-  if constexpr (kBlocks) {
-    for (; p < k; p += kQ8Block) {
-      const int64_t at = p / kQ8Block * kQ8Bytes;
-      for (int r = 0; r < kW; ++r) {
-        Vector part[kX];
-        for (int i = 0; i < kX; ++i) part[i] = hn::Zero(d);
-        for (int64_t j = 0; j < kQ8Block; j += kLanes) {
-          const Vector q = load_stored<kType>(w[r] + at + 2 + j);
-          for (int i = 0; i < kX; ++i)
-            part[i] = hn::MulAdd(q, hn::LoadU(d, x + i * x_stride + p + j), part[i]);
-        }
-        const Vector scale = hn::Set(d, q8_scale(w[r] + at));
-        for (int i = 0; i < kX; ++i) sum[r][i] = hn::MulAdd(part[i], scale, sum[r][i]);
-      }
-    }
-  } else {
-    for (; p + kLanes <= k; p += kLanes) {
-      Vector xs[kX];
-      for (int i = 0; i < kX; ++i) xs[i] = hn::LoadU(d, x + i * x_stride + p);
-      for (int r = 0; r < kW; ++r) {
-        const Vector wr = load_stored<kType>(w[r] + p * kWidth);
-        for (int i = 0; i < kX; ++i) sum[r][i] = hn::MulAdd(wr, xs[i], sum[r][i]);
-      }
+  for (; p + kLanes <= k; p += kLanes) {
+    Vector xs[kX];
+    for (int i = 0; i < kX; ++i) xs[i] = hn::LoadU(d, x + i * x_stride + p);
+    for (int r = 0; r < kW; ++r) {
+      const Vector wr = load_stored<kType>(w[r] + p * kWidth);
+      for (int i = 0; i < kX; ++i) sum[r][i] = hn::MulAdd(wr, xs[i], sum[r][i]);
     }
   }
   for (int r = 0; r < w_rows; ++r) {
     float tail[kLanes] = {};
-    if constexpr (!kBlocks) to_f32(w[r] + p * kWidth, kType, k - p, tail);
+    to_f32(w[r] + p * kWidth, kType, k - p, tail);
     for (int i = 0; i < kX; ++i) {
       float total = sum_of_lanes(sum[r][i]);
-      if constexpr (!kBlocks) {
-        for (int64_t t = p; t < k; ++t) total += tail[t - p] * x[i * x_stride + t];
-      }
+      for (int64_t t = p; t < k; ++t) total += tail[t - p] * x[i * x_stride + t];
       float& y = out[i * out_stride + r];
       y = add ? y + total : total;
     }
@@ -93,7 +73,7 @@ void dot_rows(ConstMatrix x, const Weight& w, Matrix y, bool add, int64_t begin,
     const uint8_t* row[kW];
     for (int r = 0; r < kW; ++r) row[r] = base + bytes * (n + std::min<int64_t>(r, rows - 1));
     DType type = w.type;
-    if (type != DType::kF32 && x.rows > kXMax) {
+    if (is_quantised(type) || (type != DType::kF32 && x.rows > kXMax)) {
       for (int r = 0; r < kW; ++r) {
         decode(row[r], type, 0, w.cols, scratch + r * w.cols);
         row[r] = reinterpret_cast<const uint8_t*>(scratch + r * w.cols);
@@ -111,8 +91,7 @@ void dot_rows(ConstMatrix x, const Weight& w, Matrix y, bool add, int64_t begin,
       case DType::kBF16:
         dots_by_x<DType::kBF16>(x, row, out, y.stride, rows, add);
         break;
-      case DType::kQ8_0:
-        dots_by_x<DType::kQ8_0>(x, row, out, y.stride, rows, add);
+      default:  // quantised: decoded above
         break;
     }
   }

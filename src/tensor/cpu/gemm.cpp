@@ -71,11 +71,11 @@ void pack_b(const Stored& b, int64_t col, int64_t cols, int64_t depth0, int64_t 
     } else if (in_place) {
       pack_straight<kNr>(floats + depth0 * stride + col + j, stride, width, depth, out);
     } else {
-      // Q8_0 is decoded by whole blocks, which may start before and end after this panel.
-      const int64_t unit = b.type == DType::kQ8_0 ? kQ8Block : 1;
+      // Quantised rows are decoded by blocks, which may start before and end after this panel.
+      const int64_t unit = is_quantised(b.type) ? kBlock : 1;
       const int64_t first = (col + j) / unit * unit;
       const int64_t last = (col + j + width + unit - 1) / unit * unit;
-      HWY_ALIGN float row[2 * kQ8Block + kNr];
+      HWY_ALIGN float row[2 * kBlock + kNr];
       for (int64_t k = 0; k < depth; ++k) {
         decode(b.data + b.row_bytes * (depth0 + k), b.type, first, last - first, row);
         pack_straight<kNr>(row + (col + j - first), 0, width, 1, out + k * kNr);

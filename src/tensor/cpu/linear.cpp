@@ -4,6 +4,7 @@
 #include "core/check.h"
 #include "tensor/cpu/dot.h"
 #include "tensor/cpu/gemm_types.h"
+#include "tensor/cpu/int8_dot.h"
 
 namespace plinth::tensor::cpu {
 namespace {
@@ -13,6 +14,11 @@ namespace {
 // rows and 0.6 of it at 24 and 31; with AVX-512 0.7 at 16, the same at 24, and no clear winner
 // at 31.
 constexpr int64_t kDotRows = 32;
+
+// Rows up to which a quantised weight is multiplied in integers. Beyond, the floats of the same
+// weight serve more rows at the float kernels' rate and bound; a product of packed int8 panels for
+// many rows would take its place here.
+constexpr int64_t kInt8Rows = 8;
 
 Stored stored(Weight w, bool turned) {
   return {static_cast<const uint8_t*>(w.data), w.type, row_bytes(w.type, w.cols), turned};
@@ -24,6 +30,7 @@ void linear(ConstMatrix x, Weight w, Matrix y, bool accumulate) {
   PLINTH_CHECK(x.cols == w.cols && y.rows == x.rows && y.cols == w.rows,
                "linear: x [{}, {}], w [{}, {}], y [{}, {}]", x.rows, x.cols, w.rows, w.cols, y.rows,
                y.cols);
+  if (is_quantised(w.type) && x.rows <= kInt8Rows) return linear_by_int8(x, w, y, accumulate);
   if (x.rows < kDotRows) return linear_by_dots(x, w, y, accumulate);
   multiply({x.rows, w.rows, x.cols, {x.data, x.stride, 1}, stored(w, true), y, accumulate});
 }
