@@ -145,8 +145,8 @@ Status quantize(const Options& options, const Context& context) {
   const Path staged = context.home / fmt::format("quantize-{}.tmp", ::getpid());
   const Stopwatch watch;
   model::WriteReport report;
-  PLINTH_TRY(model::write_gguf(staged, *base, type, {{"plinth.source_digest", base->digest()}},
-                               &report));
+  PLINTH_TRY(
+      model::write_gguf(staged, *base, type, {{"plinth.source_digest", base->digest()}}, &report));
   const auto digest = store->artifacts().put_file(staged);
   std::error_code ignored;
   std::filesystem::remove(staged, ignored);
@@ -177,7 +177,8 @@ Status quantize(const Options& options, const Context& context) {
 
 void add_model(Command& root, const Context& context) {
   auto options = std::make_shared<Options>();
-  auto group = root.add("model", "bases: import, list, show, export, quantize", "plinth model list");
+  auto group =
+      root.add("model", "bases: import, list, show, export, quantize", "plinth model list");
 
   auto import = group.add("import", "register a GGUF file or a Hugging Face folder under a name",
                           "plinth model import ./Qwen3-0.6B --as qwen3\n"

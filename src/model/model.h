@@ -168,8 +168,8 @@ Result<std::shared_ptr<const text::Tokenizer>> open_tokenizer(const Path& path);
 // What write_gguf made of the matrices.
 struct WriteReport {
   std::map<tensor::DType, int64_t> bytes;
-  // One for each matrix whose rows are no whole blocks of the wanted type: its name, the row and what
-  // it became (Q4_K: Q5_0, Q5_K: Q5_1, Q6_K: Q8_0, all others: F16).
+  // One for each matrix whose rows are no whole blocks of the wanted type: its name, the row and
+  // what it became (Q4_K: Q5_0, Q5_K: Q5_1, Q6_K: Q8_0, all others: F16).
   std::vector<std::string> notes;
 };
 

@@ -14,8 +14,8 @@
 // b|. One exception: `linear` of at most 8 rows with a quantised weight (Q8_0 to Q6_K, decoding)
 // rounds x to 255 steps by blocks of 32 columns, which adds
 //   sum over blocks B of max|x_B| / 254 * sum|w_B|
-// at worst, some 0.3 % of the result in practice. A value of x that is not finite makes its row NaN.
-// From 9 rows on, and in linear_dx, every type keeps the first bound.
+// at worst, some 0.3 % of the result in practice. A value of x that is not finite makes its row
+// NaN. From 9 rows on, and in linear_dx, every type keeps the first bound.
 #pragma once
 
 #include <cstdint>

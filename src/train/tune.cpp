@@ -258,7 +258,8 @@ class Tuning : public Run {
   }
 
   // Replay samples that are to stay with the base have micro-batches of their own.
-  std::vector<MicroBatch> micro_batches(std::vector<const Sample*> samples, RowWeights weights) const {
+  std::vector<MicroBatch> micro_batches(std::vector<const Sample*> samples,
+                                        RowWeights weights) const {
     if (recipe_->replay_target == ReplayTarget::kText)
       return pack(samples, recipe_->micro_tokens, weights);
     const auto replay = std::ranges::stable_partition(

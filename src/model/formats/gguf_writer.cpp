@@ -348,11 +348,10 @@ class Plan {
   std::vector<Planned> tensors(std::span<const float> divisors) && {
     matrix(names_.embedding, {weights_.embedding}, config_.tied ? type_of_head(type_) : type_);
     if (weights_.position_table != nullptr)
-      tensors_.push_back(
-          {std::string(names_.position_table),
-           {{weights_.position_table, DType::kF32, config_.context, config_.width}},
-           DType::kF32,
-           DType::kF32});
+      tensors_.push_back({std::string(names_.position_table),
+                          {{weights_.position_table, DType::kF32, config_.context, config_.width}},
+                          DType::kF32,
+                          DType::kF32});
     floats(names_.final_norm, {vector_of(weights_.final_norm, config_.width)});
     floats(names_.final_norm_bias, {vector_of(weights_.final_norm_bias, config_.width)});
     if (!config_.tied) matrix(names_.head, {weights_.head}, type_of_head(type_));
