@@ -693,8 +693,8 @@ def build(out):
     planted["boilerplate"] = {"count": len(pages), "files": pages, "detail": BOILERPLATE}
     planted["spam"] = {"count": len(flagged("spam")), "files": flagged("spam"),
                        "detail": "gambling, loans, keyword stuffing: the whole document must be dropped"}
-    demo = {"question": "仓库的借用工具，归还时限是多久？", "expect": fb.facts["借用工具.归还时限"].value,
-            "source": "raw/会议纪要/2025年备件仓库专题会.md"}
+    demo = {"question": "望潮公馆的电梯台数是多少？", "expect": fb.facts["望潮公馆.电梯台数"].value,
+            "source": "raw/合同/项目情况汇编.docx"}
     exam = make_exam(fb, texts)
 
     shutil.rmtree(os.path.join(out, "raw"), ignore_errors=True)
