@@ -1,5 +1,8 @@
 #include "store/sqlite.h"
 
+#include <cerrno>
+#include <system_error>
+
 #include <sqlite3.h>
 
 namespace plinth::store {
@@ -61,8 +64,13 @@ void Database::Close::operator()(sqlite3* db) const {
   sqlite3_close_v2(db);
 }
 
-Error Database::error(int code, std::string_view what) const {
-  return make_error(code_of(code), "{}: {}", what, sqlite3_errmsg(db_.get()));
+Error Database::error(int code) const {
+  // SQLite says "disk I/O error" for whatever the system refused: the system's own word says why.
+  const int refused = (code & 0xff) == SQLITE_IOERR ? sqlite3_system_errno(db_.get()) : 0;
+  const bool full = refused == ENOSPC || refused == EDQUOT;
+  return make_error(full ? Code::kResourceExhausted : code_of(code), "database {}: {}{}{}",
+                    path_.string(), sqlite3_errmsg(db_.get()), refused != 0 ? ": " : "",
+                    refused != 0 ? std::generic_category().message(refused) : "");
 }
 
 Result<Database> Database::open(const Path& path, int busy_ms) {
@@ -70,18 +78,15 @@ Result<Database> Database::open(const Path& path, int busy_ms) {
   const int code =
       sqlite3_open_v2(path.c_str(), &raw,
                       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
-  Database db(raw);  // also on failure: the handle holds the message
+  Database db(raw, path);  // also on failure: the handle holds the message
   if (code != SQLITE_OK) {
     if (raw == nullptr) return internal_error("{}: {}", path.string(), sqlite3_errstr(code));
-    return db.error(code, path.string());
+    return db.error(code);
   }
   sqlite3_extended_result_codes(raw, 1);
   sqlite3_busy_timeout(raw, busy_ms);
-  const auto settings =
-      db.script("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;");
-  if (!settings)
-    return Error{settings.error().code,
-                 fmt::format("{}: {}", path.string(), settings.error().message)};
+  PLINTH_TRY(
+      db.script("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"));
   return db;
 }
 
@@ -90,12 +95,12 @@ Status Database::each(std::string_view sql, std::initializer_list<Value> values,
   sqlite3_stmt* raw = nullptr;
   int code = sqlite3_prepare_v2(db_.get(), sql.data(), static_cast<int>(sql.size()), &raw, nullptr);
   const Statement statement(raw);
-  if (code != SQLITE_OK) return error(code, "database");
+  if (code != SQLITE_OK) return error(code);
   int index = 0;
   for (const Value& value : values)
-    if (code = bind(raw, ++index, value); code != SQLITE_OK) return error(code, "database");
+    if (code = bind(raw, ++index, value); code != SQLITE_OK) return error(code);
   while ((code = sqlite3_step(raw)) == SQLITE_ROW) use(Row(raw));
-  if (code != SQLITE_DONE) return error(sqlite3_extended_errcode(db_.get()), "database");
+  if (code != SQLITE_DONE) return error(sqlite3_extended_errcode(db_.get()));
   return {};
 }
 
@@ -105,7 +110,7 @@ Status Database::run(std::string_view sql, std::initializer_list<Value> values) 
 
 Status Database::script(std::string_view sql) {
   const int code = sqlite3_exec(db_.get(), std::string(sql).c_str(), nullptr, nullptr, nullptr);
-  if (code != SQLITE_OK) return error(sqlite3_extended_errcode(db_.get()), "database");
+  if (code != SQLITE_OK) return error(sqlite3_extended_errcode(db_.get()));
   return {};
 }
 

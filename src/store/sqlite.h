@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 #include "core/file.h"
@@ -58,11 +59,13 @@ class Database {
     void operator()(sqlite3* db) const;
   };
 
-  explicit Database(sqlite3* db) : db_(db) {}
+  Database(sqlite3* db, Path path) : db_(db), path_(std::move(path)) {}
 
-  Error error(int code, std::string_view what) const;
+  // Of the last call: names the file, and what the system said when it refused to read or write.
+  Error error(int code) const;
 
   std::unique_ptr<sqlite3, Close> db_;
+  Path path_;
 };
 
 }  // namespace plinth::store

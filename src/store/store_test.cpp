@@ -139,6 +139,8 @@ TEST_F(StoreTest, AFullDiskIsAnErrorAndTheStoreGoesOnAfterwards) {
   std::signal(SIGXFSZ, old_handler);
 
   EXPECT_FALSE(last);
+  EXPECT_NE(last.error().message.find((home() / "plinth.db").string()), std::string::npos)
+      << last.error().message;
   EXPECT_EQ(store_->runs()->size(), static_cast<size_t>(written));
   EXPECT_TRUE(store_->start_run("tune", detail));
   reopen();
