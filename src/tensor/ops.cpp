@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "tensor/cpu/linear.h"
+
 namespace plinth::tensor {
 
 const Ops& default_ops() {
@@ -11,6 +13,15 @@ const Ops& default_ops() {
     return device != nullptr && std::string_view(device) == "ref" ? ref_ops() : cpu_ops();
   }();
   return chosen;
+}
+
+const Ops& exact_ops() {
+  static const Ops ops = [] {
+    Ops table = default_ops();
+    if (table.linear == cpu::linear) table.linear = cpu::linear_exact;
+    return table;
+  }();
+  return ops;
 }
 
 }  // namespace plinth::tensor

@@ -8,14 +8,16 @@
 // from
 //   one thread at a time or from inside a parallel loop (then they run inline);
 // - results do not depend on the number of threads: reductions are split by shape, never by worker.
-//   They may depend on the number of rows in a call (a different kernel may be chosen);
+//   `linear` with a quantised weight does not depend on the number of rows in a call either: a row
+//   alone and in a batch gives the same bits. With other types it may (a different kernel may be
+//   chosen);
 // - sizes of zero rows are fine and do nothing;
 // - error bound: relative to a double-precision sum of the same products, |error| <= 1e-5 * sum|a
-// b|. One exception: `linear` of at most 8 rows with a quantised weight (Q8_0 to Q6_K, decoding)
-// rounds x to 255 steps by blocks of 32 columns, which adds
-//   sum over blocks B of max|x_B| / 254 * sum|w_B|
-// at worst, some 0.3 % of the result in practice. A value of x that is not finite makes its row
-// NaN. From 9 rows on, and in linear_dx, every type keeps the first bound.
+//   b|. One exception: `linear` with a quantised weight (Q8_0 to Q6_K) rounds x to 255 steps by
+//   blocks of 32 columns, which adds
+//     sum over blocks B of max|x_B| / 254 * sum|w_B|
+//   at worst, some 0.3 % of the result in practice. A value of x that is not finite makes its row
+//   NaN. linear_dx and exact_ops() keep the first bound for every type.
 #pragma once
 
 #include <cstdint>
@@ -150,6 +152,10 @@ const Ops& cpu_ops();
 // The table everything above uses: cpu_ops(), or ref_ops() with PLINTH_DEVICE=ref in the
 // environment.
 const Ops& default_ops();
+
+// default_ops(), but `linear` leaves x as it is: what training runs, so that the backward pass
+// belongs to the forward pass it follows.
+const Ops& exact_ops();
 
 // "AVX2", "AVX3", "NEON", ...: what cpu_ops() runs here.
 const char* simd_target();

@@ -117,7 +117,7 @@ class Tuning : public Run {
         fields_(recipe.fields()),
         order_(order_shape(data_, recipe), recipe.seed),
         lora_(tensor::default_ops(), base_->config(), lora_options(recipe)),
-        tape_(*base_, tensor::default_ops()),
+        tape_(*base_, tensor::exact_ops()),
         optimizer_(tensor::default_ops(), lora_.parameters(),
                    {recipe.beta1, recipe.beta2, 1e-8, recipe.weight_decay, recipe.clip}),
         best_(lora_.parameters().size()) {

@@ -4,7 +4,7 @@
 #include "core/check.h"
 #include "tensor/cpu/dot.h"
 #include "tensor/cpu/gemm_types.h"
-#include "tensor/cpu/int8_dot.h"
+#include "tensor/cpu/int8_linear.h"
 
 namespace plinth::tensor::cpu {
 namespace {
@@ -15,24 +15,32 @@ namespace {
 // at 31.
 constexpr int64_t kDotRows = 32;
 
-// Rows up to which a quantised weight is multiplied in integers. Beyond, the floats of the same
-// weight serve more rows at the float kernels' rate and bound; a product of packed int8 panels for
-// many rows would take its place here.
-constexpr int64_t kInt8Rows = 8;
-
 Stored stored(Weight w, bool turned) {
   return {static_cast<const uint8_t*>(w.data), w.type, row_bytes(w.type, w.cols), turned};
+}
+
+void check_shapes(ConstMatrix x, Weight w, Matrix y) {
+  PLINTH_CHECK(x.cols == w.cols && y.rows == x.rows && y.cols == w.rows,
+               "linear: x [{}, {}], w [{}, {}], y [{}, {}]", x.rows, x.cols, w.rows, w.cols, y.rows,
+               y.cols);
+}
+
+void linear_by_floats(ConstMatrix x, Weight w, Matrix y, bool accumulate) {
+  if (x.rows < kDotRows) return linear_by_dots(x, w, y, accumulate);
+  multiply({x.rows, w.rows, x.cols, {x.data, x.stride, 1}, stored(w, true), y, accumulate});
 }
 
 }  // namespace
 
 void linear(ConstMatrix x, Weight w, Matrix y, bool accumulate) {
-  PLINTH_CHECK(x.cols == w.cols && y.rows == x.rows && y.cols == w.rows,
-               "linear: x [{}, {}], w [{}, {}], y [{}, {}]", x.rows, x.cols, w.rows, w.cols, y.rows,
-               y.cols);
-  if (is_quantised(w.type) && x.rows <= kInt8Rows) return linear_by_int8(x, w, y, accumulate);
-  if (x.rows < kDotRows) return linear_by_dots(x, w, y, accumulate);
-  multiply({x.rows, w.rows, x.cols, {x.data, x.stride, 1}, stored(w, true), y, accumulate});
+  check_shapes(x, w, y);
+  if (is_quantised(w.type)) return linear_by_int8(x, w, y, accumulate);
+  linear_by_floats(x, w, y, accumulate);
+}
+
+void linear_exact(ConstMatrix x, Weight w, Matrix y, bool accumulate) {
+  check_shapes(x, w, y);
+  linear_by_floats(x, w, y, accumulate);
 }
 
 void linear_dx(ConstMatrix dy, Weight w, Matrix dx, bool accumulate) {

@@ -6,6 +6,8 @@
 namespace plinth::tensor::cpu {
 
 void linear(ConstMatrix x, Weight w, Matrix y, bool accumulate);
+// linear of exact_ops(): a quantised weight is decoded, x is not rounded.
+void linear_exact(ConstMatrix x, Weight w, Matrix y, bool accumulate);
 void linear_dx(ConstMatrix dy, Weight w, Matrix dx, bool accumulate);
 void linear_dw(ConstMatrix dy, ConstMatrix x, Matrix dw, bool accumulate);
 

@@ -1,0 +1,228 @@
+#include "tensor/cpu/int8_linear.h"
+
+#define PLINTH_SIMD_INT8
+#include "tensor/cpu/simd.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tensor/cpu/int8_linear.cpp"
+
+#include <algorithm>
+#include <array>
+
+#include <hwy/cache_control.h>
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "tensor/cpu/decode-inl.h"
+#include "tensor/cpu/int8_kernel-inl.h"
+#include "tensor/cpu/int8_panel-inl.h"
+#include "tensor/cpu/parallel.h"
+
+#ifndef PLINTH_TENSOR_CPU_INT8_LINEAR_ONCE_
+#define PLINTH_TENSOR_CPU_INT8_LINEAR_ONCE_
+
+namespace plinth::tensor::cpu {
+
+// Rows of x cut into tiles: as many of the highest as fit, then of half that, and so on.
+struct Tiles {
+  int64_t rows;
+  int height;  // of a whole tile, a power of two
+
+  int height_at(int64_t row) const {
+    int h = height;
+    while (rows - row < h) h /= 2;
+    return h;
+  }
+};
+
+// What a product of quantised rows is made of for this target.
+struct Int8Shape {
+  int panel;      // rows of the weight side by side
+  int tile;       // rows of x in a whole tile
+  int row_bytes;  // of a row of x per block of 32, at most
+};
+
+// One thread's part: y[row .. row + rows, col .. col + cols).
+struct Int8Task {
+  const uint8_t* rounded = nullptr;  // all tiles of x
+  int64_t row = 0, rows = 0;         // in whole tiles of all of x
+  int64_t col = 0, cols = 0;
+  bool add = false;
+};
+
+}  // namespace plinth::tensor::cpu
+#endif
+
+HWY_BEFORE_NAMESPACE();
+
+namespace plinth::tensor::cpu::HWY_NAMESPACE {
+
+#if HWY_TARGET == HWY_SCALAR
+
+// Without bytes side by side integers gain nothing: plain products with the decoded row.
+Int8Shape int8_shape(DType) {
+  return {4, 1, 0};
+}
+
+void round_tile(ConstMatrix, int64_t, int, DType, uint8_t*) {}
+
+void int8_task(ConstMatrix x, const Weight& w, Matrix y, const Int8Task& task) {
+  Buffer row(w.cols);
+  const auto* bytes = static_cast<const uint8_t*>(w.data);
+  for (int64_t n = task.col; n < task.col + task.cols; ++n) {
+    decode(bytes + row_bytes(w.type, w.cols) * n, w.type, 0, w.cols, row.data());
+    for (int64_t i = task.row; i < task.row + task.rows; ++i) {
+      float total = 0;
+      for (int64_t k = 0; k < w.cols; ++k) total += x.row(i)[k] * row.data()[k];
+      y.row(i)[n] = task.add ? y.row(i)[n] + total : total;
+    }
+  }
+}
+
+#else
+
+Int8Shape int8_shape(DType type) {
+  int bytes = 0;
+  with_turned(type, [&](auto turned) HWY_ATTR { bytes = tile_row_bytes(turned); });
+  return {kPanel, kTile, bytes};
+}
+
+// Rounds the `height` rows of the tile that begins at `row` of x.
+void round_tile(ConstMatrix x, int64_t row, int height, DType type, uint8_t* tile) {
+  with_turned(type, [&](auto turned) HWY_ATTR {
+    using T = decltype(turned);
+    for (int i = 0; i < height; ++i) round_row<T>(x.row(row + i), x.cols, i, height, tile);
+  });
+}
+
+// Copies the last rows of a weight that don't fill a panel, so that kPanel can be read.
+struct Filled {
+  const uint8_t* rows(const uint8_t* from, int64_t bytes, int64_t n) {
+    memory.resize((kPanel * bytes + 3) / 4);
+    auto* to = reinterpret_cast<uint8_t*>(memory.data());
+    for (int64_t r = 0; r < kPanel; ++r)
+      std::memcpy(to + r * bytes, from + std::min(r, n - 1) * bytes, static_cast<size_t>(bytes));
+    return to;
+  }
+
+  Buffer memory;
+};
+
+template <class T>
+void int8_panels(const Weight& w, Matrix y, const Int8Task& task, T) {
+  thread_local Filled filled;
+  thread_local Buffer sums;
+  HWY_ALIGN Panel panel;
+  sums.resize(task.rows * kPanel);
+  const Tiles tiles = {y.rows, kTile};
+  const int64_t blocks = w.cols / kBlock;
+  const auto stride = static_cast<int64_t>(row_bytes(w.type, w.cols));
+  const int64_t chunk_bytes =
+      kChunk * kBlock / traits(w.type).block * static_cast<int64_t>(traits(w.type).bytes);
+  const auto* base = static_cast<const uint8_t*>(w.data);
+  const auto* end = base + w.rows * stride;
+  for (int64_t n = task.col; n < task.col + task.cols; n += kPanel) {
+    const int64_t w_rows = std::min<int64_t>(kPanel, task.col + task.cols - n);
+    const uint8_t* rows = base + n * stride;
+    if (w.rows - n < kPanel) rows = filled.rows(rows, stride, w_rows);
+    sums.fill(0);
+    for (int64_t block = 0; block < blocks; block += kChunk) {
+      const int count = static_cast<int>(std::min<int64_t>(kChunk, blocks - block));
+      const int64_t at = block / kChunk * chunk_bytes;
+      // The next panel's rows follow this one's, so its share of bytes is one run.
+      const uint8_t* ahead = base + (n + kPanel) * stride + at * kPanel;
+      const uint8_t* ahead_end = std::min(ahead + chunk_bytes * kPanel, end);
+      for (; ahead < ahead_end; ahead += 64) hwy::Prefetch(ahead);
+      T::pack(rows + at, stride, count, panel);
+      for (int64_t row = task.row; row < task.row + task.rows;) {
+        const int height = tiles.height_at(row);
+        const uint8_t* tile = task.rounded + row * blocks * tile_row_bytes(T()) +
+                              block * height * tile_row_bytes(T());
+        multiply_tile<T>(height, tile, panel, count, sums.data() + (row - task.row) * kPanel);
+        row += height;
+      }
+    }
+    const PanelFloats d;
+    for (int64_t i = 0; i < task.rows; ++i) {
+      const float* total = sums.data() + i * kPanel;
+      float* out = y.row(task.row + i) + n;
+      if (w_rows == kPanel) {
+        FloatVector v = hn::Load(d, total);
+        if (task.add) v = hn::Add(hn::LoadU(d, out), v);
+        hn::StoreU(v, d, out);
+      } else {
+        for (int64_t r = 0; r < w_rows; ++r) out[r] = task.add ? out[r] + total[r] : total[r];
+      }
+    }
+  }
+}
+
+void int8_task(ConstMatrix, const Weight& w, Matrix y, const Int8Task& task) {
+  with_turned(w.type, [&](auto turned) HWY_ATTR { int8_panels(w, y, task, turned); });
+}
+
+#endif
+
+}  // namespace plinth::tensor::cpu::HWY_NAMESPACE
+
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace plinth::tensor::cpu {
+namespace {
+
+HWY_EXPORT(int8_shape);
+HWY_EXPORT(round_tile);
+HWY_EXPORT(int8_task);
+
+// Bytes of rounded x that a task passes over for each panel: half of a small L2 (1 MiB), and half
+// of what is left is for the weight that streams by.
+constexpr int64_t kTaskBytes = int64_t{512} << 10;
+// Multiplications that are worth handing to another thread, about two microseconds.
+constexpr int64_t kTaskWork = int64_t{512} << 10;
+
+}  // namespace
+
+void linear_by_int8(ConstMatrix x, Weight w, Matrix y, bool accumulate) {
+  if (x.rows == 0 || w.rows == 0) return;
+  const Int8Shape shape = HWY_DYNAMIC_DISPATCH(int8_shape)(w.type);
+  const Tiles tiles = {x.rows, shape.tile};
+  thread_local Buffer memory;
+  const int64_t x_bytes = w.cols / 32 * shape.row_bytes;  // of one row
+  memory.resize(x.rows * x_bytes / 4 + 1);
+  auto* rounded = reinterpret_cast<uint8_t*>(memory.data());
+  const int64_t tile_count = (x.rows + shape.tile - 1) / shape.tile;
+  parallel(tile_count, row_grain(w.cols * shape.tile), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin * shape.tile; row < std::min(end * shape.tile, x.rows);) {
+      const int height = tiles.height_at(row);
+      HWY_DYNAMIC_DISPATCH(round_tile)(x, row, height, w.type, rounded + row * x_bytes);
+      row += height;
+    }
+  });
+
+  const int64_t most_rows = std::max<int64_t>(1, kTaskBytes / std::max<int64_t>(x_bytes, 1));
+  const int64_t row_cuts = (x.rows + most_rows - 1) / most_rows;
+  const int64_t rows = (x.rows + row_cuts * shape.tile - 1) / (row_cuts * shape.tile) * shape.tile;
+  const int64_t row_tasks = (x.rows + rows - 1) / rows;
+  const int64_t panels = (w.rows + shape.panel - 1) / shape.panel;
+  const int64_t panel_work = std::max<int64_t>(1, std::min(rows, x.rows) * w.cols * shape.panel);
+  const int64_t wanted = (4 * compute_pool().threads() + row_tasks - 1) / row_tasks;
+  const int64_t grain =
+      std::max({int64_t{1}, (panels + wanted - 1) / wanted, kTaskWork / panel_work});
+  const int64_t col_tasks = (panels + grain - 1) / grain;
+  parallel(row_tasks * col_tasks, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      Int8Task task;
+      task.rounded = rounded;
+      task.row = t / col_tasks * rows;
+      task.rows = std::min(rows, x.rows - task.row);
+      task.col = t % col_tasks * grain * shape.panel;
+      task.cols = std::min(grain * shape.panel, w.rows - task.col);
+      task.add = accumulate;
+      HWY_DYNAMIC_DISPATCH(int8_task)(x, w, y, task);
+    }
+  });
+}
+
+}  // namespace plinth::tensor::cpu
+#endif

@@ -1,0 +1,16 @@
+// y = x w^T with a quantised weight, in integers.
+#pragma once
+
+#include "tensor/tensor.h"
+
+namespace plinth::tensor::cpu {
+
+// Rounds x to int8 by blocks of 32, so that a block of the weight costs one integer dot product and
+// its codes never become floats. One row of x is bound by memory, many by the products of bytes.
+//
+// Whatever the number of rows and threads, an element of y is the same sum in the same order: block
+// after block, the integer product times the weight's scale times x's. What the rounding costs in
+// exactness stands in ops.h.
+void linear_by_int8(ConstMatrix x, Weight w, Matrix y, bool accumulate);
+
+}  // namespace plinth::tensor::cpu
