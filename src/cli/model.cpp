@@ -180,51 +180,52 @@ void add_model(Command& root, const Context& context) {
   auto group =
       root.add("model", "bases: import, list, show, export, quantize", "plinth model list");
 
-  auto import = group.add("import", "register a GGUF file or a Hugging Face folder under a name",
-                          "plinth model import ./Qwen3-0.6B --as qwen3\n"
-                          "  plinth model import hf://Qwen/Qwen2.5-0.5B-Instruct --as qwen");
-  import.option("SOURCE", options->source,
-                "a file or folder, which stays where it is, or a repository to pull: "
-                "hf://ORG/NAME, ms://ORG/NAME, or its page's address",
-                true);
-  import.option("--as", options->as, "the name", true);
-  import.option("--hub", options->hub.address,
-                "the hub's address, for a mirror (default $HF_ENDPOINT or $MODELSCOPE_DOMAIN, else "
-                "the public hub)");
-  import.option("--revision", options->hub.revision, "a branch, tag or commit of the repository");
-  import.option("--file", options->hub.file, "one GGUF file of the repository");
-  import.action([options, &context] { return import_model(*options, context);
-});
+  auto importing = group.add("import", "register a GGUF file or a Hugging Face folder under a name",
+                             "plinth model import ./Qwen3-0.6B --as qwen3\n"
+                             "  plinth model import hf://Qwen/Qwen2.5-0.5B-Instruct --as qwen");
+  importing.option("SOURCE", options->source,
+                   "a file or folder, which stays where it is, or a repository to pull: "
+                   "hf://ORG/NAME, ms://ORG/NAME, or its page's address",
+                   true);
+  importing.option("--as", options->as, "the name", true);
+  importing.option(
+      "--hub", options->hub.address,
+      "the hub's address, for a mirror (default $HF_ENDPOINT or $MODELSCOPE_DOMAIN, else "
+      "the public hub)");
+  importing.option("--revision", options->hub.revision,
+                   "a branch, tag or commit of the repository");
+  importing.option("--file", options->hub.file, "one GGUF file of the repository");
+  importing.action([options, &context] { return import_model(*options, context); });
 
-auto removing = group.add("rm", "forget a base; what was pulled from a hub is deleted",
-                          "plinth model rm qwen3");
-removing.option("NAME", options->name, "the name it was imported under", true);
-removing.action([options, &context] { return remove_base(options->name, context); });
+  auto removing = group.add("rm", "forget a base; what was pulled from a hub is deleted",
+                            "plinth model rm qwen3");
+  removing.option("NAME", options->name, "the name it was imported under", true);
+  removing.action([options, &context] { return remove_base(options->name, context); });
 
-auto listing = group.add("list", "the bases this machine has", "plinth model list --json");
-listing.action([&context] { return list(context); });
+  auto listing = group.add("list", "the bases this machine has", "plinth model list --json");
+  listing.action([&context] { return list(context); });
 
-auto showing =
-    group.add("show", "shape, types and digest of a base", "plinth model show plinth-zh-base");
-showing.option("MODEL", options->name, "a base's name or path", true);
-showing.action([options, &context] { return show(*options, context); });
+  auto showing =
+      group.add("show", "shape, types and digest of a base", "plinth model show plinth-zh-base");
+  showing.option("MODEL", options->name, "a base's name or path", true);
+  showing.action([options, &context] { return show(*options, context); });
 
-auto exporting = group.add("export", "write a base as one GGUF file",
-                           "plinth model export plinth-zh-base --type q8_0 -o base.gguf");
-exporting.option("MODEL", options->name, "a base's name or path", true);
-exporting.option("--type", options->type,
-                 "f32, f16, bf16, q8_0, q6_k, q5_k, q5_1, q5_0, q4_k, q4_1 or q4_0");
-exporting.option("-o,--out", options->out, "the file to write", true);
-exporting.action([options, &context] { return export_gguf(*options, context); });
+  auto exporting = group.add("export", "write a base as one GGUF file",
+                             "plinth model export plinth-zh-base --type q8_0 -o base.gguf");
+  exporting.option("MODEL", options->name, "a base's name or path", true);
+  exporting.option("--type", options->type,
+                   "f32, f16, bf16, q8_0, q6_k, q5_k, q5_1, q5_0, q4_k, q4_1 or q4_0");
+  exporting.option("-o,--out", options->out, "the file to write", true);
+  exporting.action([options, &context] { return export_gguf(*options, context); });
 
-auto quantizing =
-    group.add("quantize", "keep a smaller copy of a base: its matrices in blocks of few bits",
-              "plinth model quantize qwen3 --as qwen3-q4 --type q4_k");
-quantizing.option("MODEL", options->name, "a base's name or path", true);
-quantizing.option("--as", options->as, "the name of the copy", true);
-quantizing.option("--type", options->type, "q8_0, q6_k, q5_k, q5_1, q5_0, q4_k, q4_1 or q4_0",
-                  true);
-quantizing.action([options, &context] { return quantize(*options, context); });
-}  // namespace plinth::cli
+  auto quantizing =
+      group.add("quantize", "keep a smaller copy of a base: its matrices in blocks of few bits",
+                "plinth model quantize qwen3 --as qwen3-q4 --type q4_k");
+  quantizing.option("MODEL", options->name, "a base's name or path", true);
+  quantizing.option("--as", options->as, "the name of the copy", true);
+  quantizing.option("--type", options->type, "q8_0, q6_k, q5_k, q5_1, q5_0, q4_k, q4_1 or q4_0",
+                    true);
+  quantizing.action([options, &context] { return quantize(*options, context); });
+}
 
 }  // namespace plinth::cli

@@ -112,6 +112,33 @@ TEST_P(GoldenAdapter, ComputesWhatPeftComputes) {
   expect_same(*model, ops(), expected, adapter->get());
 }
 
+// A file as llama.cpp's converter lays it out, written by make_gguf_adapters.py; over a base of
+// either format, and written again by us.
+TEST_P(GoldenAdapter, GgufAdapterComputesTheSame) {
+  const auto model = opened(folder_of(name()));
+  ASSERT_NE(model, nullptr);
+  const auto expected = read_expected(name());
+  auto folder = TempDirectory::create();
+  ASSERT_TRUE(folder) << folder.error().message;
+  ASSERT_TRUE(write_gguf(folder->path() / "base.gguf", *model, tensor::DType::kF32, {}));
+  const auto copy = opened(folder->path() / "base.gguf");
+  ASSERT_NE(copy, nullptr);
+  for (const auto& base : {model, copy}) {
+    const auto adapter = Adapter::open(folder_of(name()) / "adapter.gguf", base->config());
+    ASSERT_TRUE(adapter) << adapter.error().message;
+    expect_same(*base, ops(), expected, adapter->get());
+    const Path again = folder->path() / "again.gguf";
+    ASSERT_TRUE(write_gguf_adapter(again, **adapter, base->config()));
+    const auto second = Adapter::open(again, base->config());
+    ASSERT_TRUE(second) << second.error().message;
+    expect_same(*base, ops(), expected, second->get());
+    ASSERT_TRUE(write_peft(folder->path() / "peft", **adapter, base->config()));
+    const auto third = Adapter::open(folder->path() / "peft", model->config());
+    ASSERT_TRUE(third) << third.error().message;
+    expect_same(*model, ops(), expected, third->get());
+  }
+}
+
 // The same figures through our own file; llama's q and k change their RoPE style on the way.
 TEST_P(Golden, GgufCopyComputesTheSame) {
   const auto model = opened(folder_of(name()));

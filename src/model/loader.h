@@ -44,4 +44,13 @@ Result<std::shared_ptr<const Model>> load_gguf(std::span<const std::byte> bytes,
 // A Hugging Face folder: config.json, *.safetensors, tokenizer.json.
 Result<std::shared_ptr<const Model>> load_hf_folder(const Path& folder);
 
+// A GGUF v3 image of type adapter; `storage` as above.
+Result<std::shared_ptr<const Adapter>> load_gguf_adapter(std::span<const std::byte> bytes,
+                                                         std::string_view name,
+                                                         const ModelConfig& base,
+                                                         std::shared_ptr<WeightStorage> storage);
+
+// A PEFT folder: adapter_config.json, adapter_model.safetensors.
+Result<std::shared_ptr<const Adapter>> load_peft(const Path& folder, const ModelConfig& base);
+
 }  // namespace plinth::model

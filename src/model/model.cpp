@@ -82,11 +82,6 @@ bool ModelConfig::rotates(int64_t layer) const {
   return unrotated.empty() || !unrotated[static_cast<size_t>(layer)];
 }
 
-int64_t ModelConfig::interleaved_head_dim() const {
-  const auto found = architecture_of_name(architecture);
-  return found && (*found)->checkpoint_rope != rope_style ? head_dim : 0;
-}
-
 Status ModelConfig::check() const {
   PLINTH_TRY(check_architecture(*this));
   // Far above any model that exists, and low enough that no product of two overflows.
@@ -171,15 +166,34 @@ int64_t Model::parameters() const {
 }
 
 int64_t Model::weight_bytes() const {
-  const auto bytes = [](const tensor::Weight& weight) {
-    return weight.rows * static_cast<int64_t>(tensor::row_bytes(weight.type, weight.cols));
-  };
-  int64_t total = bytes(weights_.embedding) + (config_.tied ? 0 : bytes(weights_.head)) +
-                  plain_floats(config_) * static_cast<int64_t>(sizeof(float));
-  for (const auto& layer : weights_.layers) {
-    for (const auto& weight : layer.linear) total += weight.empty() ? 0 : bytes(weight);
-  }
+  int64_t total = 0;
+  for (const auto& [type, count] : tensor_counts()) total += count.bytes;
   return total;
+}
+
+std::map<tensor::DType, TensorCount> Model::tensor_counts() const {
+  std::map<tensor::DType, TensorCount> counts;
+  const auto matrix = [&counts](const tensor::Weight& weight) {
+    if (weight.empty()) return;
+    auto& count = counts[weight.type];
+    ++count.tensors;
+    count.bytes += weight.rows * static_cast<int64_t>(tensor::row_bytes(weight.type, weight.cols));
+  };
+  auto& floats = counts[tensor::DType::kF32];
+  const auto vector = [&floats](const float* data) { floats.tensors += data != nullptr ? 1 : 0; };
+  floats.bytes = plain_floats(config_) * static_cast<int64_t>(sizeof(float));
+  matrix(weights_.embedding);
+  if (!config_.tied) matrix(weights_.head);
+  for (const float* data : {weights_.position_table, weights_.final_norm, weights_.final_norm_bias})
+    vector(data);
+  for (const auto& layer : weights_.layers) {
+    for (const auto& weight : layer.linear) matrix(weight);
+    for (const float* data : layer.bias) vector(data);
+    for (const float* data : {layer.attention_norm, layer.attention_norm_bias, layer.ffn_norm,
+                              layer.ffn_norm_bias, layer.q_norm, layer.k_norm})
+      vector(data);
+  }
+  return counts;
 }
 
 }  // namespace plinth::model

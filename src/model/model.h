@@ -33,6 +33,8 @@ inline constexpr int kLinears = 7;
 // Far above any model that exists.
 inline constexpr int64_t kWidthMax = 1 << 17;
 inline constexpr int64_t kLayersMax = 1024;
+// Of an adapter's matrices; the engine keeps so many floats for each row of a step.
+inline constexpr int64_t kRankMax = 256;
 
 std::string_view linear_name(Linear which);  // "q_proj", ..., "down_proj" (Hugging Face names)
 
@@ -89,9 +91,6 @@ struct ModelConfig {
   bool has_bias(Linear which) const;
   // Does the layer rotate its q and k?
   bool rotates(int64_t layer) const;
-  // head_dim when the rows of q and k stand interleaved although the architecture's checkpoints
-  // keep the halves apart (GGUF files of llama), else 0: adapters are reordered then.
-  int64_t interleaved_head_dim() const;
   // kInvalidArgument names the field and the limit it breaks.
   Status check() const;
 };
@@ -114,6 +113,11 @@ struct Weights {
   const float* final_norm = nullptr;
   const float* final_norm_bias = nullptr;  // [width], LayerNorm only
   std::vector<LayerWeights> layers;
+};
+
+struct TensorCount {
+  int64_t tensors = 0;
+  int64_t bytes = 0;
 };
 
 class Model {
@@ -147,6 +151,8 @@ class Model {
 
   int64_t parameters() const;
   int64_t weight_bytes() const;
+  // What the weights are kept in, by type. Norms, biases and other vectors are F32 in memory.
+  std::map<tensor::DType, TensorCount> tensor_counts() const;
 
  private:
   friend class Loader;
@@ -193,27 +199,26 @@ struct LowRank {
 // An adapter over one base shape. Immutable once opened, shared like a Model.
 struct Adapter {
   std::string name;
-  std::string digest;  // sha-256 of adapter_model.safetensors
+  std::string digest;  // sha-256 of the weight file
+  // By layer; the rows of q and k in the order of the base's RoPE style.
   std::vector<std::array<LowRank, kLinears>> layers;
   std::shared_ptr<const void> storage;
 
-  // A PEFT folder (adapter_config.json, adapter_model.safetensors). DoRA, modules_to_save, bias and
-  // shapes that don't fit `base` are refused by name.
-  static Result<std::shared_ptr<const Adapter>> open(const Path& folder, const ModelConfig& base);
+  // A PEFT folder (adapter_config.json, adapter_model.safetensors) or a GGUF file of type adapter.
+  // DoRA, modules_to_save, biases, deltas of the embedding or the head, and shapes that don't fit
+  // `base` are refused by name.
+  static Result<std::shared_ptr<const Adapter>> open(const Path& path, const ModelConfig& base);
 };
 
-struct PeftExport {
-  std::string base_name;
-  int64_t rank = 0;
-  double alpha = 0;
-  bool rslora = false;
-  // ModelConfig::interleaved_head_dim() of the base: the rows of q and k go back to Hugging Face
-  // order.
-  int64_t interleaved_head_dim = 0;
-};
-
-// Writes a PEFT folder (F32 safetensors); tensor names as Hugging Face PEFT gives them for a
-// *ForCausalLM base: base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight.
-Status write_peft(const Path& folder, const Adapter& adapter, const PeftExport& options);
+// The formats that adapters are exchanged in. Matrices are F32, and rows of q and k are put into
+// the order of the format, so that what is read back over any copy of the base is the same delta.
+// Atomic, file by file.
+//
+// A PEFT folder: tensors and modules are called as PEFT calls them over the base's checkpoint
+// (base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight).
+Status write_peft(const Path& folder, const Adapter& adapter, const ModelConfig& base);
+// A GGUF file of type adapter, for readers like llama.cpp. It has one alpha for all modules: where
+// a module's differs, B makes up for it.
+Status write_gguf_adapter(const Path& path, const Adapter& adapter, const ModelConfig& base);
 
 }  // namespace plinth::model

@@ -1,9 +1,10 @@
 // Unigram: of all ways to cut the text into tokens, the one with the highest sum of scores.
 //
-// One pass from left to right keeps, for each place, the best way to get there. Sums are float32
-// and run through the whole text, a candidate is a double until it is kept: as in the reference, so
-// that ties and rounding fall the same way. Source: Model::EncodeOptimized in src/unigram_model.cc
-// of google/sentencepiece.
+// One pass from left to right keeps, for each place, the best way to get there. Sums run through
+// the whole text and are of the reference's type, so that ties and rounding fall the same way:
+// float32 for SentencePiece's models, which takes sums back to zero when they have grown large
+// (Model::EncodeOptimized in src/unigram_model.cc of google/sentencepiece 0.2.3), double for
+// tokenizer.json (encode_optimized in models/unigram/model.rs of huggingface/tokenizers).
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -79,41 +80,65 @@ class Unigram final : public Subwords {
       : trie_(bytes),
         scores_(spec.scores),
         user_defined_(spec.tokens.size()),
+        sentencepiece_(spec.sentencepiece),
         unknown_(spec.unknown),
         bytes_(byte_ids(spec, vocabulary)) {
     float lowest = std::numeric_limits<float>::max();
-    float highest = std::numeric_limits<float>::lowest();
     for (size_t id = 0; id < spec.tokens.size(); ++id) {
       const Role role = vocabulary.roles[id];
-      if (role == Role::kPiece) {
-        lowest = std::min(lowest, scores_[id]);
-        highest = std::max(highest, scores_[id]);
-      }
+      if (role == Role::kPiece) lowest = std::min(lowest, scores_[id]);
       user_defined_[id] = spec.sentencepiece && role == Role::kUserDefined;
       if (role == Role::kPiece || user_defined_[id])
         trie_.add(spec.tokens[id], static_cast<int32_t>(id));
     }
     unknown_score_ = lowest - kUnknownPenalty;
-    highest_ = highest;
   }
 
   void encode(std::string_view text, std::vector<int32_t>& out) const override {
-    // The best way to each place: the token that ends there, where it begins, the sum so far.
-    struct Best {
-      int32_t id = -1;
-      uint32_t begin = kNone;
-      float score = 0;
-    };
-
     for (; text.size() > kStretchBytesMax; text.remove_prefix(stretch(text)))
-      encode(text.substr(0, stretch(text)), out);
-    std::vector<Best> best(text.size() + 1);
-    const auto offer = [&](size_t end, int32_t id, size_t begin, double score) {
-      if (best[end].begin == kNone || score > double{best[end].score})
-        best[end] = {id, static_cast<uint32_t>(begin), static_cast<float>(score)};
+      encode_stretch(text.substr(0, stretch(text)), out);
+    encode_stretch(text, out);
+  }
+
+ private:
+  static constexpr uint32_t kNone = ~uint32_t{0};
+  // Twelve bytes of table for each byte of text: longer texts go in parts.
+  static constexpr size_t kStretchBytesMax = size_t{16} << 20;
+
+  // Beyond this, float sums lose the differences that decide: they begin anew.
+  static constexpr float kSumMax = 100'000.0f;
+
+  void encode_stretch(std::string_view text, std::vector<int32_t>& out) const {
+    if (sentencepiece_)
+      encode_as<float>(text, out);
+    else
+      encode_as<double>(text, out);
+  }
+
+  // The best way to a place: the token that ends there, where it begins, the sum so far.
+  template <typename Sum>
+  struct Best {
+    int32_t id = -1;
+    uint32_t begin = kNone;
+    Sum sum = 0;
+  };
+
+  template <typename Sum>
+  void encode_as(std::string_view text, std::vector<int32_t>& out) const {
+    std::vector<Best<Sum>> best(text.size() + 1);
+    size_t furthest = 0;  // no place beyond has been reached
+    const auto offer = [&](size_t end, int32_t id, size_t begin, Sum sum) {
+      furthest = std::max(furthest, end);
+      if (best[end].begin == kNone || sum > best[end].sum)
+        best[end] = {id, static_cast<uint32_t>(begin), sum};
     };
     for (size_t at = 0; at < text.size();) {
-      const float so_far = best[at].score;
+      if (sentencepiece_ && std::abs(best[at].sum) > kSumMax) {
+        const Sum offset = best[at].sum;
+        for (size_t i = at; i <= furthest; ++i)
+          if (best[i].begin != kNone) best[i].sum -= offset;
+      }
+      const Sum so_far = best[at].sum;
       const size_t character =
           std::min(static_cast<size_t>(utf8_at(text, at).length), text.size() - at);
       bool has_character = false;
@@ -124,20 +149,25 @@ class Unigram final : public Subwords {
         ++end;
         const int32_t id = trie_.id(node);
         if (id < 0) continue;
-        const auto length = static_cast<float>(end - at);
-        // A user-defined token always wins.
-        const double score = user_defined_[static_cast<size_t>(id)]
-                                 ? double{length * highest_} - 0.1
-                                 : double{scores_[static_cast<size_t>(id)]};
-        offer(end, id, at, score + double{so_far});
+        offer(end, id, at, Sum{score(id, end - at)} + so_far);
         has_character |= end - at == character;
       }
-      if (!has_character) {
-        const float sum = unknown_score_ + so_far;
-        offer(at + character, -1, at, double{sum});
-      }
+      if (!has_character) offer(at + character, -1, at, Sum{unknown_score_} + so_far);
       at += character;
     }
+    append(text, best, out);
+  }
+
+  // A user-defined token costs nothing, and a long one less than its parts.
+  float score(int32_t id, size_t bytes) const {
+    if (!user_defined_[static_cast<size_t>(id)]) return scores_[static_cast<size_t>(id)];
+    return static_cast<float>(0.1 * static_cast<double>(bytes - 1));
+  }
+
+  // The tokens of the best way to the end.
+  template <typename Sum>
+  void append(std::string_view text, const std::vector<Best<Sum>>& best,
+              std::vector<int32_t>& out) const {
     const size_t first = out.size();
     bool after_unknown = false;
     for (size_t end = text.size(); end > 0; end = best[end].begin) {
@@ -154,11 +184,6 @@ class Unigram final : public Subwords {
     std::reverse(out.begin() + static_cast<std::ptrdiff_t>(first), out.end());
   }
 
- private:
-  static constexpr uint32_t kNone = ~uint32_t{0};
-  // Twelve bytes of table for each byte of text: longer texts go in parts.
-  static constexpr size_t kStretchBytesMax = size_t{16} << 20;
-
   // A part that ends where a character ends, after a line if there is one.
   static size_t stretch(std::string_view text) {
     const size_t line = text.rfind('\n', kStretchBytesMax - 1);
@@ -172,10 +197,10 @@ class Unigram final : public Subwords {
   Trie trie_;
   std::vector<float> scores_;
   std::vector<char> user_defined_;
+  bool sentencepiece_;
   int32_t unknown_;
   std::vector<int32_t> bytes_;
   float unknown_score_ = 0;
-  float highest_ = 0;
 };
 
 }  // namespace

@@ -215,10 +215,7 @@ class Tuning : public Run {
     summary.tokens_per_s = done.tokens_per_s;
     summary.data = data_.report;
     summary.replay = data_.replay_report;
-    PLINTH_TRY(
-        model::write_peft(summary.adapter, lora_.view(),
-                          {base_->config().name, recipe_->rank, recipe_->alpha * summary.strength,
-                           false, base_->config().interleaved_head_dim()}));
+    PLINTH_TRY(model::write_peft(summary.adapter, lora_.view(), base_->config()));
     PLINTH_TRY(write_lineage(run_dir_, fields_, facts(summary)));
     return summary;
   }

@@ -17,6 +17,9 @@ inline constexpr uint32_t kGgufMagic = 0x46554747;  // "GGUF"
 inline constexpr uint32_t kGgufVersion = 3;
 inline constexpr uint32_t kGgufAlignment = 32;  // where general.alignment is silent
 
+// general.type of an adapter; bases have another, or none.
+inline constexpr std::string_view kGgufAdapter = "adapter";
+
 enum class GgufType : uint32_t {
   kU8 = 0,
   kI8 = 1,

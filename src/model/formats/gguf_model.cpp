@@ -121,6 +121,9 @@ Result<std::shared_ptr<const Model>> load_gguf(std::span<const std::byte> bytes,
                                                std::string_view name,
                                                std::shared_ptr<WeightStorage> storage) {
   PLINTH_TRY(const auto file, GgufFile::parse(bytes, name));
+  PLINTH_TRY(const auto type, file.text_or("general.type", "model"));
+  if (type == kGgufAdapter)
+    return invalid("{}: an adapter, not a base (BASE+ADAPTER names both)", name);
   PLINTH_TRY(const auto architecture_name, file.text("general.architecture"));
   PLINTH_TRY(const auto* architecture, in_file(name, architecture_of_name(architecture_name)));
   const auto& names = architecture->gguf_names();

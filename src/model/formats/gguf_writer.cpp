@@ -1,8 +1,6 @@
 // Model to GGUF v3. Tensors are converted some rows at a time while they are written, so the memory
 // needed is a few MiB, whatever the size of the model.
 #include <algorithm>
-#include <cstring>
-#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,11 +10,12 @@
 #include "model/architectures/architecture.h"
 #include "model/formats/atomic_write.h"
 #include "model/formats/gguf_format.h"
+#include "model/formats/gguf_header.h"
 #include "model/formats/gguf_keys.h"
 #include "model/formats/rope_rows.h"
+#include "model/formats/tokenizer_files.h"
 #include "model/model.h"
 #include "model/tensor_names.h"
-#include "text/spec_options.h"
 
 namespace plinth::model {
 namespace {
@@ -53,105 +52,7 @@ struct Planned {
   }
 };
 
-uint64_t padded(uint64_t bytes) {
-  return (bytes + kGgufAlignment - 1) / kGgufAlignment * kGgufAlignment;
-}
-
-// Builds the header: key-value pairs behind a count that is known at the end.
-class Metadata {
- public:
-  void text(std::string_view key, std::string_view value) {
-    begin(key, GgufType::kString);
-    put_text(value);
-  }
-
-  void u32(std::string_view key, int64_t value) {
-    begin(key, GgufType::kU32);
-    put(static_cast<uint32_t>(value));
-  }
-
-  void f32(std::string_view key, float value) {
-    begin(key, GgufType::kF32);
-    put(value);
-  }
-
-  void flag(std::string_view key, bool value) {
-    begin(key, GgufType::kBool);
-    put(static_cast<uint8_t>(value));
-  }
-
-  void texts(std::string_view key, const std::vector<std::string>& values) {
-    begin_array(key, GgufType::kString, values.size());
-    for (const auto& value : values) put_text(value);
-  }
-
-  void i32s(std::string_view key, const std::vector<int32_t>& values) {
-    begin_array(key, GgufType::kI32, values.size());
-    for (const int32_t value : values) put(value);
-  }
-
-  void f32s(std::string_view key, const std::vector<float>& values) {
-    begin_array(key, GgufType::kF32, values.size());
-    for (const float value : values) put(value);
-  }
-
-  void u8s(std::string_view key, std::string_view values) {
-    begin_array(key, GgufType::kU8, values.size());
-    bytes_ += values;
-  }
-
-  // The bytes before the tensor data, padding included.
-  std::string header(const std::vector<Planned>& tensors) const {
-    Metadata out;
-    out.put(kGgufMagic);
-    out.put(kGgufVersion);
-    out.put(static_cast<uint64_t>(tensors.size()));
-    out.put(count_);
-    out.bytes_ += bytes_;
-    uint64_t offset = 0;
-    for (const auto& planned : tensors) {
-      out.put_text(planned.name);
-      const auto extents = planned.extents();
-      out.put(static_cast<uint32_t>(extents.size()));
-      for (const uint64_t extent : extents) out.put(extent);
-      out.put(gguf_tensor_type(planned.type).id);
-      out.put(offset);
-      offset += padded(planned.bytes());
-    }
-    out.bytes_.resize(padded(out.bytes_.size()));
-    return out.bytes_;
-  }
-
- private:
-  template <typename T>
-  void put(T value) {
-    char raw[sizeof value];
-    std::memcpy(raw, &value, sizeof value);
-    bytes_.append(raw, sizeof value);
-  }
-
-  void put_text(std::string_view text) {
-    put(static_cast<uint64_t>(text.size()));
-    bytes_ += text;
-  }
-
-  void begin(std::string_view key, GgufType type) {
-    put_text(key);
-    put(static_cast<uint32_t>(type));
-    ++count_;
-  }
-
-  void begin_array(std::string_view key, GgufType type, size_t size) {
-    begin(key, GgufType::kArray);
-    put(static_cast<uint32_t>(type));
-    put(static_cast<uint64_t>(size));
-  }
-
-  std::string bytes_;
-  uint64_t count_ = 0;
-};
-
-void put_config(const ModelConfig& config, DType type, Metadata& out) {
+void put_config(const ModelConfig& config, DType type, GgufHeader& out) {
   const auto key = [&config](std::string_view part) {
     return config.architecture + "." + std::string(part);
   };
@@ -185,85 +86,6 @@ void put_config(const ModelConfig& config, DType type, Metadata& out) {
           static_cast<float>(scaling.magnitude / yarn_magnitude(scaling.factor)));
 }
 
-std::string_view vocabulary_kind(text::Algorithm algorithm) {
-  switch (algorithm) {
-    case text::Algorithm::kByteBpe:
-      return "gpt2";
-    case text::Algorithm::kBpe:
-      return "llama";
-    case text::Algorithm::kUnigram:
-      return "t5";
-  }
-  return {};
-}
-
-// Readers of "llama" vocabularies want scores: where merges decide, those in their order.
-std::vector<float> scores_of(const text::TokenizerSpec& spec, size_t tokens) {
-  auto scores = spec.scores;
-  scores.resize(tokens);
-  if (!spec.scores.empty()) return scores;
-  std::map<std::string, float> by_token;
-  for (size_t rank = 0; rank < spec.merges.size(); ++rank) {
-    std::string token = spec.merges[rank];
-    if (const size_t space = token.find(' '); space != token.npos) token.erase(space, 1);
-    by_token.emplace(std::move(token), -static_cast<float>(rank));
-  }
-  for (size_t id = 0; id < spec.tokens.size(); ++id) {
-    const auto hit = by_token.find(spec.tokens[id]);
-    scores[id] = hit != by_token.end() ? hit->second : -static_cast<float>(spec.merges.size());
-  }
-  return scores;
-}
-
-// The token list, padded to one entry for each row of the embedding, and what each is for. Readers
-// take the vocabulary from this list.
-void put_tokens(const text::TokenizerSpec& spec, int64_t vocabulary, Metadata& out) {
-  auto tokens = spec.tokens;
-  tokens.resize(static_cast<size_t>(vocabulary));
-  std::vector<int32_t> types(tokens.size(), static_cast<int32_t>(GgufTokenType::kNormal));
-  const auto mark = [&types](const std::vector<int32_t>& ids, GgufTokenType type) {
-    for (const int32_t id : ids) types[static_cast<size_t>(id)] = static_cast<int32_t>(type);
-  };
-  for (size_t id = 0; id < tokens.size(); ++id) {
-    const std::string& token = tokens[id];
-    if (spec.byte_fallback && token.size() == 6 && token.starts_with("<0x") && token.back() == '>')
-      types[id] = static_cast<int32_t>(GgufTokenType::kByte);
-  }
-  if (spec.unknown >= 0) mark({spec.unknown}, GgufTokenType::kUnknown);
-  mark(spec.special, GgufTokenType::kControl);
-  mark(spec.user_defined, GgufTokenType::kUserDefined);
-  mark(spec.unused, GgufTokenType::kUnused);
-  for (size_t id = 0; id < tokens.size(); ++id) {
-    if (!tokens[id].empty()) continue;
-    tokens[id] = fmt::format("[PAD{}]", id);
-    types[id] = static_cast<int32_t>(GgufTokenType::kUnused);
-  }
-  out.texts("tokenizer.ggml.tokens", tokens);
-  out.i32s("tokenizer.ggml.token_type", types);
-}
-
-void put_tokenizer(const text::TokenizerSpec& spec, int64_t vocabulary, Metadata& out) {
-  const bool byte_level = spec.algorithm == text::Algorithm::kByteBpe;
-  out.text("tokenizer.ggml.model", vocabulary_kind(spec.algorithm));
-  out.text("tokenizer.ggml.pre", spec.pre.empty() ? "default" : spec.pre);
-  put_tokens(spec, vocabulary, out);
-  if (byte_level || !spec.merges.empty()) out.texts("tokenizer.ggml.merges", spec.merges);
-  if (!byte_level) {
-    out.f32s("tokenizer.ggml.scores", scores_of(spec, static_cast<size_t>(vocabulary)));
-    out.flag("tokenizer.ggml.add_space_prefix", spec.prefix != text::SpacePrefix::kNone);
-    out.flag("tokenizer.ggml.remove_extra_whitespaces", spec.trim_spaces);
-    if (!spec.charsmap.empty()) out.u8s("tokenizer.ggml.precompiled_charsmap", spec.charsmap);
-    if (spec.unknown >= 0) out.u32("tokenizer.ggml.unknown_token_id", spec.unknown);
-  }
-  if (spec.bos >= 0) out.u32("tokenizer.ggml.bos_token_id", spec.bos);
-  if (spec.eos >= 0) out.u32("tokenizer.ggml.eos_token_id", spec.eos);
-  if (spec.pad >= 0) out.u32("tokenizer.ggml.padding_token_id", spec.pad);
-  out.flag(kGgufNfcKey, spec.nfc);
-  out.text(kGgufTokenizerKey, text::write_spec_options(spec));
-  out.flag("tokenizer.ggml.add_bos_token", !spec.before.empty());
-  out.flag("tokenizer.ggml.add_eos_token", !spec.after.empty());
-}
-
 // Keys that say what the tensors mean come from the model alone.
 bool reserved(std::string_view key, const std::string& architecture) {
   static constexpr std::string_view general[] = {"general.architecture", "general.name",
@@ -274,7 +96,7 @@ bool reserved(std::string_view key, const std::string& architecture) {
          std::find(std::begin(general), std::end(general), key) != std::end(general);
 }
 
-Status put_extra(const Json& metadata, const std::string& architecture, Metadata& out) {
+Status put_extra(const Json& metadata, const std::string& architecture, GgufHeader& out) {
   if (metadata.is_null()) return {};
   if (!metadata.is_object())
     return invalid("GGUF metadata is {}, not an object", metadata.type_name());
@@ -475,7 +297,7 @@ Status write_tensor(const Planned& planned, OutputFile& file) {
       PLINTH_TRY(write_rows(planned, source, file));
     }
   }
-  return file.write(std::string(padded(planned.bytes()) - planned.bytes(), '\0'));
+  return file.write(std::string(gguf_padding(planned.bytes()), '\0'));
 }
 
 WriteReport report_of(const std::vector<Planned>& tensors) {
@@ -501,16 +323,19 @@ Status write_gguf(const Path& path, const Model& model, DType type, const Json& 
   if (model.tokenizer().size() > model.config().vocabulary)
     return invalid("{}: {} tokens for a vocabulary of {}", path.string(), model.tokenizer().size(),
                    model.config().vocabulary);
-  Metadata keys;
+  GgufHeader keys;
   put_config(model.config(), type, keys);
-  put_tokenizer(model.tokenizer().spec(), model.config().vocabulary, keys);
+  put_gguf_tokenizer(model.tokenizer().spec(), model.config().vocabulary, keys);
   if (!model.chat_template().empty()) keys.text("tokenizer.chat_template", model.chat_template());
   PLINTH_TRY(put_extra(metadata, model.config().architecture, keys));
   const auto divisors = rope_divisors(model.config());
   const auto tensors = Plan(model, *architecture, type).tensors(divisors);
   if (report != nullptr) *report = report_of(tensors);
+  std::vector<GgufEntry> entries;
+  for (const auto& planned : tensors)
+    entries.push_back({planned.name, planned.extents(), planned.type, planned.bytes()});
   return write_atomically(path, [&](OutputFile& file) -> Status {
-    PLINTH_TRY(file.write(keys.header(tensors)));
+    PLINTH_TRY(file.write(keys.bytes(entries)));
     for (const auto& planned : tensors) PLINTH_TRY(write_tensor(planned, file));
     return {};
   });

@@ -2,6 +2,7 @@
 // and the chat template. What the config asks for and is not implemented is refused by its name.
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "core/hash.h"
@@ -53,23 +54,28 @@ Result<ModelConfig> read_config(const Json& json, const Architecture& architectu
   return config;
 }
 
-// The shards named by the index, or the one file.
-Result<std::vector<std::string>> weight_files(const Path& folder) {
-  const Path index = folder / "model.safetensors.index.json";
+// Which file has which tensor, by file; without an index, one file has all.
+using Shards = std::map<std::string, std::vector<std::string>>;
+
+constexpr std::string_view kIndexFile = "model.safetensors.index.json";
+
+Result<Shards> read_shards(const Path& folder) {
+  const Path index = folder / kIndexFile;
   std::error_code code;
-  if (!std::filesystem::exists(index, code)) return std::vector<std::string>{"model.safetensors"};
+  if (!std::filesystem::exists(index, code)) return Shards{{"model.safetensors", {}}};
   PLINTH_TRY(const auto json, read_json(index));
   const auto map = json.find("weight_map");
   if (map == json.end() || !map->is_object())
     return invalid("{}: 'weight_map' is not an object", index.string());
-  std::set<std::string> shards;
+  Shards shards;
   for (const auto& [tensor, shard] : map->items()) {
-    if (!shard.is_string() || Path(shard.get<std::string>()).filename() != shard.get<std::string>())
+    const auto name = shard.is_string() ? shard.get<std::string>() : std::string();
+    if (name.empty() || name == "." || name == ".." || Path(name).filename() != name)
       return invalid("{}: tensor {} is in {}, which is not a file of this folder", index.string(),
                      tensor, to_text(shard));
-    shards.insert(shard.get<std::string>());
+    shards[name].push_back(tensor);
   }
-  return std::vector<std::string>(shards.begin(), shards.end());
+  return shards;
 }
 
 struct Checkpoint {
@@ -77,13 +83,21 @@ struct Checkpoint {
   std::string digest;
 };
 
+// Each file is mapped once, and read once for the digest; the tensors are views into it.
 Result<Checkpoint> map_weights(const Path& folder, WeightStorage& storage) {
-  PLINTH_TRY(const auto names, weight_files(folder));
+  PLINTH_TRY(const auto shards, read_shards(folder));
   Checkpoint checkpoint;
   Sha256 digest;
-  for (const auto& name : names) {
+  for (const auto& [name, listed] : shards) {
     PLINTH_TRY(auto file, MappedFile::open(folder / name));
     PLINTH_TRY(auto tensors, parse_safetensors(file.bytes(), (folder / name).string()));
+    std::set<std::string_view> there;
+    for (const auto& tensor : tensors) there.insert(tensor.name);
+    for (const auto& tensor : listed) {
+      if (!there.contains(tensor))
+        return invalid("{}: tensor {} is in {}, says {}, and is not", folder.string(), tensor, name,
+                       kIndexFile);
+    }
     digest.update(file.text());
     std::move(tensors.begin(), tensors.end(), std::back_inserter(checkpoint.tensors));
     storage.files.push_back(std::move(file));

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "tensor/ops.h"
+
 namespace plinth::model {
 
 // The row of the halves layout that stands at `row` of the interleaved layout.
@@ -18,6 +20,14 @@ inline int64_t interleaved_row(int64_t row, int64_t head_dim) {
   const int64_t within = row % head_dim;
   const int64_t half = head_dim / 2;
   return row - within + within % half * 2 + within / half;
+}
+
+// The row of a layout `from` that stands at `row` of a layout `to`.
+inline int64_t rope_row(int64_t row, int64_t head_dim, tensor::RopeStyle from,
+                        tensor::RopeStyle to) {
+  if (from == to) return row;
+  return to == tensor::RopeStyle::kInterleaved ? halves_row(row, head_dim)
+                                               : interleaved_row(row, head_dim);
 }
 
 }  // namespace plinth::model

@@ -7,6 +7,7 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "core/result.h"
+#include "model/formats/gguf_header.h"
 #include "model/formats/gguf_reader.h"
 #include "text/tokenizer.h"
 
@@ -16,6 +17,9 @@ namespace plinth::model {
 // begins every message.
 Result<std::shared_ptr<const text::Tokenizer>> read_gguf_tokenizer(const GgufFile& file,
                                                                    std::string_view name);
+
+// The same keys of a file to be, with one token for each row of the embedding.
+void put_gguf_tokenizer(const text::TokenizerSpec& spec, int64_t vocabulary, GgufHeader& out);
 
 // tokenizer.json of a Hugging Face folder, else tokenizer.model (SentencePiece), else vocab.json
 // with merges.txt. `tokenizer_config` and `config` say which tokens begin and end a text.

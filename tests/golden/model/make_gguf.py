@@ -163,5 +163,6 @@ def convert(name, architecture):
     writer.close()
 
 
-for case, kind in ARCHITECTURES.items():
-    convert(case, kind)
+if __name__ == "__main__":
+    for case, kind in ARCHITECTURES.items():
+        convert(case, kind)

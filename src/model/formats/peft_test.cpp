@@ -4,32 +4,12 @@
 #include <gtest/gtest.h>
 
 #include "core/json.h"
+#include "model/formats/adapter_checks.h"
 #include "model/formats/safetensors.h"
 #include "model/test_model.h"
 
 namespace plinth::model {
 namespace {
-
-std::vector<float> values(const tensor::Weight& weight) {
-  std::vector<float> floats(static_cast<size_t>(weight.rows * weight.cols));
-  tensor::to_f32(weight.data, weight.type, weight.rows * weight.cols, floats.data());
-  return floats;
-}
-
-void expect_equal(const Adapter& a, const Adapter& b) {
-  ASSERT_EQ(a.layers.size(), b.layers.size());
-  for (size_t layer = 0; layer < a.layers.size(); ++layer) {
-    for (size_t i = 0; i < kLinears; ++i) {
-      const auto& left = a.layers[layer][i];
-      const auto& right = b.layers[layer][i];
-      ASSERT_EQ(left.rank, right.rank) << layer << " " << i;
-      if (left.empty()) continue;
-      EXPECT_NEAR(left.scale, right.scale, 1e-6) << layer << " " << i;
-      EXPECT_EQ(values(left.a), values(right.a)) << layer << " " << i;
-      EXPECT_EQ(values(left.b), values(right.b)) << layer << " " << i;
-    }
-  }
-}
 
 class Peft : public testing::Test {
  protected:
@@ -41,8 +21,8 @@ class Peft : public testing::Test {
 
   Path path() const { return folder_->path() / "tuned"; }
 
-  void write(const Adapter& adapter, const PeftExport& options) {
-    const auto written = write_peft(path(), adapter, options);
+  void write(const Adapter& adapter) {
+    const auto written = write_peft(path(), adapter, config_);
     ASSERT_TRUE(written) << written.error().message;
   }
 
@@ -63,7 +43,7 @@ class Peft : public testing::Test {
 
 TEST_F(Peft, GivesBackWhatWasWritten) {
   const auto adapter = random_adapter(config_, 4, 1);
-  write(*adapter, {.base_name = "tiny", .rank = 4, .alpha = 8});
+  write(*adapter);
   const auto opened = Adapter::open(path(), config_);
   ASSERT_TRUE(opened) << opened.error().message;
   expect_equal(*adapter, **opened);
@@ -77,18 +57,22 @@ TEST_F(Peft, KeepsRanksAndScalesThatDiffer) {
   adapter.layers[1][0] = other->layers[1][0];
   adapter.layers[0][6].scale = 0.25f;
   adapter.layers[1][2] = {};
-  for (const bool rslora : {false, true}) {
-    write(adapter, {.base_name = "tiny", .rank = 4, .alpha = rslora ? 4.0 : 8.0, .rslora = rslora});
-    const auto opened = Adapter::open(path(), config_);
-    ASSERT_TRUE(opened) << opened.error().message;
-    expect_equal(adapter, **opened);
-  }
+  write(adapter);
+  const auto opened = Adapter::open(path(), config_);
+  ASSERT_TRUE(opened) << opened.error().message;
+  expect_equal(adapter, **opened);
+  const auto config = Json::parse(*read_file(path() / "adapter_config.json"));
+  EXPECT_EQ(config["r"], 4);
+  EXPECT_EQ(config["lora_alpha"], 8.0);
+  EXPECT_EQ(config["rank_pattern"], Json({{"model.layers.1.self_attn.q_proj", 3}}));
+  EXPECT_EQ(config["alpha_pattern"], Json({{"model.layers.0.mlp.down_proj", 1.0},
+                                           {"model.layers.1.self_attn.q_proj", 6.0}}));
 }
 
 TEST_F(Peft, ReordersRowsForAnInterleavedBase) {
   config_ = tiny_config("llama");
   const auto adapter = random_adapter(config_, 2, 4);
-  write(*adapter, {.base_name = "tiny", .rank = 2, .alpha = 4});
+  write(*adapter);
   auto gguf = config_;
   gguf.rope_style = tensor::RopeStyle::kInterleaved;
   const auto opened = Adapter::open(path(), gguf);
@@ -98,15 +82,14 @@ TEST_F(Peft, ReordersRowsForAnInterleavedBase) {
   const auto reordered = values(q.b);
   EXPECT_EQ(reordered[2], original[6]);  // row 1 of a head of six is row 3 of the halves, rank 2
   const auto back = folder_->path() / "back";
-  ASSERT_TRUE(write_peft(back, **opened,
-                         {.base_name = "tiny", .rank = 2, .alpha = 4, .interleaved_head_dim = 6}));
+  ASSERT_TRUE(write_peft(back, **opened, gguf));
   const auto again = Adapter::open(back, config_);
   ASSERT_TRUE(again) << again.error().message;
   expect_equal(*adapter, **again);
 }
 
 TEST_F(Peft, RefusesByNameWhatItCannotCompute) {
-  write(*random_adapter(config_, 4, 5), {.base_name = "tiny", .rank = 4, .alpha = 8});
+  write(*random_adapter(config_, 4, 5));
   const std::string file = (path() / "adapter_config.json").string() + ": ";
   EXPECT_EQ(refusal([](Json&) {}), "accepted");
   EXPECT_EQ(refusal([](Json& j) { j["use_dora"] = true; }), file + "use_dora is not supported");
@@ -129,8 +112,63 @@ TEST_F(Peft, RefusesByNameWhatItCannotCompute) {
             std::string::npos);
 }
 
+TEST_F(Peft, RankStabilisedScaleIsAlphaOverTheRootOfTheRank) {
+  write(*random_adapter(config_, 4, 7));
+  auto config = Json::parse(*read_file(path() / "adapter_config.json"));
+  config["use_rslora"] = true;
+  config["lora_alpha"] = 5;
+  config["alpha_pattern"] = {{"k_proj", 3}, {"model.layers.1.mlp.up_proj", 6}};
+  ASSERT_TRUE(write_file_atomic(path() / "adapter_config.json", config.dump()));
+  const auto opened = Adapter::open(path(), config_);
+  ASSERT_TRUE(opened) << opened.error().message;
+  const auto scale = [&](size_t layer, Linear which) {
+    return (*opened)->layers[layer][static_cast<size_t>(which)].scale;
+  };
+  EXPECT_EQ(scale(0, Linear::kQ), 2.5f);
+  EXPECT_EQ(scale(0, Linear::kK), 1.5f);
+  EXPECT_EQ(scale(0, Linear::kUp), 2.5f);
+  EXPECT_EQ(scale(1, Linear::kUp), 3.0f);
+}
+
+TEST_F(Peft, RefusesTensorsOfWhatIsNoLinearLayer) {
+  write(*random_adapter(config_, 4, 8));
+  const Path file = path() / "adapter_model.safetensors";
+  const auto before = read_file(file);
+  const auto stored = parse_safetensors(std::as_bytes(std::span(*before)), "before");
+  ASSERT_TRUE(stored) << stored.error().message;
+  const std::vector<float> zeros(static_cast<size_t>(4 * config_.vocabulary));
+  const auto refusal_of = [&](const std::string& name) {
+    auto more = *stored;
+    more.push_back(
+        {name, tensor::DType::kF32, {4, config_.vocabulary}, std::as_bytes(std::span(zeros))});
+    EXPECT_TRUE(write_safetensors(file, more, {}));
+    const auto adapter = Adapter::open(path(), config_);
+    return adapter ? "accepted" : adapter.error().message;
+  };
+  const auto table = "changes model.embed_tokens.weight: only linear layers of the blocks";
+  EXPECT_NE(refusal_of("base_model.model.model.embed_tokens.lora_embedding_A").find(table),
+            std::string::npos);
+  EXPECT_NE(refusal_of("base_model.model.lm_head.lora_A.weight").find("changes lm_head.weight"),
+            std::string::npos);
+  EXPECT_NE(refusal_of("base_model.model.model.layers.0.self_attn.q_proj.lora_magnitude_vector")
+                .find("has no place in this architecture"),
+            std::string::npos);
+  EXPECT_NE(refusal_of("base_model.model.model.norm.weight").find("has no place"),
+            std::string::npos);
+}
+
+TEST_F(Peft, RefusesRanksThatTheEngineHasNoRoomFor) {
+  write(*random_adapter(config_, kRankMax, 9));
+  EXPECT_TRUE(Adapter::open(path(), config_));
+  write(*random_adapter(config_, kRankMax + 1, 9));
+  const auto opened = Adapter::open(path(), config_);
+  ASSERT_FALSE(opened);
+  EXPECT_NE(opened.error().message.find("rank 257 is outside 1..256"), std::string::npos)
+      << opened.error().message;
+}
+
 TEST_F(Peft, RefusesShapesThatDoNotFitTheBase) {
-  write(*random_adapter(config_, 4, 6), {.base_name = "tiny", .rank = 4, .alpha = 8});
+  write(*random_adapter(config_, 4, 6));
   auto wider = config_;
   wider.ffn = 64;
   auto opened = Adapter::open(path(), wider);
