@@ -5,8 +5,9 @@
 //
 // Threads: submit(), score(), cancel() and stats() from any thread. One engine thread runs the
 // steps and calls the sinks. What the engine may use is fixed at start: KV blocks, rows of a step,
-// queue. When the queue is full submit() says kResourceExhausted; when KV blocks run out, the
-// youngest sequence is preempted and recomputed later; the process never grows because of load.
+// queue, bytes of registered adapters. When the queue is full submit() says kResourceExhausted;
+// when KV blocks run out, the youngest sequence is preempted and recomputed later; the process
+// never grows because of load.
 #pragma once
 
 #include <cstdint>
@@ -17,17 +18,19 @@
 #include <vector>
 
 #include "core/result.h"
+#include "engine/adapter_pool.h"
 #include "model/model.h"
 #include "tensor/tensor.h"
 
 namespace plinth::engine {
 
 struct EngineOptions {
-  int64_t kv_bytes = int64_t{256} << 20;  // budget of the KV cache
-  int64_t block_tokens = 16;              // tokens of a KV block
-  int64_t rows_max = 256;                 // rows of one step: bounds latency and memory
-  int64_t sequences_max = 64;             // sequences running at once
-  int64_t queue_max = 1024;               // sequences waiting
+  int64_t kv_bytes = int64_t{256} << 20;       // budget of the KV cache
+  int64_t block_tokens = 16;                   // tokens of a KV block
+  int64_t rows_max = 256;                      // rows of one step: bounds latency and memory
+  int64_t sequences_max = 64;                  // sequences running at once
+  int64_t queue_max = 1024;                    // sequences waiting
+  int64_t adapter_bytes = int64_t{512} << 20;  // budget of the adapters that are loaded
   bool prefix_cache = true;
 };
 
@@ -77,6 +80,9 @@ struct Request {
   int64_t tokens_max = 256;               // of the answer; capped by the context
   std::vector<std::string> stop = {};     // text that ends the answer, not part of it
   std::vector<int32_t> stop_tokens = {};  // besides the tokenizer's eos
+  // Instead of `adapter`: one of Engine::adapters(). The request waits until it is loaded and keeps
+  // it from being evicted; when that fails, so does the request, alone.
+  AdapterSourcePtr registered = {};
   // Prefixes are shared only between requests with the same adapter digest and salt (tenant).
   std::string cache_salt = {};
   // Called on the engine thread; must not block. After the finished event it is never called again.
@@ -101,7 +107,8 @@ struct EngineStats {
   int64_t rows = 0;
   int64_t prefix_hits_tokens = 0;
   int64_t preemptions = 0;
-  int64_t memory_bytes = 0;  // KV cache and step arena
+  int64_t memory_bytes = 0;  // KV cache and step arena; adapters come on top, up to their budget
+  AdapterPoolStats adapters = {};
 };
 
 class Engine {
@@ -112,6 +119,9 @@ class Engine {
   ~Engine();
 
   const model::Model& model() const;
+
+  // Where adapters are registered for Request::registered. Lives as long as the engine.
+  AdapterPool& adapters();
 
   Result<RequestId> submit(Request request);
   // The sequence ends with kCancelled within one step; unknown ids are ignored.

@@ -458,6 +458,97 @@ TEST(Engine, ManyThreadsAtOnce) {
       eventually([&] { return engine->stats().kv_blocks_free == engine->stats().kv_blocks; }));
 }
 
+// What opens a registered adapter.
+AdapterSourcePtr registered(Engine& engine, const std::string& name,
+                            const std::shared_ptr<const model::Adapter>& adapter) {
+  return *engine.adapters().add({name, adapter->digest, [adapter] {
+                                   return Result<std::shared_ptr<const model::Adapter>>(adapter);
+                                 }});
+}
+
+TEST(Engine, RegisteredAdaptersAnswerLikeThoseAtHandUnderATinyBudget) {
+  EngineOptions options = kSmall;
+  options.adapter_bytes = 2 * adapter_bytes(*random_adapter(tiny_config(), 4, 1, ""));
+  const auto engine = start(tiny(), options);
+  std::vector<Request> at_hand;
+  std::vector<Request> pooled;
+  for (uint64_t i = 0; i < 12; ++i) {
+    at_hand.push_back(greedy(prompt(i, 10), 12));
+    pooled.push_back(at_hand.back());
+    const auto adapter = random_adapter(tiny_config(), 4, i / 2, fmt::format("digest {}", i / 2));
+    at_hand.back().adapter = adapter;
+    pooled.back().registered = registered(*engine, fmt::format("a{}", i / 2), adapter);
+  }
+  const auto expected = together(*start(tiny()), at_hand);
+  for (int round = 0; round < 3; ++round) EXPECT_EQ(together(*engine, pooled), expected);
+  const auto stats = engine->stats().adapters;
+  EXPECT_EQ(stats.registered, 6);
+  EXPECT_GT(stats.evictions, 0);
+  EXPECT_LE(stats.resident_bytes, options.adapter_bytes);
+}
+
+TEST(Engine, OthersGoOnWhileAnAdapterLoadsAndItsRequestCanBeCancelled) {
+  Listener waiting;
+  Listener given_up;
+  std::promise<void> go;
+  const auto engine = start(tiny());
+  const auto adapter = random_adapter(tiny_config(), 4, 1, "slow");
+  const auto slow = *engine->adapters().add(
+      {"slow", "slow", [&]() -> Result<std::shared_ptr<const model::Adapter>> {
+         go.get_future().wait();
+         return adapter;
+       }});
+  Request request = greedy(prompt(1, 20), 5);
+  request.registered = slow;
+  request.sink = given_up.sink();
+  const auto id = engine->submit(request);
+  request.sink = waiting.sink();
+  ASSERT_TRUE(engine->submit(request));
+  EXPECT_TRUE(engine->generate(greedy(prompt(2, 20), 5)));
+  engine->cancel(*id);
+  EXPECT_EQ(given_up.wait_finished().reason, FinishReason::kCancelled);
+  EXPECT_TRUE(eventually([&] { return engine->stats().waiting == 1; }));
+  go.set_value();
+  EXPECT_EQ(waiting.wait_finished().usage.completion_tokens, 5);
+}
+
+TEST(Engine, AFailedLoadFailsOnlyWhoWantedIt) {
+  const auto engine = start(tiny());
+  Request bad = greedy(prompt(1, 20), 5);
+  bad.registered = *engine->adapters().add(
+      {"torn", "torn", []() -> Result<std::shared_ptr<const model::Adapter>> {
+         return data_loss("its bytes are torn");
+       }});
+  Request good = greedy(prompt(1, 20), 5);
+  good.registered = registered(*engine, "good", random_adapter(tiny_config(), 4, 1, "good"));
+  auto failing = std::async(std::launch::async, [&] { return engine->generate(bad); });
+  EXPECT_TRUE(engine->generate(good));
+  EXPECT_EQ(failing.get().error().message, "adapter torn: its bytes are torn");
+
+  model::ModelConfig other = tiny_config();
+  other.layers = 3;
+  bad.registered = registered(*engine, "other", random_adapter(other, 4, 1, "other"));
+  EXPECT_EQ(engine->generate(bad).error().message,
+            "adapter adapter other has 3 layers, the base 2");
+  bad.adapter = random_adapter(tiny_config(), 4, 1, "good");
+  EXPECT_EQ(engine->generate(bad).error().code, Code::kInvalidArgument);
+}
+
+TEST(Engine, EndsCleanlyWhileAdaptersLoad) {
+  std::vector<Listener> listeners(20);
+  {
+    const auto engine = start(tiny());
+    for (size_t i = 0; i < listeners.size(); ++i) {
+      Request request = greedy(prompt(1, 20), 100);
+      const std::string digest = std::to_string(i);
+      request.registered = registered(*engine, digest, random_adapter(tiny_config(), 4, 1, digest));
+      request.sink = listeners[i].sink();
+      ASSERT_TRUE(engine->submit(request));
+    }
+  }
+  for (auto& listener : listeners) EXPECT_TRUE(listener.events.back().finished);
+}
+
 TEST(Engine, RefusesOptionsThatCannotWork) {
   EngineOptions options = kSmall;
   options.kv_bytes = 100;

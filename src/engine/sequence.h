@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/adapter_pool.h"
 #include "engine/block_pool.h"
 #include "engine/engine.h"
 #include "engine/output.h"
@@ -19,7 +20,8 @@ struct Sequence {
   RequestId id = 0;         // grows: the smaller is the older
   bool background = false;  // scoring: stands back behind answers
   std::vector<int32_t> tokens;
-  std::shared_ptr<const model::Adapter> adapter;  // shared with the request's owner
+  std::shared_ptr<const model::Adapter> adapter;  // shared with the request's owner or the pool
+  AdapterPool::Pin pin;                           // of a registered adapter
   std::unique_ptr<Output> output;
 
   bool started = false;  // was admitted once

@@ -14,8 +14,6 @@ using model::Activations;
 using tensor::ConstMatrix;
 using tensor::Matrix;
 
-constexpr int64_t kRankMax = 256;  // Adapter::open refuses more
-
 // Every buffer at its largest size, so that no step allocates.
 void reserve(const model::ModelConfig& config, int64_t rows, Activations& a) {
   const int64_t q = config.heads * config.head_dim;
