@@ -22,6 +22,8 @@ Status check_options(const EngineOptions& o) {
     return invalid("rows_max {} is outside 1..65536", o.rows_max);
   if (o.sequences_max < 1) return invalid("sequences_max {} is less than 1", o.sequences_max);
   if (o.queue_max < 1) return invalid("queue_max {} is less than 1", o.queue_max);
+  if (o.lookup_tokens < 0 || o.lookup_tokens > EngineOptions::kLookupMax)
+    return invalid("lookup_tokens {} is outside 0..{}", o.lookup_tokens, EngineOptions::kLookupMax);
   if (o.adapter_bytes < 0) return invalid("adapter_bytes {} is negative", o.adapter_bytes);
   return {};
 }
@@ -34,9 +36,10 @@ Engine::Impl::Impl(std::shared_ptr<const model::Model> model, const EngineOption
       options_(options),
       pool_(blocks),
       cache_(pool_, options.block_tokens),
-      step_(
-          *model_,
-          {.rows_max = options.rows_max, .block_tokens = options.block_tokens, .blocks = blocks}) {
+      step_(*model_, {.rows_max = options.rows_max,
+                      .block_tokens = options.block_tokens,
+                      .blocks = blocks,
+                      .deterministic = options.deterministic}) {
   // More running sequences than rows would leave the youngest without a row in every step.
   options_.sequences_max = std::min(options_.sequences_max, options_.rows_max);
   stats_.kv_blocks = stats_.kv_blocks_free = blocks;
@@ -109,7 +112,7 @@ void Engine::Impl::enqueue(std::vector<SequencePtr> sequences) {
   {
     const std::lock_guard lock(mutex_);
     for (auto& sequence : sequences) {
-      sequence->id = ++last_id_;
+      sequence->id = sequence->request = ++last_id_;
       inbox_.push_back(std::move(sequence));
     }
   }
@@ -121,6 +124,11 @@ Result<RequestId> Engine::Impl::submit(Request request) {
   PLINTH_TRY(check_adapter(request.adapter.get()));
   PLINTH_TRY(request.sampling.check());
   if (request.tokens_max < 1) return invalid("tokens_max {} is less than 1", request.tokens_max);
+  if (request.n < 1 || request.n > kChoicesMax)
+    return invalid("n {} is outside 1..{}", request.n, kChoicesMax);
+  const int64_t lookup_tokens = request.lookup_tokens.value_or(options_.lookup_tokens);
+  if (lookup_tokens < 0 || lookup_tokens > EngineOptions::kLookupMax)
+    return invalid("lookup_tokens {} is outside 0..{}", lookup_tokens, EngineOptions::kLookupMax);
   if (!request.sink) return invalid("the request has no sink");
   if (request.adapter != nullptr && request.registered != nullptr)
     return invalid("the request names two adapters, {} and {}", request.adapter->name,
@@ -129,24 +137,34 @@ Result<RequestId> Engine::Impl::submit(Request request) {
   for (const auto& [id, bias] : request.sampling.logit_bias)
     if (id < 0 || id >= vocabulary)
       return invalid("logit_bias token {} is outside 0..{}", id, vocabulary - 1);
+  for (const int32_t id : request.stop_tokens)
+    if (id < 0 || id >= vocabulary)
+      return invalid("stop token {} is outside 0..{}", id, vocabulary - 1);
 
   const int64_t room = std::max<int64_t>(1, capacity() - std::ssize(request.prompt));
   const int64_t tokens_max = std::min(request.tokens_max, room);
-  std::vector<int32_t> prompt = std::move(request.prompt);
-  auto adapter = request.adapter;
-  const auto registered = request.registered;
-  const std::string salt = request.cache_salt;
-  auto output =
-      std::make_unique<AnswerOutput>(model_->tokenizer(), std::move(request), prompt, tokens_max);
-  auto sequence =
-      make_sequence(std::move(prompt), std::move(adapter), registered, salt, std::move(output));
+  const std::vector<int32_t> prompt = std::move(request.prompt);
+  const auto choice = [&](int32_t index, std::vector<int32_t> tokens) {
+    auto made = make_sequence(
+        std::move(tokens), request.adapter, request.registered, request.cache_salt,
+        std::make_unique<AnswerOutput>(model_->tokenizer(), request, prompt, tokens_max, index));
+    made->lookup_tokens = made->lookup_reach = lookup_tokens;
+    return made;
+  };
+  auto sequence = choice(0, prompt);
+  // The others get their tokens when they part from the first.
+  for (int32_t i = 1; i < request.n; ++i) sequence->forks.push_back(choice(i, {}));
   RequestId id = 0;
   {
     const std::lock_guard lock(mutex_);
     if (queued_ >= options_.queue_max)
       return exhausted("{} requests are waiting, the queue holds {}", queued_, options_.queue_max);
     ++queued_;
-    id = sequence->id = ++last_id_;
+    id = sequence->id = sequence->request = ++last_id_;
+    for (auto& fork : sequence->forks) {
+      fork->id = ++last_id_;
+      fork->request = id;
+    }
     inbox_.push_back(std::move(sequence));
   }
   changed_.notify_one();
@@ -266,6 +284,7 @@ Result<Engine::Answer> Engine::generate(Request request) {
     Error error;
   };
 
+  if (request.n != 1) return invalid("one answer is waited for, n is {}", request.n);
   const auto waiting = std::make_shared<Waiting>();
   request.sink = [waiting](const Event& event) {
     const std::lock_guard lock(waiting->mutex);

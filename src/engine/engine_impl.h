@@ -65,7 +65,13 @@ class Engine::Impl {
   StepPlan plan();
   void preempt(SequencePtr sequence);
   void admit(SequencePtr sequence);
+  void guess(Sequence& sequence);
   void allocate(Sequence& sequence, int64_t rows);
+  bool hand_out(Sequence& sequence, int64_t position, tensor::ConstMatrix logits);
+  void part(Sequence& sequence, int64_t position, tensor::ConstMatrix logits);
+  void settle_parted();
+  void settle_guess(Sequence& sequence);
+  bool writes_shared(const Sequence& sequence) const;
   std::unordered_set<const Sequence*> compute(const std::vector<Sequence*>& sequences,
                                               const std::vector<Chunk>& chunks);
   void publish_prefix(Sequence& sequence);
@@ -83,6 +89,7 @@ class Engine::Impl {
   std::vector<SequencePtr> running_;    // the oldest first
   std::deque<SequencePtr> waiting_;     // the oldest first
   std::deque<SequencePtr> background_;  // scoring that waits
+  std::vector<SequencePtr> parted_;     // choices that go their own way after this step
   std::deque<SequencePtr> loading_;     // answers whose adapter is on its way, the oldest first
   EngineStats counted_;                 // what only grows
 

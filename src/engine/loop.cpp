@@ -5,6 +5,7 @@
 
 #include "core/check.h"
 #include "engine/engine_impl.h"
+#include "engine/lookup.h"
 
 namespace plinth::engine {
 namespace {
@@ -53,9 +54,8 @@ bool Engine::Impl::absorb(const std::stop_token& stop) {
 
 void Engine::Impl::apply_cancels(const std::unordered_set<RequestId>& ids) {
   const auto cancelled = [&](const SequencePtr& sequence) {
-    if (!ids.contains(sequence->id)) return false;
-    sequence->output->abort({Code::kCancelled, "cancelled"});
-    sequence->release();
+    if (!ids.contains(sequence->request)) return false;
+    sequence->abort({Code::kCancelled, "cancelled"});
     return true;
   };
   std::erase_if(running_, cancelled);
@@ -77,11 +77,12 @@ void Engine::Impl::settle_loading() {
     if (adapter && *adapter == nullptr) continue;
     Status fits = adapter ? check_adapter(adapter->get()) : Status(adapter.error());
     if (!fits) {
-      sequence->output->abort(std::move(fits).error());
+      sequence->abort(fits.error());
       sequence.reset();
       ++failed;
       continue;
     }
+    for (auto& fork : sequence->forks) fork->adapter = *adapter;
     sequence->adapter = *std::move(adapter);
     insert_by_age(waiting_, std::move(sequence));
   }
@@ -97,9 +98,12 @@ StepPlan Engine::Impl::plan() {
   std::vector<RunningState> running;
   int64_t scoring = 0;
   for (const auto& sequence : running_) {
+    guess(*sequence);
     RunningState state{.tokens = std::ssize(sequence->tokens),
                        .computed = sequence->computed,
-                       .blocks = std::ssize(sequence->blocks)};
+                       .blocks = std::ssize(sequence->blocks),
+                       .copies = writes_shared(*sequence),
+                       .guessed = std::max<int64_t>(0, std::ssize(sequence->guess) - 1)};
     for (const auto& block : sequence->blocks)
       state.releasable += pool_.holders(block.block()) == 1 ? 1 : 0;
     running.push_back(state);
@@ -165,7 +169,25 @@ void Engine::Impl::step() {
     sequence->release();
     return true;
   });
+  settle_parted();
   publish_stats();
+}
+
+// Choices run on beside the first, as far as there are places; the others wait like preempted ones.
+void Engine::Impl::settle_parted() {
+  int64_t waiting = 0;
+  for (auto& sequence : parted_) {
+    if (std::ssize(running_) < options_.sequences_max) {
+      insert_by_age(running_, std::move(sequence));
+      continue;
+    }
+    sequence->release();
+    insert_by_age(waiting_, std::move(sequence));
+    ++waiting;
+  }
+  parted_.clear();
+  const std::lock_guard lock(mutex_);
+  queued_ += waiting;
 }
 
 // Gives everything back but the tokens; the sequence waits to be computed again, first in its
@@ -188,12 +210,43 @@ void Engine::Impl::admit(SequencePtr sequence) {
   if (!sequence->started) {
     sequence->started = true;
     sequence->output->found_cached(sequence->computed);
+    for (auto& fork : sequence->forks) {
+      fork->started = true;
+      fork->output->found_cached(sequence->computed);
+    }
     counted_.prefix_hits_tokens += sequence->computed;
   }
   insert_by_age(running_, std::move(sequence));
 }
 
+// What may follow the newest token, while that is all the sequence lacks.
+void Engine::Impl::guess(Sequence& sequence) {
+  sequence.guess.clear();
+  if (sequence.lookup_tokens == 0 || sequence.lacking() != 1 || !sequence.forks.empty()) return;
+  const int64_t room = capacity() - std::ssize(sequence.tokens);
+  const auto next = look_up(sequence.tokens, std::min(sequence.lookup_reach, room));
+  if (next.empty()) return;
+  sequence.guess.push_back(sequence.tokens.back());
+  sequence.guess.insert(sequence.guess.end(), next.begin(), next.end());
+}
+
+// Is the next row's block held by other sequences too? Only the prompt's last block can be, after
+// choices have parted: full blocks are never written again.
+bool Engine::Impl::writes_shared(const Sequence& sequence) const {
+  const auto block = static_cast<size_t>(sequence.computed / options_.block_tokens);
+  return sequence.computed % options_.block_tokens != 0 && pool_.holders(sequence.table[block]) > 1;
+}
+
 void Engine::Impl::allocate(Sequence& sequence, int64_t rows) {
+  if (writes_shared(sequence)) {
+    auto block = pool_.take();
+    PLINTH_CHECK(block.has_value(), "the plan promised a block: {}", block.error().message);
+    const auto last = static_cast<size_t>(sequence.computed / options_.block_tokens);
+    step_.copy_block(sequence.table[last], block->block());
+    sequence.table[last] = block->block();
+    sequence.blocks[last] = *std::move(block);
+    ++counted_.blocks_copied;
+  }
   while (std::ssize(sequence.blocks) * options_.block_tokens < sequence.computed + rows) {
     auto block = pool_.take();
     PLINTH_CHECK(block.has_value(), "the plan promised a block: {}", block.error().message);
@@ -206,10 +259,13 @@ std::unordered_set<const Sequence*> Engine::Impl::compute(const std::vector<Sequ
                                                           const std::vector<Chunk>& chunks) {
   std::vector<Segment> segments;
   for (const Chunk& chunk : chunks) {
-    const Sequence& sequence = *sequences[chunk.sequence];
+    Sequence& sequence = *sequences[chunk.sequence];
+    const auto rows = static_cast<size_t>(chunk.rows);
+    sequence.guess.resize(rows > 1 && !sequence.guess.empty() ? rows : 0);
     const std::span<const int32_t> tokens(sequence.tokens);
-    segments.push_back({.tokens = tokens.subspan(static_cast<size_t>(sequence.computed),
-                                                 static_cast<size_t>(chunk.rows)),
+    segments.push_back({.tokens = sequence.guess.empty()
+                                      ? tokens.subspan(static_cast<size_t>(sequence.computed), rows)
+                                      : std::span<const int32_t>(sequence.guess),
                         .position = sequence.computed,
                         .table = sequence.table.data(),
                         .adapter = sequence.adapter.get(),
@@ -222,14 +278,58 @@ std::unordered_set<const Sequence*> Engine::Impl::compute(const std::vector<Sequ
   step_.run(segments, [&](size_t i, int64_t position, tensor::ConstMatrix logits) {
     Sequence& sequence = *sequences[chunks[i].sequence];
     if (ended.contains(&sequence)) return;
-    if (sequence.output->take(position, logits, sequence.tokens)) ended.insert(&sequence);
+    if (hand_out(sequence, position, logits)) ended.insert(&sequence);
   });
   for (const Chunk& chunk : chunks) {
     Sequence& sequence = *sequences[chunk.sequence];
-    sequence.computed += chunk.rows;
+    if (sequence.guess.empty()) {
+      sequence.computed += chunk.rows;
+    } else {
+      settle_guess(sequence);
+    }
     if (sequence.cacheable) publish_prefix(sequence);
+    for (auto& fork : parted_)
+      if (fork->request == sequence.request && fork->blocks.empty()) sequence.share_with(*fork);
   }
   return ended;
+}
+
+// Returns true when the sequence has ended.
+bool Engine::Impl::hand_out(Sequence& sequence, int64_t position, tensor::ConstMatrix logits) {
+  if (!sequence.forks.empty()) part(sequence, position, logits);
+  if (sequence.guess.empty()) return sequence.output->take(position, logits, sequence.tokens);
+  // A row counts when everything up to it came true; the token it leads to says whether the next
+  // one does. So the answer is the one that steps of a row each would have given.
+  for (int64_t row = 0; row < logits.rows; ++row, ++position) {
+    const auto at = static_cast<size_t>(position - sequence.computed);
+    if (position + 1 != std::ssize(sequence.tokens) || sequence.guess[at] != sequence.tokens.back())
+      return false;
+    if (sequence.output->take(position, logits.slice(row, 1), sequence.tokens)) return true;
+  }
+  return false;
+}
+
+// The prompt's logits are there: each further choice takes its own first token from them.
+void Engine::Impl::part(Sequence& sequence, int64_t position, tensor::ConstMatrix logits) {
+  for (auto& fork : sequence.forks) {
+    fork->tokens = sequence.tokens;
+    if (!fork->output->take(position, logits, fork->tokens)) parted_.push_back(std::move(fork));
+  }
+  sequence.forks.clear();
+}
+
+// Rows behind the last right guess are forgotten: the next ones overwrite them. Where guesses
+// fail, fewer are made.
+void Engine::Impl::settle_guess(Sequence& sequence) {
+  const int64_t guessed = std::ssize(sequence.guess) - 1;
+  const int64_t reached = std::ssize(sequence.tokens) - 1;
+  const int64_t right = std::min(guessed, reached - sequence.computed - 1);
+  sequence.computed += 1 + right;
+  sequence.lookup_reach =
+      std::min(sequence.lookup_tokens, right == guessed ? 2 * guessed : right + 1);
+  counted_.lookup_tokens += guessed;
+  counted_.lookup_accepted += right;
+  sequence.guess.clear();
 }
 
 // Tells the prefix cache about the blocks that became full.
@@ -251,6 +351,9 @@ void Engine::Impl::publish_stats() {
   stats_.rows = counted_.rows;
   stats_.prefix_hits_tokens = counted_.prefix_hits_tokens;
   stats_.preemptions = counted_.preemptions;
+  stats_.blocks_copied = counted_.blocks_copied;
+  stats_.lookup_tokens = counted_.lookup_tokens;
+  stats_.lookup_accepted = counted_.lookup_accepted;
 }
 
 void Engine::Impl::abort_all() {
@@ -261,8 +364,7 @@ void Engine::Impl::abort_all() {
     inbox_.clear();
   }
   const auto abort = [](const SequencePtr& sequence) {
-    sequence->output->abort({Code::kCancelled, "the engine is shutting down"});
-    sequence->release();
+    sequence->abort({Code::kCancelled, "the engine is shutting down"});
   };
   std::ranges::for_each(running_, abort);
   std::ranges::for_each(waiting_, abort);
