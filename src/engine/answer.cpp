@@ -4,13 +4,22 @@
 #include <utility>
 
 namespace plinth::engine {
+namespace {
+
+Sampling for_choice(Sampling sampling, int32_t choice) {
+  sampling.seed += static_cast<uint64_t>(choice);
+  return sampling;
+}
+
+}  // namespace
 
 AnswerOutput::AnswerOutput(const text::Tokenizer& tokenizer, Request request,
-                           const std::vector<int32_t>& prompt, int64_t tokens_max)
+                           const std::vector<int32_t>& prompt, int64_t tokens_max, int32_t choice)
     : tokenizer_(&tokenizer),
       request_(std::move(request)),
       tokens_max_(tokens_max),
-      sampler_(request_.sampling),
+      choice_(choice),
+      sampler_(for_choice(request_.sampling, choice)),
       decoder_(tokenizer),
       stops_(request_.stop) {
   usage_.prompt_tokens = static_cast<int64_t>(prompt.size());
@@ -29,7 +38,8 @@ bool AnswerOutput::take(int64_t, tensor::ConstMatrix logits, std::vector<int32_t
   counts_.add_answer(token);
   ++usage_.completion_tokens;
 
-  Event event{.id = token, .logprob = choice->logprob, .top = std::move(choice->top)};
+  Event event{
+      .choice = choice_, .id = token, .logprob = choice->logprob, .top = std::move(choice->top)};
   if (is_stop(token)) {
     event.text = stops_.push(decoder_.finish()).text + stops_.finish();
     finish(std::move(event), FinishReason::kStop);
@@ -52,7 +62,7 @@ bool AnswerOutput::take(int64_t, tensor::ConstMatrix logits, std::vector<int32_t
 }
 
 void AnswerOutput::abort(Error error) {
-  Event event;
+  Event event{.choice = choice_};
   const auto reason =
       error.code == Code::kCancelled ? FinishReason::kCancelled : FinishReason::kError;
   if (reason == FinishReason::kError) event.error = std::move(error);

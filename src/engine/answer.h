@@ -16,10 +16,11 @@ namespace plinth::engine {
 
 class AnswerOutput : public Output {
  public:
-  // request.prompt has been moved out, `prompt` is it; tokens_max is what context and cache leave.
+  // request.prompt has been moved out, `prompt` is it; tokens_max is what context and cache leave;
+  // choice is one of request.n.
   // The tokenizer outlives the answer: the engine holds the model.
   AnswerOutput(const text::Tokenizer& tokenizer, Request request,
-               const std::vector<int32_t>& prompt, int64_t tokens_max);
+               const std::vector<int32_t>& prompt, int64_t tokens_max, int32_t choice);
 
   int64_t first_wanted(int64_t tokens) const override { return tokens - 1; }
 
@@ -36,6 +37,7 @@ class AnswerOutput : public Output {
   const text::Tokenizer* tokenizer_;
   Request request_;
   int64_t tokens_max_;
+  int32_t choice_;
   Sampler sampler_;
   TokenCounts counts_;
   text::StreamDecoder decoder_;

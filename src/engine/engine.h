@@ -5,30 +5,42 @@
 //
 // Threads: submit(), score(), cancel() and stats() from any thread. One engine thread runs the
 // steps and calls the sinks. What the engine may use is fixed at start: KV blocks, rows of a step,
-// queue. When the queue is full submit() says kResourceExhausted; when KV blocks run out, the
-// youngest sequence is preempted and recomputed later; the process never grows because of load.
+// queue, bytes of registered adapters. When the queue is full submit() says kResourceExhausted;
+// when KV blocks run out, the youngest sequence is preempted and recomputed later; the process
+// never grows because of load.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/result.h"
+#include "engine/adapter_pool.h"
 #include "model/model.h"
 #include "tensor/tensor.h"
 
 namespace plinth::engine {
 
 struct EngineOptions {
-  int64_t kv_bytes = int64_t{256} << 20;  // budget of the KV cache
-  int64_t block_tokens = 16;              // tokens of a KV block
-  int64_t rows_max = 256;                 // rows of one step: bounds latency and memory
-  int64_t sequences_max = 64;             // sequences running at once
-  int64_t queue_max = 1024;               // sequences waiting
+  int64_t kv_bytes = int64_t{256} << 20;       // budget of the KV cache
+  int64_t block_tokens = 16;                   // tokens of a KV block
+  int64_t rows_max = 256;                      // rows of one step: bounds latency and memory
+  int64_t sequences_max = 64;                  // sequences running at once
+  int64_t queue_max = 1024;                    // sequences waiting
+  int64_t adapter_bytes = int64_t{512} << 20;  // budget of the adapters that are loaded
   bool prefix_cache = true;
+  // The same request gets bit-identical tokens and log-probabilities whatever else is in the batch,
+  // however its prompt is cut, cached or recomputed. Prompts are computed slower.
+  bool deterministic = false;
+  // Tokens of a running answer that are guessed from its text (prompt lookup) and checked together
+  // in one step: the same answer in fewer steps where it repeats what it has read. 0: off.
+  int64_t lookup_tokens = 0;
+
+  static constexpr int64_t kLookupMax = 32;
 };
 
 struct Sampling {
@@ -36,6 +48,7 @@ struct Sampling {
   float top_p = 1.0f;
   int32_t top_k = 0;  // 0: off
   float min_p = 0.0f;
+  float typical_p = 1.0f;           // mass of the tokens nearest to the expected surprise
   float repetition_penalty = 1.0f;  // over prompt and answer (CTRL)
   float presence_penalty = 0.0f;    // over the answer, OpenAI's definition
   float frequency_penalty = 0.0f;
@@ -56,13 +69,14 @@ struct Usage {
 
 // One thing that happened to a sequence.
 struct Event {
+  int32_t choice = 0;  // of Request::n
   // A token was taken (id >= 0). `text` is what became certain with it: whole UTF-8 characters, and
   // nothing that could still turn out to be the beginning of a stop string.
   int32_t id = -1;
   std::string text = {};
   float logprob = 0;
   std::vector<std::pair<int32_t, float>> top = {};  // top_logprobs alternatives, best first
-  // The last event of a sequence: finished is true, usage is set; `text` may hold the held-back
+  // The last event of a choice: finished is true, usage is set; `text` may hold the held-back
   // tail.
   bool finished = false;
   FinishReason reason = FinishReason::kStop;
@@ -77,11 +91,21 @@ struct Request {
   int64_t tokens_max = 256;               // of the answer; capped by the context
   std::vector<std::string> stop = {};     // text that ends the answer, not part of it
   std::vector<int32_t> stop_tokens = {};  // besides the tokenizer's eos
+  // Answers to give. They share the prompt, which is computed once; choice i is the answer that a
+  // request of its own with seed + i would get. Each ends with a finished event.
+  int32_t n = 1;
+  std::optional<int64_t> lookup_tokens = {};  // none: as EngineOptions says
+  // Instead of `adapter`: one of Engine::adapters(). The request waits until it is loaded and keeps
+  // it from being evicted; when that fails, so does the request, alone.
+  AdapterSourcePtr registered = {};
   // Prefixes are shared only between requests with the same adapter digest and salt (tenant).
   std::string cache_salt = {};
-  // Called on the engine thread; must not block. After the finished event it is never called again.
+  // Called on the engine thread; must not block. After the last choice's finished event it is never
+  // called again.
   std::function<void(const Event&)> sink = {};
 };
+
+inline constexpr int32_t kChoicesMax = 128;
 
 using RequestId = uint64_t;
 
@@ -101,7 +125,11 @@ struct EngineStats {
   int64_t rows = 0;
   int64_t prefix_hits_tokens = 0;
   int64_t preemptions = 0;
-  int64_t memory_bytes = 0;  // KV cache and step arena
+  int64_t blocks_copied = 0;    // shared by choices until one of them wrote
+  int64_t lookup_tokens = 0;    // guessed and checked
+  int64_t lookup_accepted = 0;  // of them, right
+  int64_t memory_bytes = 0;     // KV cache and step arena; adapters come on top, up to their budget
+  AdapterPoolStats adapters = {};
 };
 
 class Engine {
@@ -113,8 +141,11 @@ class Engine {
 
   const model::Model& model() const;
 
+  // Where adapters are registered for Request::registered. Lives as long as the engine.
+  AdapterPool& adapters();
+
   Result<RequestId> submit(Request request);
-  // The sequence ends with kCancelled within one step; unknown ids are ignored.
+  // Its sequences end with kCancelled within one step; unknown ids are ignored.
   void cancel(RequestId id);
 
   // Blocks until all are scored; they ride in the same steps as everything else.
@@ -124,7 +155,7 @@ class Engine {
   Result<std::vector<float>> logits(std::vector<int32_t> tokens,
                                     std::shared_ptr<const model::Adapter> adapter);
 
-  // Submits and waits: the whole answer as one event list. For command lines and tests.
+  // Submits and waits: the whole answer. For command lines and tests; n is 1.
   struct Answer {
     std::vector<int32_t> ids = {};
     std::string text = {};

@@ -10,99 +10,12 @@
 
 #include <gtest/gtest.h>
 
-#include "engine/test_model.h"
+#include "engine/test_engine.h"
 
 namespace plinth::engine {
 namespace {
 
 using namespace std::chrono_literals;
-using Adapters = std::vector<std::shared_ptr<const model::Adapter>>;
-
-const EngineOptions kSmall{.kv_bytes = 1 << 20, .block_tokens = 4, .rows_max = 32};
-
-std::unique_ptr<Engine> start(const std::shared_ptr<const model::Model>& model,
-                              const EngineOptions& options = kSmall) {
-  auto engine = Engine::start(model, options);
-  PLINTH_CHECK(engine.has_value(), "{}", engine.error().message);
-  return *std::move(engine);
-}
-
-std::shared_ptr<const model::Model> tiny() {
-  static const auto model = random_model(tiny_config(), 1, 0.7);
-  return model;
-}
-
-std::vector<int32_t> prompt(uint64_t seed, size_t n) {
-  Rng rng(seed);
-  std::vector<int32_t> tokens(n);
-  for (int32_t& token : tokens) token = static_cast<int32_t>(rng.below(256));
-  return tokens;
-}
-
-Request greedy(std::vector<int32_t> tokens, int64_t tokens_max) {
-  return {.prompt = std::move(tokens), .sampling = {.temperature = 0}, .tokens_max = tokens_max};
-}
-
-// Collects a request's events; done when the finished one came. Declared before the engine, whose
-// last act is to tell the sinks.
-struct Listener {
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::vector<Event> events;
-
-  std::function<void(const Event&)> sink() {
-    return [this](const Event& event) {
-      const std::lock_guard lock(mutex);
-      events.push_back(event);
-      changed.notify_all();
-    };
-  }
-
-  bool wait_for(size_t count) {
-    std::unique_lock lock(mutex);
-    return changed.wait_for(lock, 60s, [&] {
-      return events.size() >= count || (!events.empty() && events.back().finished);
-    });
-  }
-
-  const Event& wait_finished() {
-    std::unique_lock lock(mutex);
-    PLINTH_CHECK(
-        changed.wait_for(lock, 60s, [&] { return !events.empty() && events.back().finished; }),
-        "the request did not finish");
-    return events.back();
-  }
-};
-
-bool eventually(const std::function<bool()>& fact) {
-  for (int i = 0; i < 6000; ++i) {
-    if (fact()) return true;
-    std::this_thread::sleep_for(10ms);
-  }
-  return false;
-}
-
-double worst_difference(std::span<const float> a, std::span<const float> b) {
-  PLINTH_CHECK(a.size() == b.size(), "{} and {} values", a.size(), b.size());
-  double worst = 0;
-  for (size_t i = 0; i < a.size(); ++i)
-    worst = std::max(worst, std::abs(static_cast<double>(a[i]) - b[i]));
-  return worst;
-}
-
-// All at once; answers in order.
-std::vector<std::vector<int32_t>> together(Engine& engine, const std::vector<Request>& requests) {
-  std::vector<std::future<std::vector<int32_t>>> answers;
-  for (const Request& request : requests)
-    answers.push_back(std::async(std::launch::async, [&engine, request] {
-      auto answer = engine.generate(request);
-      PLINTH_CHECK(answer.has_value(), "{}", answer.error().message);
-      return answer->ids;
-    }));
-  std::vector<std::vector<int32_t>> ids;
-  for (auto& answer : answers) ids.push_back(answer.get());
-  return ids;
-}
 
 TEST(Engine, BatchedGivesTheSameTokensAsAlone) {
   EngineOptions options = kSmall;
@@ -456,6 +369,89 @@ TEST(Engine, ManyThreadsAtOnce) {
   EXPECT_EQ(failures, 0);
   EXPECT_TRUE(
       eventually([&] { return engine->stats().kv_blocks_free == engine->stats().kv_blocks; }));
+}
+
+TEST(Engine, RegisteredAdaptersAnswerLikeThoseAtHandUnderATinyBudget) {
+  EngineOptions options = kSmall;
+  options.adapter_bytes = 2 * adapter_bytes(*random_adapter(tiny_config(), 4, 1, ""));
+  const auto engine = start(tiny(), options);
+  std::vector<Request> at_hand;
+  std::vector<Request> pooled;
+  for (uint64_t i = 0; i < 12; ++i) {
+    at_hand.push_back(greedy(prompt(i, 10), 12));
+    pooled.push_back(at_hand.back());
+    const auto adapter = random_adapter(tiny_config(), 4, i / 2, fmt::format("digest {}", i / 2));
+    at_hand.back().adapter = adapter;
+    pooled.back().registered = registered(*engine, fmt::format("a{}", i / 2), adapter);
+  }
+  const auto expected = together(*start(tiny()), at_hand);
+  for (int round = 0; round < 3; ++round) EXPECT_EQ(together(*engine, pooled), expected);
+  const auto stats = engine->stats().adapters;
+  EXPECT_EQ(stats.registered, 6);
+  EXPECT_GT(stats.evictions, 0);
+  EXPECT_LE(stats.resident_bytes, options.adapter_bytes);
+}
+
+TEST(Engine, OthersGoOnWhileAnAdapterLoadsAndItsRequestCanBeCancelled) {
+  Listener waiting;
+  Listener given_up;
+  std::promise<void> go;
+  const auto engine = start(tiny());
+  const auto adapter = random_adapter(tiny_config(), 4, 1, "slow");
+  const auto slow = *engine->adapters().add(
+      {"slow", "slow", [&]() -> Result<std::shared_ptr<const model::Adapter>> {
+         go.get_future().wait();
+         return adapter;
+       }});
+  Request request = greedy(prompt(1, 20), 5);
+  request.registered = slow;
+  request.sink = given_up.sink();
+  const auto id = engine->submit(request);
+  request.sink = waiting.sink();
+  ASSERT_TRUE(engine->submit(request));
+  EXPECT_TRUE(engine->generate(greedy(prompt(2, 20), 5)));
+  engine->cancel(*id);
+  EXPECT_EQ(given_up.wait_finished().reason, FinishReason::kCancelled);
+  EXPECT_TRUE(eventually([&] { return engine->stats().waiting == 1; }));
+  go.set_value();
+  EXPECT_EQ(waiting.wait_finished().usage.completion_tokens, 5);
+}
+
+TEST(Engine, AFailedLoadFailsOnlyWhoWantedIt) {
+  const auto engine = start(tiny());
+  Request bad = greedy(prompt(1, 20), 5);
+  bad.registered = *engine->adapters().add(
+      {"torn", "torn", []() -> Result<std::shared_ptr<const model::Adapter>> {
+         return data_loss("its bytes are torn");
+       }});
+  Request good = greedy(prompt(1, 20), 5);
+  good.registered = registered(*engine, "good", random_adapter(tiny_config(), 4, 1, "good"));
+  auto failing = std::async(std::launch::async, [&] { return engine->generate(bad); });
+  EXPECT_TRUE(engine->generate(good));
+  EXPECT_EQ(failing.get().error().message, "adapter torn: its bytes are torn");
+
+  model::ModelConfig other = tiny_config();
+  other.layers = 3;
+  bad.registered = registered(*engine, "other", random_adapter(other, 4, 1, "other"));
+  EXPECT_EQ(engine->generate(bad).error().message,
+            "adapter adapter other has 3 layers, the base 2");
+  bad.adapter = random_adapter(tiny_config(), 4, 1, "good");
+  EXPECT_EQ(engine->generate(bad).error().code, Code::kInvalidArgument);
+}
+
+TEST(Engine, EndsCleanlyWhileAdaptersLoad) {
+  std::vector<Listener> listeners(20);
+  {
+    const auto engine = start(tiny());
+    for (size_t i = 0; i < listeners.size(); ++i) {
+      Request request = greedy(prompt(1, 20), 100);
+      const std::string digest = std::to_string(i);
+      request.registered = registered(*engine, digest, random_adapter(tiny_config(), 4, 1, digest));
+      request.sink = listeners[i].sink();
+      ASSERT_TRUE(engine->submit(request));
+    }
+  }
+  for (auto& listener : listeners) EXPECT_TRUE(listener.events.back().finished);
 }
 
 TEST(Engine, RefusesOptionsThatCannotWork) {

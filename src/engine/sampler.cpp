@@ -60,6 +60,8 @@ Status Sampling::check() const {
   if (outside(temperature, 0, 100)) return invalid("temperature {} is outside 0..100", temperature);
   if (outside(top_p, 0, 1) || top_p == 0) return invalid("top_p {} is outside (0, 1]", top_p);
   if (outside(min_p, 0, 1)) return invalid("min_p {} is outside 0..1", min_p);
+  if (outside(typical_p, 0, 1) || typical_p == 0)
+    return invalid("typical_p {} is outside (0, 1]", typical_p);
   if (top_k < 0) return invalid("top_k {} is negative", top_k);
   if (outside(repetition_penalty, 0.01f, 100))
     return invalid("repetition_penalty {} is outside 0.01..100", repetition_penalty);
@@ -128,7 +130,12 @@ int32_t Sampler::draw(std::span<const float> logits) {
     c.weight = std::exp(static_cast<double>(c.logit - best) / sampling_.temperature);
   if (sampling_.min_p > 0)
     std::erase_if(candidates_, [this](const Candidate& c) { return c.weight < sampling_.min_p; });
-  if (sampling_.top_p < 1) keep_mass();
+  if (sampling_.typical_p < 1) keep_typical();
+  // Nucleus. Source: Holtzman et al., "The Curious Case of Neural Text Degeneration", ICLR 2020.
+  if (sampling_.top_p < 1)
+    keep_mass(sampling_.top_p, [](const Candidate& a, const Candidate& b) {
+      return a.weight != b.weight ? a.weight > b.weight : a.token < b.token;
+    });
 
   double total = 0;
   for (const auto& c : candidates_) total += c.weight;
@@ -148,24 +155,37 @@ void Sampler::keep_top(size_t n) {
   candidates_.erase(end, candidates_.end());
 }
 
-// Nucleus: the fewest best candidates that hold top_p of the mass. Sorts only as many as it takes:
-// the nucleus of a confident model is a handful of a vocabulary of 150,000. Source: Holtzman et
-// al., "The Curious Case of Neural Text Degeneration", ICLR 2020.
-void Sampler::keep_mass() {
-  const auto heavier = [](const Candidate& a, const Candidate& b) {
-    return a.weight != b.weight ? a.weight > b.weight : a.token < b.token;
-  };
+// Those whose surprise -log p is nearest to the expected one. Source: Meister et al., "Locally
+// Typical Sampling", TACL 2023.
+void Sampler::keep_typical() {
   double total = 0;
   for (const auto& c : candidates_) total += c.weight;
-  const double wanted = total * static_cast<double>(sampling_.top_p);
+  double expected = 0;
+  for (auto& c : candidates_) {
+    c.distance = -std::log(c.weight / total);  // infinite where the weight has vanished
+    if (c.weight > 0) expected += c.weight / total * c.distance;
+  }
+  for (auto& c : candidates_) c.distance = std::abs(c.distance - expected);
+  keep_mass(sampling_.typical_p, [](const Candidate& a, const Candidate& b) {
+    return a.distance != b.distance ? a.distance < b.distance : a.token < b.token;
+  });
+}
+
+// The fewest best candidates that hold this share of the mass. Sorts only as many as it takes: the
+// nucleus of a confident model is a handful of a vocabulary of 150,000.
+template <typename Better>
+void Sampler::keep_mass(float share, Better better) {
+  double total = 0;
+  for (const auto& c : candidates_) total += c.weight;
+  const double wanted = total * static_cast<double>(share);
   double mass = 0;
   size_t sorted = 0;
   for (size_t reach = 64; sorted < candidates_.size(); reach *= 8) {
     const auto begin = candidates_.begin() + static_cast<std::ptrdiff_t>(sorted);
     const size_t end = std::min(reach, candidates_.size());
     const auto middle = candidates_.begin() + static_cast<std::ptrdiff_t>(end);
-    std::nth_element(begin, middle, candidates_.end(), heavier);
-    std::sort(begin, middle, heavier);
+    std::nth_element(begin, middle, candidates_.end(), better);
+    std::sort(begin, middle, better);
     for (; sorted < end; ++sorted) {
       mass += candidates_[sorted].weight;
       if (mass >= wanted) {

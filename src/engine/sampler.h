@@ -39,8 +39,8 @@ class Sampler {
   // bias ids outside the vocabulary are refused by Engine::submit, sampling.check() has passed.
   explicit Sampler(Sampling sampling);
 
-  // Order: bias; repetition, frequency and presence penalty; temperature; top-k; min-p; top-p.
-  // Equal logits: the smaller id. kInternal when no logit is a number.
+  // Order: bias; repetition, frequency and presence penalty; temperature; top-k; min-p; typical;
+  // top-p. Equal logits: the smaller id. kInternal when no logit is a number.
   Result<Choice> choose(std::span<const float> logits, const TokenCounts& counts);
 
   // Whether counts matter at all.
@@ -50,13 +50,16 @@ class Sampler {
   struct Candidate {
     int32_t token = 0;
     float logit = 0;
-    double weight = 0;  // exp(logit - best)
+    double weight = 0;    // exp(logit - best)
+    double distance = 0;  // between its surprise and the expected one (typical)
   };
 
   void adjust(std::span<float> logits, const TokenCounts& counts) const;
   int32_t draw(std::span<const float> logits);
   void keep_top(size_t n);
-  void keep_mass();
+  void keep_typical();
+  template <typename Better>
+  void keep_mass(float share, Better better);
 
   Sampling sampling_;
   Rng rng_;

@@ -52,6 +52,18 @@ TEST(Sampler, FiltersKeepTheBestCandidates) {
   EXPECT_GT(m[2], 0.2);
 }
 
+TEST(Sampler, TypicalKeepsWhatSurprisesAsMuchAsExpected) {
+  // Probabilities of 0.087, 0.644, 0.237, 0.032: surprises of 2.44, 0.44, 1.44, 3.44; 0.95 is
+  // expected. So the order is 2 (off by 0.49), 1 (0.51), 0, 3: the likeliest is not the first.
+  const auto one = shares({.typical_p = 0.2f, .seed = 1}, kLogits, 500);
+  EXPECT_NEAR(one[2], 1, 1e-9);
+  const auto two = shares({.typical_p = 0.5f, .seed = 1}, kLogits, 5000);
+  EXPECT_EQ(two[0] + two[3], 0);
+  EXPECT_NEAR(two[1] / two[2], 0.644 / 0.237, 0.3);
+  const std::vector<float> sure{0.0f, 2000.0f, -std::numeric_limits<float>::infinity()};
+  EXPECT_EQ(choose({.typical_p = 0.5f}, sure), 1);
+}
+
 TEST(Sampler, NucleusOfAFlatDistributionReachesFar) {
   const std::vector<float> flat(5000, 0.0f);
   const auto share = shares({.top_p = 0.5f, .seed = 1}, flat, 500);
@@ -112,6 +124,8 @@ TEST(Sampling, RefusesWhatMakesNoSense) {
   EXPECT_FALSE(Sampling{.temperature = std::numeric_limits<float>::quiet_NaN()}.check());
   EXPECT_FALSE(Sampling{.top_p = 0}.check());
   EXPECT_FALSE(Sampling{.top_k = -1}.check());
+  EXPECT_FALSE(Sampling{.typical_p = 0}.check());
+  EXPECT_FALSE(Sampling{.typical_p = 1.5f}.check());
   EXPECT_FALSE(Sampling{.repetition_penalty = 0}.check());
   EXPECT_FALSE((Sampling{.logit_bias = {{1, 1000.0f}}}).check());
 }

@@ -15,6 +15,8 @@ struct Draft {
   int64_t computed = 0;
   int64_t blocks = 0;
   int64_t releasable = 0;
+  bool copies = false;
+  int64_t guessed = 0;
   int64_t rows = 0;
   bool preempted = false;
 
@@ -34,13 +36,16 @@ class Planner {
       drafts_.push_back({.tokens = state.tokens,
                          .computed = state.computed,
                          .blocks = state.blocks,
-                         .releasable = state.releasable});
+                         .releasable = state.releasable,
+                         .copies = state.copies,
+                         .guessed = state.guessed});
   }
 
   StepPlan plan(std::span<const WaitingState> waiting) {
     decode();
     admit(waiting);
     prefill();
+    guess();
     if (nothing_moves()) preempt_youngest();
     for (size_t i = 0; i < drafts_.size(); ++i)
       if (drafts_[i].rows > 0) plan_.chunks.push_back({i, drafts_[i].rows});
@@ -60,7 +65,8 @@ class Planner {
     int64_t promised = 0;  // blocks that running prompts still need
     for (const Draft& draft : drafts_)
       promised +=
-          std::max<int64_t>(0, blocks_for(draft.tokens, limits_.block_tokens) - draft.blocks);
+          std::max<int64_t>(0, blocks_for(draft.tokens, limits_.block_tokens) - draft.blocks) +
+          (draft.copies && draft.rows == 0 ? 1 : 0);
     for (const auto& state : waiting) {
       if (static_cast<int64_t>(drafts_.size()) >= limits_.sequences_max) return;
       const int64_t need = blocks_for(state.tokens, limits_.block_tokens);
@@ -90,18 +96,37 @@ class Planner {
     give_rows(drafts_[oldest], rows_left_);
   }
 
+  // Never takes the blocks that let everybody go on in the next step.
+  void guess() {
+    const auto spare = static_cast<int64_t>(drafts_.size());
+    for (Draft& draft : drafts_) {
+      if (draft.rows != 1 || draft.preempted || !draft.decoding()) continue;
+      const int64_t blocks = draft.blocks + std::max<int64_t>(0, blocks_free_ - spare);
+      const int64_t rows = std::min(
+          {draft.guessed, rows_left_, blocks * limits_.block_tokens - draft.computed - draft.rows});
+      if (rows > 0) take_rows(draft, rows);
+    }
+  }
+
   // Up to `rows` more rows, as far as rows and blocks reach. Returns how many.
   int64_t give_rows(Draft& draft, int64_t rows) {
-    const int64_t reach = (draft.blocks + blocks_free_) * limits_.block_tokens;
+    const int64_t copy = draft.copies && draft.rows == 0 ? 1 : 0;
+    if (blocks_free_ < copy) return 0;
+    const int64_t reach = (draft.blocks + blocks_free_ - copy) * limits_.block_tokens;
     rows = std::min({rows, rows_left_, draft.lacking(), reach - draft.computed - draft.rows});
     if (rows <= 0) return 0;
+    blocks_free_ -= copy;
+    take_rows(draft, rows);
+    return rows;
+  }
+
+  void take_rows(Draft& draft, int64_t rows) {
     draft.rows += rows;
     rows_left_ -= rows;
     const int64_t more = std::max<int64_t>(
         0, blocks_for(draft.computed + draft.rows, limits_.block_tokens) - draft.blocks);
     draft.blocks += more;
     blocks_free_ -= more;
-    return rows;
   }
 
   void preempt_youngest() {

@@ -8,7 +8,8 @@
 // - waiting sequences are admitted in order while the blocks for all their tokens are in sight;
 // - the rows that are left go to prompts: half to the oldest, so that it always moves, the rest to
 //   the shortest first, so that a short question passes a long document; what is left over to the
-//   oldest.
+//   oldest;
+// - guesses get rows and blocks that nobody else needs.
 // The oldest sequence always moves, so everything ends.
 #pragma once
 
@@ -24,6 +25,8 @@ struct RunningState {
   int64_t computed = 0;    // of them, in the KV cache
   int64_t blocks = 0;      // held
   int64_t releasable = 0;  // of them, free again when this sequence lets go
+  bool copies = false;     // its next row goes to a shared block, which takes one more to copy
+  int64_t guessed = 0;     // rows that a decoding sequence could use beyond its own
 };
 
 struct WaitingState {

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/adapter_pool.h"
 #include "engine/block_pool.h"
 #include "engine/engine.h"
 #include "engine/output.h"
@@ -17,10 +18,18 @@ namespace plinth::engine {
 
 struct Sequence {
   RequestId id = 0;         // grows: the smaller is the older
+  RequestId request = 0;    // what cancel() calls it; choices of one request share it
   bool background = false;  // scoring: stands back behind answers
   std::vector<int32_t> tokens;
-  std::shared_ptr<const model::Adapter> adapter;  // shared with the request's owner
+  std::shared_ptr<const model::Adapter> adapter;  // shared with the request's owner or the pool
+  AdapterPool::Pin pin;                           // of a registered adapter
   std::unique_ptr<Output> output;
+  // Further choices, which part from this one when the prompt has been computed.
+  std::vector<std::unique_ptr<Sequence>> forks;
+
+  int64_t lookup_tokens = 0;   // may be guessed at a time
+  int64_t lookup_reach = 0;    // are guessed: as many as were right lately, and some
+  std::vector<int32_t> guess;  // the newest token and what may follow it: rows of this step
 
   bool started = false;  // was admitted once
   int64_t computed = 0;  // tokens whose keys and values are in the blocks
@@ -39,6 +48,22 @@ struct Sequence {
     return cacheable ? std::min(size - 1, output->first_wanted(size)) : 0;
   }
 
+  // Ends it and its forks from outside.
+  void abort(const Error& error) {
+    output->abort(error);
+    for (auto& fork : forks) fork->output->abort(error);
+    release();
+  }
+
+  // A choice that has the same prompt behind it goes on from the same blocks.
+  void share_with(Sequence& fork) const {
+    fork.blocks = blocks;
+    fork.table = table;
+    fork.computed = computed;
+    fork.chain = chain;
+    fork.blocks_known = blocks_known;
+  }
+
   void hold(BlockHandle block) {
     table.push_back(block.block());
     blocks.push_back(std::move(block));
@@ -48,6 +73,7 @@ struct Sequence {
   void release() {
     while (!blocks.empty()) blocks.pop_back();
     table.clear();
+    guess.clear();
     computed = blocks_known = 0;
     chain = scope;
   }

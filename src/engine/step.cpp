@@ -6,6 +6,7 @@
 
 #include "core/check.h"
 #include "core/threads.h"
+#include "engine/batch_invariant.h"
 
 namespace plinth::engine {
 namespace {
@@ -13,8 +14,6 @@ namespace {
 using model::Activations;
 using tensor::ConstMatrix;
 using tensor::Matrix;
-
-constexpr int64_t kRankMax = 256;  // Adapter::open refuses more
 
 // Every buffer at its largest size, so that no step allocates.
 void reserve(const model::ModelConfig& config, int64_t rows, Activations& a) {
@@ -109,7 +108,9 @@ class StepRunner::SegmentedAdapters : public model::AdapterSeam {
 };
 
 StepRunner::StepRunner(const model::Model& model, const StepShape& shape)
-    : model_(&model), ops_(&tensor::default_ops()), shape_(shape) {
+    : model_(&model),
+      ops_(shape.deterministic ? &batch_invariant_ops() : &tensor::default_ops()),
+      shape_(shape) {
   const auto& config = model.config();
   kv_.resize(shape.blocks * block_bytes(config, shape.block_tokens) /
              static_cast<int64_t>(sizeof(float)));
@@ -133,6 +134,16 @@ StepRunner::~StepRunner() = default;
 int64_t StepRunner::block_bytes(const model::ModelConfig& config, int64_t block_tokens) {
   return config.layers * 2 * config.kv_heads * config.head_dim * block_tokens *
          static_cast<int64_t>(sizeof(float));
+}
+
+void StepRunner::copy_block(int32_t from, int32_t to) {
+  const auto& config = model_->config();
+  const int64_t block = config.kv_heads * config.head_dim * shape_.block_tokens;
+  for (int64_t pool = 0; pool < 2 * config.layers; ++pool) {
+    float* const blocks = kv_.data() + pool * shape_.blocks * block;
+    std::memcpy(blocks + to * block, blocks + from * block,
+                static_cast<size_t>(block) * sizeof(float));
+  }
 }
 
 void StepRunner::place(std::span<const Segment> segments) {

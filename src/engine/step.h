@@ -21,6 +21,7 @@ struct StepShape {
   int64_t rows_max = 0;
   int64_t block_tokens = 0;
   int64_t blocks = 0;
+  bool deterministic = false;  // EngineOptions::deterministic
 };
 
 // Consecutive tokens of one sequence. Tokens and table are read before the first logits come out.
@@ -35,6 +36,7 @@ struct Segment {
 class StepRunner {
  public:
   static constexpr int64_t kHeadRows = 64;
+  static constexpr int64_t kRankMax = 1024;  // of an adapter: scratch is sized for it
 
   // The model outlives the runner: the engine holds it.
   StepRunner(const model::Model& model, const StepShape& shape);
@@ -49,6 +51,9 @@ class StepRunner {
 
   // At most rows_max rows together.
   void run(std::span<const Segment> segments, const LogitsSink& sink);
+
+  // Keys and values of a whole block, in every layer.
+  void copy_block(int32_t from, int32_t to);
 
   // KV cache and arena.
   int64_t memory_bytes() const { return memory_bytes_; }

@@ -1,0 +1,378 @@
+// The engine thread: takes in work, plans a step, carries it out, hands out what came of it.
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "core/check.h"
+#include "engine/engine_impl.h"
+#include "engine/lookup.h"
+
+namespace plinth::engine {
+namespace {
+
+// Keeps a list of sequences in order of age.
+template <typename List>
+void insert_by_age(List& list, SequencePtr sequence) {
+  const auto place =
+      std::ranges::upper_bound(list, sequence->id, {}, [](const SequencePtr& s) { return s->id; });
+  list.insert(place, std::move(sequence));
+}
+
+}  // namespace
+
+void Engine::Impl::work(const std::stop_token& stop) {
+  while (absorb(stop)) step();
+  abort_all();
+}
+
+// Takes in what other threads brought; sleeps while there is nothing to do. False: stop.
+bool Engine::Impl::absorb(const std::stop_token& stop) {
+  std::unordered_set<RequestId> cancels;
+  std::vector<SequencePtr> fresh;
+  bool adapters_changed = false;
+  {
+    std::unique_lock lock(mutex_);
+    const bool idle = running_.empty() && waiting_.empty() && background_.empty();
+    if (idle)
+      changed_.wait(lock, stop,
+                    [this] { return !inbox_.empty() || !cancels_.empty() || adapters_changed_; });
+    if (stop.stop_requested()) return false;
+    cancels.swap(cancels_);
+    fresh.swap(inbox_);
+    adapters_changed = std::exchange(adapters_changed_, false);
+    stats_.waiting += std::ssize(fresh);  // until publish_stats() counts anew
+  }
+  for (auto& sequence : fresh) {
+    auto& queue = sequence->background ? background_ : sequence->pin ? loading_ : waiting_;
+    adapters_changed |= static_cast<bool>(sequence->pin);
+    queue.push_back(std::move(sequence));
+  }
+  if (!cancels.empty()) apply_cancels(cancels);
+  if (adapters_changed) settle_loading();
+  return true;
+}
+
+void Engine::Impl::apply_cancels(const std::unordered_set<RequestId>& ids) {
+  const auto cancelled = [&](const SequencePtr& sequence) {
+    if (!ids.contains(sequence->request)) return false;
+    sequence->abort({Code::kCancelled, "cancelled"});
+    return true;
+  };
+  std::erase_if(running_, cancelled);
+  const auto waited =
+      static_cast<int64_t>(std::erase_if(waiting_, cancelled) + std::erase_if(loading_, cancelled));
+  {
+    const std::lock_guard lock(mutex_);
+    queued_ -= waited;
+  }
+  publish_stats();
+}
+
+// Sequences whose adapter has come join the queue where their age puts them; where loading failed,
+// they end.
+void Engine::Impl::settle_loading() {
+  int64_t failed = 0;
+  for (auto& sequence : loading_) {
+    auto adapter = sequence->pin.get();
+    if (adapter && *adapter == nullptr) continue;
+    Status fits = adapter ? check_adapter(adapter->get()) : Status(adapter.error());
+    if (!fits) {
+      sequence->abort(fits.error());
+      sequence.reset();
+      ++failed;
+      continue;
+    }
+    for (auto& fork : sequence->forks) fork->adapter = *adapter;
+    sequence->adapter = *std::move(adapter);
+    insert_by_age(waiting_, std::move(sequence));
+  }
+  std::erase(loading_, nullptr);
+  {
+    const std::lock_guard lock(mutex_);
+    queued_ -= failed;
+  }
+  publish_stats();
+}
+
+StepPlan Engine::Impl::plan() {
+  std::vector<RunningState> running;
+  int64_t scoring = 0;
+  for (const auto& sequence : running_) {
+    guess(*sequence);
+    RunningState state{.tokens = std::ssize(sequence->tokens),
+                       .computed = sequence->computed,
+                       .blocks = std::ssize(sequence->blocks),
+                       .copies = writes_shared(*sequence),
+                       .guessed = std::max<int64_t>(0, std::ssize(sequence->guess) - 1)};
+    for (const auto& block : sequence->blocks)
+      state.releasable += pool_.holders(block.block()) == 1 ? 1 : 0;
+    running.push_back(state);
+    scoring += sequence->background ? 1 : 0;
+  }
+
+  // Answers before scores, and scores never in more than half of the places.
+  const auto places = static_cast<size_t>(options_.sequences_max - std::ssize(running_));
+  const auto scores = static_cast<size_t>(
+      std::max<int64_t>(0, std::max<int64_t>(1, options_.sequences_max / 2) - scoring));
+  std::vector<WaitingState> waiting;
+  const auto offer = [&](const std::deque<SequencePtr>& queue, size_t count) {
+    for (size_t i = 0; i < std::min(count, queue.size()); ++i) {
+      const Sequence& sequence = *queue[i];
+      const std::span<const int32_t> tokens(sequence.tokens);
+      const auto reusable = static_cast<size_t>(sequence.reusable());
+      waiting.push_back(
+          {.tokens = std::ssize(sequence.tokens),
+           .cached = cache_.known(sequence.scope, tokens.first(reusable)) * options_.block_tokens});
+    }
+  };
+  offer(waiting_, places);
+  offer(background_, std::min(scores, places - waiting.size()));
+
+  return plan_step(running, waiting,
+                   {.rows_max = options_.rows_max,
+                    .sequences_max = options_.sequences_max,
+                    .block_tokens = options_.block_tokens,
+                    .blocks_free = pool_.free()});
+}
+
+void Engine::Impl::step() {
+  StepPlan plan = this->plan();
+
+  // Indices of the plan count through running_ and the admitted ones: settle who they are first.
+  std::vector<Sequence*> sequences;
+  for (const auto& sequence : running_) sequences.push_back(sequence.get());
+  std::vector<SequencePtr> admitted;
+  int64_t left_queue = 0;
+  for (size_t i = 0; i < plan.admitted; ++i) {
+    auto& queue = waiting_.empty() ? background_ : waiting_;
+    left_queue += waiting_.empty() ? 0 : 1;
+    sequences.push_back(queue.front().get());
+    admitted.push_back(std::move(queue.front()));
+    queue.pop_front();
+  }
+
+  for (const size_t i : plan.preempted) {
+    left_queue -= running_[i]->background ? 0 : 1;
+    preempt(std::move(running_[i]));
+  }
+  std::erase(running_, nullptr);
+  for (auto& sequence : admitted) admit(std::move(sequence));  // before anybody takes blocks anew
+  for (const Chunk& chunk : plan.chunks) allocate(*sequences[chunk.sequence], chunk.rows);
+  {
+    const std::lock_guard lock(mutex_);
+    queued_ -= left_queue;
+  }
+
+  const auto ended = compute(sequences, plan.chunks);
+  std::erase_if(running_, [&](const SequencePtr& sequence) {
+    if (!ended.contains(sequence.get())) return false;
+    sequence->release();
+    return true;
+  });
+  settle_parted();
+  publish_stats();
+}
+
+// Choices run on beside the first, as far as there are places; the others wait like preempted ones.
+void Engine::Impl::settle_parted() {
+  int64_t waiting = 0;
+  for (auto& sequence : parted_) {
+    if (std::ssize(running_) < options_.sequences_max) {
+      insert_by_age(running_, std::move(sequence));
+      continue;
+    }
+    sequence->release();
+    insert_by_age(waiting_, std::move(sequence));
+    ++waiting;
+  }
+  parted_.clear();
+  const std::lock_guard lock(mutex_);
+  queued_ += waiting;
+}
+
+// Gives everything back but the tokens; the sequence waits to be computed again, first in its
+// queue.
+void Engine::Impl::preempt(SequencePtr sequence) {
+  sequence->release();
+  ++counted_.preemptions;
+  auto& queue = sequence->background ? background_ : waiting_;
+  insert_by_age(queue, std::move(sequence));
+}
+
+// Starts from what the prefix cache knows.
+void Engine::Impl::admit(SequencePtr sequence) {
+  const auto reusable = static_cast<size_t>(sequence->reusable());
+  const std::span<const int32_t> tokens(sequence->tokens);
+  for (auto& block : cache_.find(sequence->chain, tokens.first(reusable)))
+    sequence->hold(std::move(block));
+  sequence->blocks_known = std::ssize(sequence->blocks);
+  sequence->computed = sequence->blocks_known * options_.block_tokens;
+  if (!sequence->started) {
+    sequence->started = true;
+    sequence->output->found_cached(sequence->computed);
+    for (auto& fork : sequence->forks) {
+      fork->started = true;
+      fork->output->found_cached(sequence->computed);
+    }
+    counted_.prefix_hits_tokens += sequence->computed;
+  }
+  insert_by_age(running_, std::move(sequence));
+}
+
+// What may follow the newest token, while that is all the sequence lacks.
+void Engine::Impl::guess(Sequence& sequence) {
+  sequence.guess.clear();
+  if (sequence.lookup_tokens == 0 || sequence.lacking() != 1 || !sequence.forks.empty()) return;
+  const int64_t room = capacity() - std::ssize(sequence.tokens);
+  const auto next = look_up(sequence.tokens, std::min(sequence.lookup_reach, room));
+  if (next.empty()) return;
+  sequence.guess.push_back(sequence.tokens.back());
+  sequence.guess.insert(sequence.guess.end(), next.begin(), next.end());
+}
+
+// Is the next row's block held by other sequences too? Only the prompt's last block can be, after
+// choices have parted: full blocks are never written again.
+bool Engine::Impl::writes_shared(const Sequence& sequence) const {
+  const auto block = static_cast<size_t>(sequence.computed / options_.block_tokens);
+  return sequence.computed % options_.block_tokens != 0 && pool_.holders(sequence.table[block]) > 1;
+}
+
+void Engine::Impl::allocate(Sequence& sequence, int64_t rows) {
+  if (writes_shared(sequence)) {
+    auto block = pool_.take();
+    PLINTH_CHECK(block.has_value(), "the plan promised a block: {}", block.error().message);
+    const auto last = static_cast<size_t>(sequence.computed / options_.block_tokens);
+    step_.copy_block(sequence.table[last], block->block());
+    sequence.table[last] = block->block();
+    sequence.blocks[last] = *std::move(block);
+    ++counted_.blocks_copied;
+  }
+  while (std::ssize(sequence.blocks) * options_.block_tokens < sequence.computed + rows) {
+    auto block = pool_.take();
+    PLINTH_CHECK(block.has_value(), "the plan promised a block: {}", block.error().message);
+    sequence.hold(*std::move(block));
+  }
+}
+
+// Runs the step and hands out its logits. Returns the sequences that ended.
+std::unordered_set<const Sequence*> Engine::Impl::compute(const std::vector<Sequence*>& sequences,
+                                                          const std::vector<Chunk>& chunks) {
+  std::vector<Segment> segments;
+  for (const Chunk& chunk : chunks) {
+    Sequence& sequence = *sequences[chunk.sequence];
+    const auto rows = static_cast<size_t>(chunk.rows);
+    sequence.guess.resize(rows > 1 && !sequence.guess.empty() ? rows : 0);
+    const std::span<const int32_t> tokens(sequence.tokens);
+    segments.push_back({.tokens = sequence.guess.empty()
+                                      ? tokens.subspan(static_cast<size_t>(sequence.computed), rows)
+                                      : std::span<const int32_t>(sequence.guess),
+                        .position = sequence.computed,
+                        .table = sequence.table.data(),
+                        .adapter = sequence.adapter.get(),
+                        .first_wanted = sequence.output->first_wanted(std::ssize(tokens))});
+    counted_.rows += chunk.rows;
+  }
+  if (!segments.empty()) ++counted_.steps;
+
+  std::unordered_set<const Sequence*> ended;
+  step_.run(segments, [&](size_t i, int64_t position, tensor::ConstMatrix logits) {
+    Sequence& sequence = *sequences[chunks[i].sequence];
+    if (ended.contains(&sequence)) return;
+    if (hand_out(sequence, position, logits)) ended.insert(&sequence);
+  });
+  for (const Chunk& chunk : chunks) {
+    Sequence& sequence = *sequences[chunk.sequence];
+    if (sequence.guess.empty()) {
+      sequence.computed += chunk.rows;
+    } else {
+      settle_guess(sequence);
+    }
+    if (sequence.cacheable) publish_prefix(sequence);
+    for (auto& fork : parted_)
+      if (fork->request == sequence.request && fork->blocks.empty()) sequence.share_with(*fork);
+  }
+  return ended;
+}
+
+// Returns true when the sequence has ended.
+bool Engine::Impl::hand_out(Sequence& sequence, int64_t position, tensor::ConstMatrix logits) {
+  if (!sequence.forks.empty()) part(sequence, position, logits);
+  if (sequence.guess.empty()) return sequence.output->take(position, logits, sequence.tokens);
+  // A row counts when everything up to it came true; the token it leads to says whether the next
+  // one does. So the answer is the one that steps of a row each would have given.
+  for (int64_t row = 0; row < logits.rows; ++row, ++position) {
+    const auto at = static_cast<size_t>(position - sequence.computed);
+    if (position + 1 != std::ssize(sequence.tokens) || sequence.guess[at] != sequence.tokens.back())
+      return false;
+    if (sequence.output->take(position, logits.slice(row, 1), sequence.tokens)) return true;
+  }
+  return false;
+}
+
+// The prompt's logits are there: each further choice takes its own first token from them.
+void Engine::Impl::part(Sequence& sequence, int64_t position, tensor::ConstMatrix logits) {
+  for (auto& fork : sequence.forks) {
+    fork->tokens = sequence.tokens;
+    if (!fork->output->take(position, logits, fork->tokens)) parted_.push_back(std::move(fork));
+  }
+  sequence.forks.clear();
+}
+
+// Rows behind the last right guess are forgotten: the next ones overwrite them. Where guesses
+// fail, fewer are made.
+void Engine::Impl::settle_guess(Sequence& sequence) {
+  const int64_t guessed = std::ssize(sequence.guess) - 1;
+  const int64_t reached = std::ssize(sequence.tokens) - 1;
+  const int64_t right = std::min(guessed, reached - sequence.computed - 1);
+  sequence.computed += 1 + right;
+  sequence.lookup_reach =
+      std::min(sequence.lookup_tokens, right == guessed ? 2 * guessed : right + 1);
+  counted_.lookup_tokens += guessed;
+  counted_.lookup_accepted += right;
+  sequence.guess.clear();
+}
+
+// Tells the prefix cache about the blocks that became full.
+void Engine::Impl::publish_prefix(Sequence& sequence) {
+  const int64_t size = options_.block_tokens;
+  const std::span<const int32_t> tokens(sequence.tokens);
+  for (int64_t& n = sequence.blocks_known; (n + 1) * size <= sequence.computed; ++n)
+    cache_.add(sequence.chain,
+               tokens.subspan(static_cast<size_t>(n * size), static_cast<size_t>(size)),
+               sequence.table[static_cast<size_t>(n)]);
+}
+
+void Engine::Impl::publish_stats() {
+  const std::lock_guard lock(mutex_);
+  stats_.waiting = std::ssize(waiting_) + std::ssize(background_) + std::ssize(loading_);
+  stats_.running = std::ssize(running_);
+  stats_.kv_blocks_free = pool_.free();
+  stats_.steps = counted_.steps;
+  stats_.rows = counted_.rows;
+  stats_.prefix_hits_tokens = counted_.prefix_hits_tokens;
+  stats_.preemptions = counted_.preemptions;
+  stats_.blocks_copied = counted_.blocks_copied;
+  stats_.lookup_tokens = counted_.lookup_tokens;
+  stats_.lookup_accepted = counted_.lookup_accepted;
+}
+
+void Engine::Impl::abort_all() {
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& sequence : inbox_) waiting_.push_back(std::move(sequence));
+    for (auto& sequence : loading_) waiting_.push_back(std::move(sequence));
+    inbox_.clear();
+  }
+  const auto abort = [](const SequencePtr& sequence) {
+    sequence->abort({Code::kCancelled, "the engine is shutting down"});
+  };
+  std::ranges::for_each(running_, abort);
+  std::ranges::for_each(waiting_, abort);
+  std::ranges::for_each(background_, abort);
+  running_.clear();
+  waiting_.clear();
+  background_.clear();
+  loading_.clear();
+}
+
+}  // namespace plinth::engine
