@@ -97,8 +97,10 @@ HWY_NOINLINE void multiply_rows_amx(const uint8_t* HWY_RESTRICT x, const Panel& 
   constexpr int kRows = kAmxRows;
   constexpr int kPerRun = kFours / T::kRuns;
   constexpr int64_t kRecord = kRows * tile_row_bytes(T());
-  // Of two steps in turn: a step is stored while the one before is scaled.
-  alignas(64) int32_t dots[2][kRows][kPanel];
+  // Loads find what a tile stored only once it has reached L1, so products run some steps ahead of
+  // where they are scaled.
+  constexpr int kAhead = 3;
+  alignas(64) int32_t dots[kAhead + 1][kRows][kPanel];
   FloatVector sum[kRows];
   HWY_UNROLL(16)
   for (int i = 0; i < kRows; ++i) sum[i] = hn::Load(d, sums + i * kPanel);
@@ -108,21 +110,21 @@ HWY_NOINLINE void multiply_rows_amx(const uint8_t* HWY_RESTRICT x, const Panel& 
     const uint8_t* from = x + j * kRecord + run * 4 * kPerRun;
     const uint8_t* codes = panel.codes[j][run * kPerRun];
     if (step % 2 == 0) {
-      multiply_amx<false>(from, codes, dots[0][0]);
+      multiply_amx<false>(from, codes, dots[step % (kAhead + 1)][0]);
     } else {
-      multiply_amx<true>(from, codes, dots[1][0]);
+      multiply_amx<true>(from, codes, dots[step % (kAhead + 1)][0]);
     }
   };
-  issue(0);
+  for (int step = 0; step < HWY_MIN(kAhead, steps); ++step) issue(step);
   for (int step = 0; step < steps; ++step) {
-    if (step + 1 < steps) issue(step + 1);
+    if (step + kAhead < steps) issue(step + kAhead);
     const int j = step / T::kRuns, run = step % T::kRuns;
     const uint8_t* start = x + j * kRecord + kRows * kBlock;
     const uint8_t* scales = start + 4 * T::kRuns * kRows;
     const FloatVector scale = hn::Load(d, panel.scale[j][run]);
     HWY_UNROLL(16)
     for (int i = 0; i < kRows; ++i) {
-      WordVector dot = hn::Load(PanelWords(), dots[step % 2][i]);
+      WordVector dot = hn::Load(PanelWords(), dots[step % (kAhead + 1)][i]);
       if constexpr (T::kOffset != 0) dot = hn::Add(dot, all_at(start, run * kRows + i));
       const auto scaled = hn::Mul(hn::ConvertTo(d, dot), scale);
       sum[i] = hn::MulAdd(scaled, all_floats_at(scales, i), sum[i]);
