@@ -1,4 +1,5 @@
 // cpu_ops() against ref_ops(): every entry, on every SIMD target that this machine has.
+#include "tensor/cpu/amx.h"
 #include "tensor/ops.h"
 
 #include <algorithm>
@@ -249,6 +250,22 @@ TEST_P(OpsTest, QuantisedLinearGivesTheSameBitsAloneAndInABatch) {
         }
       }
     }
+  }
+}
+
+// Where there is a matrix unit; elsewhere both are the same.
+TEST(MatrixUnit, GivesTheSameBitsAsVectors) {
+  Rng rng(12);
+  for (const DType type : stored_types(768)) {
+    const StoredWeight w(rng, type, 37, 768, 0);
+    const Grid x = random_grid(rng, 50, 768);
+    Grid with(50, 37);
+    Grid without(50, 37);
+    cpu_ops().linear(x.read(), w.view, with.view(), false);
+    cpu::amx_allowed = false;
+    cpu_ops().linear(x.read(), w.view, without.view(), false);
+    cpu::amx_allowed = true;
+    expect_close(with, without, 0.0, std::string(dtype_name(type)));
   }
 }
 

@@ -7,13 +7,14 @@
 #define HWY_TARGET_INCLUDE "tensor/cpu/int8_linear.cpp"
 
 #include <algorithm>
-#include <array>
+#include <optional>
 
 #include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
 #include "tensor/cpu/decode-inl.h"
+#include "tensor/cpu/int8_amx-inl.h"
 #include "tensor/cpu/int8_kernel-inl.h"
 #include "tensor/cpu/int8_panel-inl.h"
 #include "tensor/cpu/parallel.h"
@@ -121,6 +122,10 @@ void int8_panels(const Weight& w, Matrix y, const Int8Task& task, T) {
       kChunk * kBlock / traits(w.type).block * static_cast<int64_t>(traits(w.type).bytes);
   const auto* base = static_cast<const uint8_t*>(w.data);
   const auto* end = base + w.rows * stride;
+#if HWY_TARGET == HWY_AVX3_DL && defined(__x86_64__)
+  std::optional<AmxTiles> amx;
+  if (task.rows >= kAmxRows && amx_usable()) amx.emplace(T::kRuns);
+#endif
   for (int64_t n = task.col; n < task.col + task.cols; n += kPanel) {
     const int64_t w_rows = std::min<int64_t>(kPanel, task.col + task.cols - n);
     const uint8_t* rows = base + n * stride;
@@ -138,6 +143,13 @@ void int8_panels(const Weight& w, Matrix y, const Int8Task& task, T) {
         const int height = tiles.height_at(row);
         const uint8_t* tile = task.rounded + row * blocks * tile_row_bytes(T()) +
                               block * height * tile_row_bytes(T());
+#if HWY_TARGET == HWY_AVX3_DL && defined(__x86_64__)
+        if (amx && height == kAmxRows) {
+          multiply_rows_amx<T>(tile, panel, count, sums.data() + (row - task.row) * kPanel);
+          row += height;
+          continue;
+        }
+#endif
         multiply_tile<T>(height, tile, panel, count, sums.data() + (row - task.row) * kPanel);
         row += height;
       }
