@@ -53,7 +53,8 @@ class Engine::Impl {
         cache_(pool_, options.block_tokens),
         step_(*model_, {.rows_max = options.rows_max,
                         .block_tokens = options.block_tokens,
-                        .blocks = blocks}) {
+                        .blocks = blocks,
+                        .kv_type = options.kv_type}) {
     // More running sequences than rows would leave the youngest without a row in every step.
     options_.sequences_max = std::min(options_.sequences_max, options_.rows_max);
     stats_.kv_blocks = stats_.kv_blocks_free = blocks;
@@ -490,7 +491,8 @@ void Engine::Impl::abort_all() {
 Result<std::unique_ptr<Engine>> Engine::start(std::shared_ptr<const model::Model> model,
                                               const EngineOptions& options) {
   PLINTH_TRY(check_options(options));
-  const int64_t block_bytes = StepRunner::block_bytes(model->config(), options.block_tokens);
+  const int64_t block_bytes =
+      StepRunner::block_bytes(model->config(), options.block_tokens, options.kv_type);
   const int64_t blocks = options.kv_bytes / block_bytes;
   if (blocks < 1)
     return invalid("kv_bytes {} is less than one block of {} bytes", options.kv_bytes, block_bytes);

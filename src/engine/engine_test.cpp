@@ -18,7 +18,9 @@ namespace {
 using namespace std::chrono_literals;
 using Adapters = std::vector<std::shared_ptr<const model::Adapter>>;
 
-const EngineOptions kSmall{.kv_bytes = 1 << 20, .block_tokens = 4, .rows_max = 32};
+// Exact keys and values: what differs then is a mistake and not a rounding.
+const EngineOptions kSmall{
+    .kv_bytes = 1 << 20, .block_tokens = 4, .kv_type = tensor::KvType::kF32, .rows_max = 32};
 
 std::unique_ptr<Engine> start(const std::shared_ptr<const model::Model>& model,
                               const EngineOptions& options = kSmall) {
@@ -159,6 +161,43 @@ TEST(Engine, CachedPrefixGivesTheSameAnswerAsFresh) {
   EXPECT_EQ(second->usage.cached_tokens, 40);
   EXPECT_EQ(second->usage.prompt_tokens, 41);
   EXPECT_EQ(engine->stats().prefix_hits_tokens, 40);
+}
+
+// Rounding makes a key that differs by one part in ten million differ by a step of its type, which
+// the bounds allow for; what was rounded wrongly or not kept would be off by some 20.
+TEST(Engine, TheEqualitiesHoldForEveryTypeOfTheCache) {
+  struct Case {
+    tensor::KvType type;
+    double rounding;  // against exact keys and values
+    double rest;      // between two ways to the same logits
+  };
+
+  const auto tokens = prompt(3, 100);
+  const auto exact = start(tiny())->logits(tokens, nullptr);
+  for (const Case& c :
+       {Case{tensor::KvType::kF32, 1e-4, 1e-4}, Case{tensor::KvType::kF16, 0.1, 0.05},
+        Case{tensor::KvType::kQ8, 1.5, 0.5}}) {
+    SCOPED_TRACE(tensor::kv_type_name(c.type));
+    EngineOptions options = kSmall;
+    options.kv_type = c.type;
+    options.rows_max = 128;
+    const auto whole = start(tiny(), options);
+    const auto fresh = whole->logits(tokens, nullptr);
+    EXPECT_LT(worst_difference(*fresh, *exact), c.rounding);
+    options.rows_max = 7;
+    const auto chunked = start(tiny(), options);
+    EXPECT_LT(worst_difference(*chunked->logits(tokens, nullptr), *fresh), c.rest);
+
+    std::vector<Request> requests;
+    std::vector<std::vector<int32_t>> alone;
+    for (uint64_t i = 0; i < 6; ++i) {
+      requests.push_back(greedy(prompt(i, 9 + 5 * i), 12));
+      alone.push_back(whole->generate(requests.back())->ids);
+    }
+    EXPECT_EQ(together(*whole, requests), alone) << "batched, with cached prefixes";
+    EXPECT_GT(whole->stats().prefix_hits_tokens, 0);
+    EXPECT_EQ(together(*chunked, requests), alone) << "chunked";
+  }
 }
 
 TEST(Engine, AnAnswerIsAPrefixOfTheNextTurn) {
