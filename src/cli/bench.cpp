@@ -4,6 +4,7 @@
 
 #include "cli/bases.h"
 #include "cli/command.h"
+#include "cli/kv_option.h"
 #include "cli/machine.h"
 #include "core/clock.h"
 #include "core/hash.h"
@@ -19,6 +20,7 @@ struct Options {
   std::string model = kEmbeddedBase;
   int64_t repeats = 5;
   int64_t rank = 16;
+  KvOption kv;
   Path file;  // tokenize: the text; without one, what the model itself writes
 };
 
@@ -64,6 +66,7 @@ class Bench {
     bench.machine_ = measure_machine();
     engine::EngineOptions engine_options;
     engine_options.prefix_cache = false;  // every prompt is paid for
+    PLINTH_TRY(options.kv.read_into(engine_options));
     PLINTH_TRY(bench.engine_, engine::Engine::start(bench.loaded_.base, engine_options));
     return bench;
   }
@@ -176,31 +179,41 @@ class Bench {
         {fmt::format("prefill, {} tokens", tokens), median(rates), "tokens/s", arithmetic_bound()}};
   }
 
+  // Batches whose rows all have an adapter beside the same batches without: of_bound is the share
+  // of its speed that a batch keeps.
   Result<std::vector<Row>> lora() {
-    constexpr size_t kSequences = 8;
-    std::vector<std::shared_ptr<const model::Adapter>> different;
-    for (size_t i = 0; i < kSequences; ++i)
-      different.push_back(random_adapter(static_cast<int>(i)));
-    PLINTH_TRY(const double none, decode_rate({kSequences, nullptr}));
-    PLINTH_TRY(const double same, decode_rate({kSequences, different.front()}));
-    PLINTH_TRY(const double mixed, decode_rate(different));
-    const double bound = decode_bound(kSequences);
-    return std::vector<Row>{{"8 sequences, no adapter", none, "tokens/s", bound},
-                            {"8 sequences, the same adapter", same, "tokens/s", none},
-                            {"8 sequences, 8 different adapters", mixed, "tokens/s", same}};
+    constexpr int64_t kMost = 64;
+    std::vector<std::shared_ptr<const model::Adapter>> adapters;
+    for (int i = 0; i < kMost; ++i) adapters.push_back(random_adapter(i));
+    std::vector<Row> rows;
+    for (const int64_t n : {int64_t{8}, kMost}) {
+      const auto count = static_cast<size_t>(n);
+      PLINTH_TRY(const double none, decode_rate({count, nullptr}));
+      PLINTH_TRY(const double same, decode_rate({count, adapters.front()}));
+      PLINTH_TRY(const double mixed, decode_rate({adapters.begin(), adapters.begin() + n}));
+      rows.push_back(
+          {fmt::format("{} sequences, no adapter", n), none, "tokens/s", decode_bound(n)});
+      rows.push_back({fmt::format("{} sequences, the same adapter", n), same, "tokens/s", none});
+      rows.push_back(
+          {fmt::format("{0} sequences, {0} different adapters", n), mixed, "tokens/s", none});
+    }
+    return rows;
   }
 
-  // Rank-r matrices on every linear layer, small random values.
+  // Rank-r matrices on every linear layer, small random values, as F16: what adapters come in.
   std::shared_ptr<const model::Adapter> random_adapter(int number) {
     auto adapter = std::make_shared<model::Adapter>();
-    auto values = std::make_shared<std::vector<tensor::Buffer>>();
+    auto values = std::make_shared<std::vector<std::vector<uint16_t>>>();
     adapter->name = fmt::format("bench-{}", number);
     adapter->digest = sha256_hex(adapter->name);
     adapter->layers.resize(static_cast<size_t>(config().layers));
+    std::vector<float> floats;
     const auto random_weight = [&](int64_t rows, int64_t cols) {
-      auto& buffer = values->emplace_back(rows * cols);
-      for (float& x : buffer.span()) x = static_cast<float>(0.01 * (rng_.uniform() - 0.5));
-      return tensor::weight(tensor::matrix(std::as_const(buffer).data(), rows, cols));
+      floats.resize(static_cast<size_t>(rows * cols));
+      for (float& x : floats) x = static_cast<float>(0.01 * (rng_.uniform() - 0.5));
+      auto& halves = values->emplace_back(floats.size());
+      tensor::from_f32(floats.data(), rows * cols, tensor::DType::kF16, halves.data());
+      return tensor::Weight{halves.data(), tensor::DType::kF16, rows, cols};
     };
     for (auto& layer : adapter->layers) {
       for (int i = 0; i < model::kLinears; ++i) {
@@ -282,6 +295,7 @@ void add_bench(Command& root, const Context& context) {
   command.option("--repeats", options->repeats, "rounds after the warm-up; the median is shown", 1,
                  1000);
   command.option("--rank", options->rank, "rank of the lora bench's adapters", 1, 256);
+  options->kv.add_to(command);
   command.option("--file", options->file,
                  "the text of the tokenize bench; the model may then be a "
                  "tokenizer.json or tokenizer.model");

@@ -8,6 +8,7 @@
 
 #include "cli/bases.h"
 #include "cli/command.h"
+#include "cli/kv_option.h"
 #include "core/interrupt.h"
 #include "core/json.h"
 #include "engine/engine.h"
@@ -23,6 +24,7 @@ struct Options {
   int64_t tokens = 128;
   double temperature = 0;
   int64_t seed = 0;
+  KvOption kv;
 };
 
 // The same path as the API: domain model by name, its template and knowledge, the engine.
@@ -46,7 +48,9 @@ class Conversation {
       model = with_adapter;
     }
     conversation->model_ = std::move(model);
-    PLINTH_TRY(conversation->engine_, engine::Engine::start(loaded.base, {}));
+    engine::EngineOptions engine_options;
+    PLINTH_TRY(options.kv.read_into(engine_options));
+    PLINTH_TRY(conversation->engine_, engine::Engine::start(loaded.base, engine_options));
     return conversation;
   }
 
@@ -140,6 +144,7 @@ void add_chat(Command& root, const Context& context) {
     command.option("--tokens", options->tokens, "length of an answer at most", 1, 4096);
     command.option("--temperature", options->temperature, "0: always the likeliest token", 0, 2);
     command.option("--seed", options->seed, "of the sampling", 0, INT64_MAX);
+    options->kv.add_to(command);
   };
   auto chat = root.add("chat", "talk to a base or a domain model in the terminal",
                        "plinth chat plinth-zh-base");

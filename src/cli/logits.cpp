@@ -3,6 +3,7 @@
 #include "cli/bases.h"
 #include "cli/command.h"
 #include "cli/ids.h"
+#include "cli/kv_option.h"
 #include "core/json.h"
 #include "engine/engine.h"
 
@@ -13,6 +14,7 @@ struct Options {
   std::string model;
   std::string ids;
   int64_t greedy = 0;
+  KvOption kv{"f32"};  // exact, as the references it is compared with
 };
 
 Status run(const Options& options, const Context& context) {
@@ -20,7 +22,9 @@ Status run(const Options& options, const Context& context) {
   const auto vocabulary = loaded.base->config().vocabulary;
   PLINTH_TRY(const auto ids, parse_ids(options.ids, static_cast<int32_t>(vocabulary)));
   if (ids.empty()) return invalid("--ids: no ids");
-  PLINTH_TRY(const auto engine, engine::Engine::start(loaded.base, {}));
+  engine::EngineOptions engine_options;
+  PLINTH_TRY(options.kv.read_into(engine_options));
+  PLINTH_TRY(const auto engine, engine::Engine::start(loaded.base, engine_options));
   PLINTH_TRY(const auto logits, engine->logits(ids, loaded.adapter));
 
   Json rows = Json::array();
@@ -67,6 +71,7 @@ void add_logits(Command& root, const Context& context) {
   command.option("MODEL", options->model, "a name, a path, or base+adapter", true);
   command.option("--ids", options->ids, "token ids, separated by commas", true);
   command.option("--greedy", options->greedy, "tokens to continue with", 0, 4096);
+  options->kv.add_to(command);
   command.action([options, &context] { return run(*options, context); });
 }
 

@@ -2,6 +2,7 @@
 
 #include "cli/bases.h"
 #include "cli/command.h"
+#include "cli/kv_option.h"
 #include "core/interrupt.h"
 #include "core/log.h"
 #include "server/server.h"
@@ -14,6 +15,7 @@ struct Options {
   std::string address = "127.0.0.1";
   int64_t port = 8471;
   int64_t kv_mib = 256;
+  KvOption kv;
   int64_t drain_s = 10;
 };
 
@@ -21,6 +23,7 @@ Status run(const Options& options, const Context& context) {
   PLINTH_TRY(const auto base, open_base(options.base, context.home));
   engine::EngineOptions engine_options;
   engine_options.kv_bytes = options.kv_mib << 20;
+  PLINTH_TRY(options.kv.read_into(engine_options));
   PLINTH_TRY(const auto engine, engine::Engine::start(base, engine_options));
   PLINTH_TRY(const auto store, store::Store::open(context.home));
   server::ServerOptions server_options;
@@ -48,6 +51,7 @@ void add_serve(Command& root, const Context& context) {
   command.option("--address", options->address, "address to listen on");
   command.option("--port", options->port, "port to listen on, 0 for any free one", 0, 65535);
   command.option("--kv-mib", options->kv_mib, "memory of the KV cache, MiB", 1, int64_t{1} << 20);
+  options->kv.add_to(command);
   command.option("--drain", options->drain_s, "seconds that answers in flight get at the end", 0,
                  3600);
   command.action([options, &context] { return run(*options, context); });

@@ -39,6 +39,7 @@ Engine::Impl::Impl(std::shared_ptr<const model::Model> model, const EngineOption
       step_(*model_, {.rows_max = options.rows_max,
                       .block_tokens = options.block_tokens,
                       .blocks = blocks,
+                      .kv_type = options.kv_type,
                       .deterministic = options.deterministic}) {
   // More running sequences than rows would leave the youngest without a row in every step.
   options_.sequences_max = std::min(options_.sequences_max, options_.rows_max);
@@ -234,7 +235,8 @@ EngineStats Engine::Impl::stats() const {
 Result<std::unique_ptr<Engine>> Engine::start(std::shared_ptr<const model::Model> model,
                                               const EngineOptions& options) {
   PLINTH_TRY(check_options(options));
-  const int64_t block_bytes = StepRunner::block_bytes(model->config(), options.block_tokens);
+  const int64_t block_bytes =
+      StepRunner::block_bytes(model->config(), options.block_tokens, options.kv_type);
   const int64_t blocks = options.kv_bytes / block_bytes;
   if (blocks < 1)
     return invalid("kv_bytes {} is less than one block of {} bytes", options.kv_bytes, block_bytes);

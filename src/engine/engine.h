@@ -21,6 +21,7 @@
 #include "core/result.h"
 #include "engine/adapter_pool.h"
 #include "model/model.h"
+#include "tensor/ops.h"
 #include "tensor/tensor.h"
 
 namespace plinth::engine {
@@ -28,6 +29,7 @@ namespace plinth::engine {
 struct EngineOptions {
   int64_t kv_bytes = int64_t{256} << 20;       // budget of the KV cache
   int64_t block_tokens = 16;                   // tokens of a KV block
+  tensor::KvType kv_type = tensor::KvType::kF16;
   int64_t rows_max = 256;                      // rows of one step: bounds latency and memory
   int64_t sequences_max = 64;                  // sequences running at once
   int64_t queue_max = 1024;                    // sequences waiting

@@ -74,6 +74,37 @@ TEST(Engine, CachedPrefixGivesTheSameAnswerAsFresh) {
   EXPECT_EQ(engine->stats().prefix_hits_tokens, 40);
 }
 
+// Steps of fewer than 32 rows, whose linear layers all take the same kernel: a key that differed in
+// its last bit could be rounded to another step of its type.
+TEST(Engine, TheEqualitiesHoldForEveryTypeOfTheCache) {
+  const auto tokens = prompt(3, 100);
+  const auto exact = start(tiny())->logits(tokens, nullptr);
+  for (const auto& [type, rounding] : {std::pair{tensor::KvType::kF32, 1e-4},
+                                       {tensor::KvType::kF16, 0.2},
+                                       {tensor::KvType::kQ8, 2.0}}) {  // logits of some 20
+    SCOPED_TRACE(tensor::kv_type_name(type));
+    EngineOptions options = kSmall;
+    options.kv_type = type;
+    options.rows_max = 31;
+    const auto whole = start(tiny(), options);
+    const auto fresh = whole->logits(tokens, nullptr);
+    EXPECT_LT(worst_difference(*fresh, *exact), rounding);
+    options.rows_max = 7;
+    const auto chunked = start(tiny(), options);
+    EXPECT_LT(worst_difference(*chunked->logits(tokens, nullptr), *fresh), 1e-4);
+
+    std::vector<Request> requests;
+    std::vector<std::vector<int32_t>> alone;
+    for (uint64_t i = 0; i < 6; ++i) {
+      requests.push_back(greedy(prompt(i, 9 + 5 * i), 12));
+      alone.push_back(whole->generate(requests.back())->ids);
+    }
+    EXPECT_EQ(together(*whole, requests), alone) << "batched, with cached prefixes";
+    EXPECT_GT(whole->stats().prefix_hits_tokens, 0);
+    EXPECT_EQ(together(*chunked, requests), alone) << "chunked";
+  }
+}
+
 TEST(Engine, AnAnswerIsAPrefixOfTheNextTurn) {
   const auto engine = start(tiny());
   auto tokens = prompt(5, 10);

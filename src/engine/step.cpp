@@ -5,7 +5,6 @@
 #include <functional>
 
 #include "core/check.h"
-#include "core/threads.h"
 #include "engine/batch_invariant.h"
 
 namespace plinth::engine {
@@ -45,10 +44,14 @@ class StepRunner::PagedAttention : public model::AttentionSeam {
     const tensor::AttentionShape shape = config.attention();
     const int64_t q = config.heads * config.head_dim;
     const int64_t kv = config.kv_heads * config.head_dim;
-    const int64_t pool = step_.shape_.blocks * step_.shape_.block_tokens * kv;
-    const tensor::PagedKv paged{.k_pool = step_.kv_.data() + 2 * layer * pool,
-                                .v_pool = step_.kv_.data() + (2 * layer + 1) * pool,
-                                .block_tokens = step_.shape_.block_tokens};
+    const StepShape& of = step_.shape_;
+    const int64_t pool = of.blocks * config.kv_heads *
+                         tensor::kv_head_bytes(of.kv_type, config.head_dim, of.block_tokens);
+    auto* const bytes = reinterpret_cast<std::byte*>(step_.kv_.data());
+    const tensor::PagedKv paged{.k_pool = bytes + 2 * layer * pool,
+                                .v_pool = bytes + (2 * layer + 1) * pool,
+                                .block_tokens = of.block_tokens,
+                                .type = of.kv_type};
     const auto n = static_cast<size_t>(rows);
     const std::span tables(step_.tables_.data(), n);
     const std::span<const int32_t> positions(step_.positions_.data(), n);
@@ -61,8 +64,7 @@ class StepRunner::PagedAttention : public model::AttentionSeam {
   StepRunner& step_;
 };
 
-// y += scale * (x A^T) B^T, for each adapter over its own range of rows. Ranges run in parallel
-// when there are several: one decode row alone is too little work to split.
+// Each adapter's low-rank product over its own range of rows, all ranges in one call.
 class StepRunner::SegmentedAdapters : public model::AdapterSeam {
  public:
   explicit SegmentedAdapters(StepRunner& step) : step_(step) {
@@ -75,25 +77,20 @@ class StepRunner::SegmentedAdapters : public model::AdapterSeam {
             {adapters[begin], static_cast<int64_t>(begin), static_cast<int64_t>(end - begin)});
       begin = end;
     }
+    segments_.reserve(ranges_.size());
   }
 
   bool empty() const { return ranges_.empty(); }
 
   void add(int64_t layer, model::Linear which, ConstMatrix x, Matrix y) override {
-    const auto add_range = [&](const Range& range) {
+    segments_.clear();
+    for (const Range& range : ranges_) {
       const auto& delta =
           range.adapter->layers[static_cast<size_t>(layer)][static_cast<size_t>(which)];
-      if (delta.empty()) return;
-      const Matrix low =
-          tensor::matrix(step_.low_rank_.data() + range.begin * kRankMax, range.rows, delta.rank);
-      step_.ops_->linear(x.slice(range.begin, range.rows), delta.a, low, false);
-      for (int64_t i = 0; i < range.rows * delta.rank; ++i) low.data[i] *= delta.scale;
-      step_.ops_->linear(low, delta.b, y.slice(range.begin, range.rows), true);
-    };
-    if (ranges_.size() == 1) return add_range(ranges_[0]);
-    compute_pool().parallel_for(std::ssize(ranges_), 1, [&](int64_t begin, int64_t end, int) {
-      for (int64_t i = begin; i < end; ++i) add_range(ranges_[static_cast<size_t>(i)]);
-    });
+      if (!delta.empty())
+        segments_.push_back({range.begin, range.rows, delta.a, delta.b, delta.scale});
+    }
+    step_.ops_->low_rank(x, segments_, y);
   }
 
  private:
@@ -105,6 +102,7 @@ class StepRunner::SegmentedAdapters : public model::AdapterSeam {
 
   StepRunner& step_;
   std::vector<Range> ranges_;
+  std::vector<tensor::LowRankSegment> segments_;
 };
 
 StepRunner::StepRunner(const model::Model& model, const StepShape& shape)
@@ -112,37 +110,37 @@ StepRunner::StepRunner(const model::Model& model, const StepShape& shape)
       ops_(shape.deterministic ? &batch_invariant_ops() : &tensor::default_ops()),
       shape_(shape) {
   const auto& config = model.config();
-  kv_.resize(shape.blocks * block_bytes(config, shape.block_tokens) /
+  kv_.resize(shape.blocks * block_bytes(config, shape.block_tokens, shape.kv_type) /
              static_cast<int64_t>(sizeof(float)));
   reserve(config, shape.rows_max, activations_);
   hidden_.resize(shape.rows_max * config.width);
   head_in_.resize(kHeadRows * config.width);
   logits_.resize(kHeadRows * config.vocabulary);
-  low_rank_.resize(shape.rows_max * kRankMax);
   const auto rows = static_cast<size_t>(shape.rows_max);
   tokens_.reserve(rows);
   positions_.reserve(rows);
   tables_.reserve(rows);
   adapters_.reserve(rows);
-  const int64_t floats =
-      kv_.size() + hidden_.size() + head_in_.size() + logits_.size() + low_rank_.size();
+  const int64_t floats = kv_.size() + hidden_.size() + head_in_.size() + logits_.size();
   memory_bytes_ = floats * static_cast<int64_t>(sizeof(float)) + activations_.bytes();
 }
 
 StepRunner::~StepRunner() = default;
 
-int64_t StepRunner::block_bytes(const model::ModelConfig& config, int64_t block_tokens) {
-  return config.layers * 2 * config.kv_heads * config.head_dim * block_tokens *
-         static_cast<int64_t>(sizeof(float));
+int64_t StepRunner::block_bytes(const model::ModelConfig& config, int64_t block_tokens,
+                                tensor::KvType type) {
+  return config.layers * 2 * config.kv_heads *
+         tensor::kv_head_bytes(type, config.head_dim, block_tokens);
 }
 
 void StepRunner::copy_block(int32_t from, int32_t to) {
   const auto& config = model_->config();
-  const int64_t block = config.kv_heads * config.head_dim * shape_.block_tokens;
+  const int64_t block = config.kv_heads * tensor::kv_head_bytes(shape_.kv_type, config.head_dim,
+                                                                shape_.block_tokens);
+  auto* const bytes = reinterpret_cast<std::byte*>(kv_.data());
   for (int64_t pool = 0; pool < 2 * config.layers; ++pool) {
-    float* const blocks = kv_.data() + pool * shape_.blocks * block;
-    std::memcpy(blocks + to * block, blocks + from * block,
-                static_cast<size_t>(block) * sizeof(float));
+    std::byte* const blocks = bytes + pool * shape_.blocks * block;
+    std::memcpy(blocks + to * block, blocks + from * block, static_cast<size_t>(block));
   }
 }
 

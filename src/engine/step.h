@@ -21,6 +21,7 @@ struct StepShape {
   int64_t rows_max = 0;
   int64_t block_tokens = 0;
   int64_t blocks = 0;
+  tensor::KvType kv_type = tensor::KvType::kF16;
   bool deterministic = false;  // EngineOptions::deterministic
 };
 
@@ -58,8 +59,9 @@ class StepRunner {
   // KV cache and arena.
   int64_t memory_bytes() const { return memory_bytes_; }
 
-  // Floats of keys and values that one block takes over all layers, in bytes.
-  static int64_t block_bytes(const model::ModelConfig& config, int64_t block_tokens);
+  // Bytes of keys and values that one block takes over all layers.
+  static int64_t block_bytes(const model::ModelConfig& config, int64_t block_tokens,
+                             tensor::KvType type);
 
  private:
   class PagedAttention;
@@ -81,10 +83,9 @@ class StepRunner {
 
   tensor::Buffer kv_;  // for each layer: keys of all blocks, values of all blocks
   model::Activations activations_;
-  tensor::Buffer hidden_;    // [rows_max, width]
-  tensor::Buffer head_in_;   // [kHeadRows, width]
-  tensor::Buffer logits_;    // [kHeadRows, vocabulary]
-  tensor::Buffer low_rank_;  // [rows_max, kRankMax]
+  tensor::Buffer hidden_;   // [rows_max, width]
+  tensor::Buffer head_in_;  // [kHeadRows, width]
+  tensor::Buffer logits_;   // [kHeadRows, vocabulary]
 
   // The batch of the current step, by row.
   std::vector<int32_t> tokens_;

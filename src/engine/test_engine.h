@@ -19,7 +19,9 @@ namespace plinth::engine {
 
 using Adapters = std::vector<std::shared_ptr<const model::Adapter>>;
 
-inline const EngineOptions kSmall{.kv_bytes = 1 << 20, .block_tokens = 4, .rows_max = 32};
+// Exact keys and values: what differs then is a mistake and not a rounding.
+inline const EngineOptions kSmall{
+    .kv_bytes = 1 << 20, .block_tokens = 4, .kv_type = tensor::KvType::kF32, .rows_max = 32};
 
 inline std::unique_ptr<Engine> start(const std::shared_ptr<const model::Model>& model,
                                      const EngineOptions& options = kSmall) {

@@ -20,8 +20,11 @@
 //   NaN. linear_dx and exact_ops() keep the first bound for every type.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string_view>
 
 #include "tensor/tensor.h"
 
@@ -47,15 +50,35 @@ struct Rope {
   float magnitude = 1.0f;  // multiplies every rotated value (YaRN's attention factor)
 };
 
-// Keys and values of one sequence, in blocks of block_tokens tokens.
-// Element (token t, kv head h, i) of the keys lives at
-//   k_pool + ((blocks[t / block_tokens] * kv_heads + h) * block_tokens + t % block_tokens) *
-//   head_dim + i
-// and of the values likewise in v_pool.
+// How keys and values are kept. F16 rounds to 11 bits (relative 2^-11; past 65504 a key is
+// infinite), Q8 to 255 steps of the largest magnitude among 32 elements of a head (relative to that
+// one 1/254), at some 53 % of F16's bytes.
+enum class KvType : uint8_t { kF32, kF16, kQ8 };
+
+std::string_view kv_type_name(KvType type);  // "f32", "f16", "q8"
+std::optional<KvType> parse_kv_type(std::string_view name);
+
+// Bytes that the keys, or the values, of one kv head take in a block: whole cache lines.
+int64_t kv_head_bytes(KvType type, int64_t head_dim, int64_t block_tokens);
+
+// Keys and values of any sequences, in blocks of block_tokens tokens. Token t of a sequence is in
+// block table[t / block_tokens]; its kv head h begins kv_head_bytes * (block * kv_heads + h) bytes
+// into the pool. What lies there is the business of store_kv and paged_attention alone
+// (kv_cache.h): others copy whole blocks or nothing. Pools are aligned to 64 bytes.
 struct PagedKv {
-  float* k_pool = nullptr;
-  float* v_pool = nullptr;
+  std::byte* k_pool = nullptr;
+  std::byte* v_pool = nullptr;
   int64_t block_tokens = 0;
+  KvType type = KvType::kF32;
+};
+
+// One adapter's delta on rows [begin, begin + rows) of a linear layer.
+struct LowRankSegment {
+  int64_t begin = 0;
+  int64_t rows = 0;
+  Weight a;  // [rank, K]
+  Weight b;  // [N, rank]
+  float scale = 1.0f;
 };
 
 struct AdamW {
@@ -69,6 +92,9 @@ struct Ops {
 
   // y [M, N] = x [M, K] . w [N, K]^T
   void (*linear)(ConstMatrix x, Weight w, Matrix y, bool accumulate);
+  // y [M, N] += scale * (x [M, K] . a^T) . b^T on the rows of each segment; segments don't overlap,
+  // their ranks may differ. A row's result depends on nothing else in the call.
+  void (*low_rank)(ConstMatrix x, std::span<const LowRankSegment> segments, Matrix y);
   // dx [M, K] = dy [M, N] . w [N, K]
   void (*linear_dx)(ConstMatrix dy, Weight w, Matrix dx, bool accumulate);
   // dw [N, K] = dy [M, N]^T . x [M, K]
@@ -117,7 +143,9 @@ struct Ops {
   // block table is tables[r].
   void (*store_kv)(ConstMatrix k, ConstMatrix v, std::span<const int32_t* const> tables,
                    std::span<const int32_t> positions, const AttentionShape& shape, PagedKv kv);
-  // Row r of q attends to tokens 0..positions[r] of its own sequence. y like q.
+  // Row r of q attends to tokens 0..positions[r] of its own sequence, which are stored. y like q.
+  // A row's result depends on nothing else in the call. Consecutive rows of one table and
+  // consecutive positions (a prefill chunk) share the keys and values they read.
   void (*paged_attention)(ConstMatrix q, std::span<const int32_t* const> tables,
                           std::span<const int32_t> positions, const AttentionShape& shape,
                           PagedKv kv, Matrix y);

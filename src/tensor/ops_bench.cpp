@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -159,6 +160,37 @@ BENCHMARK_TEMPLATE(blas, kLinearDx)->Apply(shapes);
 BENCHMARK_TEMPLATE(blas, kLinearDw)->Apply(shapes);
 #endif
 
+// One layer's down projection for `segments` rows, each with an adapter of its own, rank 16 in F16,
+// as many layers as make them larger than most caches: bytes of adapters per second.
+void low_rank(benchmark::State& state) {
+  constexpr int64_t kIn = 4864, kOut = 896, kRank = 16;
+  const int64_t segments = state.range(0);
+  const int64_t layers = std::max<int64_t>(1, 1024 / segments);
+  const Buffer floats = random_buffer(segments * layers * kRank * (kIn + kOut), 17);
+  std::vector<uint16_t> halves(static_cast<size_t>(floats.size()));
+  from_f32(floats.data(), floats.size(), DType::kF16, halves.data());
+  const Buffer x = random_buffer(segments * kIn, 18);
+  Buffer y = random_buffer(segments * kOut, 19);
+  std::vector<std::vector<LowRankSegment>> all(static_cast<size_t>(layers));
+  const uint16_t* at = halves.data();
+  for (auto& layer : all) {
+    for (int64_t s = 0; s < segments; ++s, at += kRank * (kIn + kOut))
+      layer.push_back({s,
+                       1,
+                       {at, DType::kF16, kRank, kIn},
+                       {at + kRank * kIn, DType::kF16, kOut, kRank},
+                       1e-6f});
+  }
+  size_t layer = 0;
+  for (auto _ : state) {
+    layer = (layer + 1) % all.size();
+    cpu_ops().low_rank(x.as(segments, kIn), all[layer], y.as(segments, kOut));
+  }
+  state.SetBytesProcessed(state.iterations() * segments * kRank * (kIn + kOut) * 2);
+}
+
+BENCHMARK(low_rank)->ArgName("segments")->Arg(1)->Arg(8)->Arg(64)->UseRealTime();
+
 // One row against a weight larger than the caches: bytes of weight per second.
 void decode(benchmark::State& state) {
   const auto type = static_cast<DType>(state.range(0));
@@ -268,6 +300,101 @@ void attention(benchmark::State& state) {
 BENCHMARK(attention)
     ->ArgNames({"segment", "backward"})
     ->ArgsProduct({{128, 512, 1024}, {0, 1}})
+    ->UseRealTime();
+
+// One layer's cache after `context` tokens of one sequence, the shape of a 0.5B Qwen2.5 (14 query
+// heads on 2 kv heads of 64), as many layers as make it larger than most caches.
+struct PagedBench {
+  PagedBench(KvType type, int64_t context, int64_t rows)
+      : q(random_buffer(rows * kCols, 14)), y(rows * kCols) {
+    const int64_t blocks = (context + kBlockTokens - 1) / kBlockTokens;
+    for (int64_t i = 0; i < blocks; ++i) table.push_back(static_cast<int32_t>(blocks - 1 - i));
+    tables.assign(static_cast<size_t>(rows), table.data());
+    for (int64_t r = 0; r < rows; ++r)
+      positions.push_back(static_cast<int32_t>(context - rows + r));
+    layer_bytes = blocks * 2 * kv_head_bytes(type, 64, kBlockTokens);
+    layers = std::max<int64_t>(1, (int64_t{192} << 20) / layer_bytes);
+    pool.resize(2 * layers * layer_bytes / 4);
+    fill(type, context);
+  }
+
+  // The same keys and values in every layer.
+  void fill(KvType type, int64_t context) {
+    const std::vector<const int32_t*> all(static_cast<size_t>(context), table.data());
+    std::vector<int32_t> each(static_cast<size_t>(context));
+    std::iota(each.begin(), each.end(), 0);
+    const Buffer k = random_buffer(context * 128, 15);
+    const Buffer v = random_buffer(context * 128, 16);
+    kv = {bytes(), bytes() + layer_bytes, kBlockTokens, type};
+    cpu_ops().store_kv(k.as(context, 128), v.as(context, 128), all, each, shape, kv);
+    for (int64_t l = 1; l < layers; ++l)
+      std::copy_n(bytes(), 2 * layer_bytes, bytes() + 2 * l * layer_bytes);
+  }
+
+  std::byte* bytes() { return reinterpret_cast<std::byte*>(pool.data()); }
+
+  void run(const Ops& ops) {
+    layer = (layer + 1) % layers;
+    kv.k_pool = bytes() + 2 * layer * layer_bytes;
+    kv.v_pool = kv.k_pool + layer_bytes;
+    const auto rows = std::ssize(positions);
+    ops.paged_attention(std::as_const(q).as(rows, kCols), tables, positions, shape, kv,
+                        y.as(rows, kCols));
+  }
+
+  bool right() {
+    run(ref_ops());
+    const std::vector<float> want(y.data(), y.data() + y.size());
+    run(cpu_ops());
+    for (int64_t i = 0; i < y.size(); ++i) {
+      if (!(std::abs(y.data()[i] - want[static_cast<size_t>(i)]) < 1e-5f)) return false;
+    }
+    return true;
+  }
+
+  static constexpr int64_t kBlockTokens = 16;
+  static constexpr int64_t kCols = 14 * 64;
+  AttentionShape shape = {14, 2, 64, 0.125f};
+  Buffer q, y, pool;
+  PagedKv kv;
+  std::vector<int32_t> table;
+  std::vector<const int32_t*> tables;
+  std::vector<int32_t> positions;
+  int64_t layer_bytes = 0;  // of keys, or of values
+  int64_t layers = 0;
+  int64_t layer = 0;
+};
+
+void paged_decode(benchmark::State& state) {
+  const auto type = static_cast<KvType>(state.range(0));
+  state.SetLabel(std::string(kv_type_name(type)));
+  PagedBench bench(type, state.range(1), 1);
+  if (!bench.right()) return state.SkipWithError("wrong answer");
+  for (auto _ : state) bench.run(cpu_ops());
+  state.SetBytesProcessed(state.iterations() * 2 * bench.layer_bytes);
+}
+
+BENCHMARK(paged_decode)
+    ->ArgNames({"type", "context"})
+    ->ArgsProduct({{0, 1, 2}, {512, 4096, 32768}})
+    ->UseRealTime();
+
+// 256 rows at the end of the context; GFLOP/s of the products below the diagonal.
+void paged_prefill(benchmark::State& state) {
+  const auto type = static_cast<KvType>(state.range(0));
+  const int64_t context = state.range(1);
+  state.SetLabel(std::string(kv_type_name(type)));
+  PagedBench bench(type, context, 256);
+  if (context < 1024 && !bench.right()) return state.SkipWithError("wrong answer");
+  for (auto _ : state) bench.run(cpu_ops());
+  const double pairs = 256.0 * static_cast<double>(context - 128) * PagedBench::kCols;
+  state.counters["GFLOP/s"] =
+      benchmark::Counter(pairs * 4e-9, benchmark::Counter::kIsIterationInvariantRate);
+}
+
+BENCHMARK(paged_prefill)
+    ->ArgNames({"type", "context"})
+    ->ArgsProduct({{0, 1, 2}, {512, 4096, 32768}})
     ->UseRealTime();
 
 // Rows [4096, 512] through the operations that only stream; bytes read and written.

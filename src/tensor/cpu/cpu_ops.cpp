@@ -4,6 +4,7 @@
 #include "tensor/cpu/attention.h"
 #include "tensor/cpu/layers.h"
 #include "tensor/cpu/linear.h"
+#include "tensor/cpu/low_rank.h"
 #include "tensor/cpu/simd.h"
 #include "tensor/cpu/training.h"
 #include "tensor/ops.h"
@@ -14,6 +15,7 @@ const Ops& cpu_ops() {
   static constexpr Ops ops{
       .name = "cpu",
       .linear = cpu::linear,
+      .low_rank = cpu::low_rank,
       .linear_dx = cpu::linear_dx,
       .linear_dw = cpu::linear_dw,
       .rms_norm = cpu::rms_norm,

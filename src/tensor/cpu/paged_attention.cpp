@@ -1,5 +1,13 @@
-// Attention over paged keys and values, one task per (row, kv head): the query heads of a group
-// share each key and value they read. Bound: bytes of the cache for one row, multiply-adds beyond.
+// Attention over paged keys and values.
+//
+// A task is a tile of queries (the heads of one group at some consecutive positions) against spans
+// of keys. Per span: keys are unpacked panel by panel, the scores of all queries are products of
+// the register tile, softened in place; the values are unpacked and mixed likewise. Spans are
+// joined by their maxima and sums (Milakov and Gimelshein, "Online normalizer calculation for
+// softmax", 2018), always in order: who computes a span does not matter to the result.
+//
+// Bound: bytes of the cache for a few queries, multiply-adds beyond. With g queries per tile an
+// element of the cache is unpacked once and multiplied g times.
 #include "tensor/cpu/attention.h"
 #include "tensor/cpu/simd.h"
 
@@ -7,118 +15,188 @@
 #define HWY_TARGET_INCLUDE "tensor/cpu/paged_attention.cpp"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
 
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
 #include "core/check.h"
+#include "tensor/cpu/kv_panels-inl.h"
 #include "tensor/cpu/math-inl.h"
 #include "tensor/cpu/parallel.h"
+#include "tensor/cpu/row_panels-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 
 namespace plinth::tensor::cpu::HWY_NAMESPACE {
 
-// scores[t] = q . key t, for the n keys of one block.
-HWY_INLINE void score_block(const float* q, const float* keys, int64_t n, int64_t d,
-                            float* scores) {
-  int64_t t = 0;
-  for (; t + 4 <= n; t += 4) {
-    const float* key = keys + t * d;
-    Vector s0 = hn::Zero(kTag), s1 = s0, s2 = s0, s3 = s0;
-    for_lanes(d, [&](int64_t i, auto part) HWY_ATTR {
-      const Vector qi = load(q + i, part);
-      s0 = hn::MulAdd(qi, load(key + i, part), s0);
-      s1 = hn::MulAdd(qi, load(key + d + i, part), s1);
-      s2 = hn::MulAdd(qi, load(key + 2 * d + i, part), s2);
-      s3 = hn::MulAdd(qi, load(key + 3 * d + i, part), s3);
-    });
-    scores[t] = sum_of_lanes(s0);
-    scores[t + 1] = sum_of_lanes(s1);
-    scores[t + 2] = sum_of_lanes(s2);
-    scores[t + 3] = sum_of_lanes(s3);
-  }
-  for (; t < n; ++t) {
-    scores[t] = sum_over(d, [&](int64_t i, auto part, Vector sum) HWY_ATTR {
-      return hn::MulAdd(load(q + i, part), load(keys + t * d + i, part), sum);
-    });
-  }
+// Values unpacked at a time: with d = 64 16 KiB, which stay in L1.
+inline constexpr int64_t kPiece = 64;
+// Rows a power of two apart would share their cache sets.
+inline constexpr int64_t kScoreStride = kSpan + 16;
+
+constexpr int64_t round_up(int64_t n, int64_t unit) {
+  return (n + unit - 1) / unit * unit;
 }
 
-// y += sum over t of weights[t] * value t, for the n values of one block. Four vectors of y at a
-// time stay in registers.
-HWY_INLINE void mix_block(const float* weights, const float* values, int64_t n, int64_t d,
-                          float* y) {
+// Of one query and one or more spans: the mixed values [round_up(d, kNr)], not yet divided, then
+// the largest score and the sum of exp(score - largest).
+int64_t partial_stride(int64_t d) {
+  return round_up(d, kNr) + 16;
+}
+
+struct Tile {
+  Tile(int64_t n, int64_t head_dim, float* from)
+      : rows(n), d(head_dim), padded(round_up(d, kNr)), stride(partial_stride(d)) {
+    q = from;
+    panel = q + round_up(rows * d, 16);
+    scores = panel + std::max(d * kNr, kPiece * padded);
+    state = scores + rows * kScoreStride;
+    next = state + rows * stride;
+    size = next + rows * stride - from;
+  }
+
+  int64_t rows, d, padded, stride;
+  float* q;       // [rows, d], scaled
+  float* panel;   // keys [d, kNr], then values [padded / kNr, kPiece, kNr]
+  float* scores;  // [rows, kScoreStride]
+  float* state;   // [rows, stride] of the spans so far
+  float* next;    // [rows, stride] of one more span
+  int64_t size;
+};
+
+int64_t paged_scratch(int64_t rows, int64_t d) {
+  float none = 0;
+  return Tile(rows, d, &none).size;
+}
+
+// n scores to exp(score - max), zeros up to `end`.
+HWY_INLINE void soften(float* s, int64_t n, int64_t end, float& peak, float& sum) {
+  if (n <= 0) {
+    std::fill_n(s, end, 0.0f);
+    peak = -std::numeric_limits<float>::infinity();
+    sum = 0;
+    return;
+  }
+  Vector top = hn::Set(kTag, s[0]);
   int64_t i = 0;
-  for (; i + 4 * kLanes <= d; i += 4 * kLanes) {
-    Vector y0 = hn::LoadU(kTag, y + i);
-    Vector y1 = hn::LoadU(kTag, y + i + kLanes);
-    Vector y2 = hn::LoadU(kTag, y + i + 2 * kLanes);
-    Vector y3 = hn::LoadU(kTag, y + i + 3 * kLanes);
-    for (int64_t t = 0; t < n; ++t) {
-      const float* v = values + t * d + i;
-      const Vector w = hn::Set(kTag, weights[t]);
-      y0 = hn::MulAdd(w, hn::LoadU(kTag, v), y0);
-      y1 = hn::MulAdd(w, hn::LoadU(kTag, v + kLanes), y1);
-      y2 = hn::MulAdd(w, hn::LoadU(kTag, v + 2 * kLanes), y2);
-      y3 = hn::MulAdd(w, hn::LoadU(kTag, v + 3 * kLanes), y3);
-    }
-    hn::StoreU(y0, kTag, y + i);
-    hn::StoreU(y1, kTag, y + i + kLanes);
-    hn::StoreU(y2, kTag, y + i + 2 * kLanes);
-    hn::StoreU(y3, kTag, y + i + 3 * kLanes);
-  }
-  for_lanes(d - i, [&](int64_t j, auto part) HWY_ATTR {
-    Vector sum = load(y + i + j, part);
-    for (int64_t t = 0; t < n; ++t)
-      sum = hn::MulAdd(hn::Set(kTag, weights[t]), load(values + t * d + i + j, part), sum);
-    store(sum, y + i + j, part);
+  for (; i + kLanes <= n; i += kLanes) top = hn::Max(top, hn::LoadU(kTag, s + i));
+  peak = hn::GetLane(hn::MaxOfLanes(kTag, top));
+  for (; i < n; ++i) peak = std::max(peak, s[i]);
+  const Vector shift = hn::Set(kTag, peak);
+  sum = sum_over(n, [&](int64_t j, auto part, Vector total) HWY_ATTR {
+    Vector e = exp_of(hn::Sub(load(s + j, part), shift));
+    store(e, s + j, part);
+    if constexpr (std::is_same_v<decltype(part), Part>)
+      e = hn::IfThenElseZero(hn::FirstN(kTag, static_cast<size_t>(part.n)), e);
+    return hn::Add(total, e);
   });
+  std::fill(s + n, s + end, 0.0f);
 }
 
-// Scores to exp(scale (score - max)); returns the inverse of their sum.
-HWY_INLINE float soften(float* s, int64_t n, float scale) {
-  float top = s[0];
-  for (int64_t i = 1; i < n; ++i) top = std::max(top, s[i]);
-  const Vector by = hn::Set(kTag, scale);
-  const Vector shift = hn::Set(kTag, -top * scale);
-  return 1 / sum_over(n, [&](int64_t i, auto part, Vector total) HWY_ATTR {
-           Vector e = exp_of(hn::MulAdd(load(s + i, part), by, shift));
-           store(e, s + i, part);
-           if constexpr (std::is_same_v<decltype(part), Part>)
-             e = hn::IfThenElseZero(hn::FirstN(kTag, static_cast<size_t>(part.n)), e);
-           return hn::Add(total, e);
-         });
-}
-
-// The query heads of one kv head for one row at `position`. q and y point at the group's first
-// head; scores: group * (position + 1) floats.
-void attend_paged(const float* q, const int32_t* table, int64_t position, int64_t kv_head,
-                  const AttentionShape& shape, const PagedKv& kv, float* y, float* scores) {
-  const int64_t d = shape.head_dim;
-  const int64_t group = shape.heads / shape.kv_heads;
-  const int64_t tokens = position + 1;
-  const auto block_at = [&](const float* pool, int64_t t) HWY_ATTR {
-    return pool + (table[t / kv.block_tokens] * shape.kv_heads + kv_head) * kv.block_tokens * d;
-  };
-  for (int64_t t = 0; t < tokens; t += kv.block_tokens) {
-    const int64_t n = std::min(kv.block_tokens, tokens - t);
-    for (int64_t h = 0; h < group; ++h)
-      score_block(q + h * d, block_at(kv.k_pool, t), n, d, scores + h * tokens + t);
+// One span for all queries of the tile; query r is at position first_position + r / group.
+template <KvType kType>
+void attend_span(const KvReader& kv, const Tile& tile, int64_t first_position, int64_t group,
+                 int64_t span, float* out) {
+  const int64_t first = span * kSpan;
+  const int64_t last = first_position + tile.rows / group - 1;
+  const int64_t n = std::min(kSpan, last + 1 - first);
+  for (int64_t c = 0; c < n; c += kNr) {
+    unpack_keys<kType>(kv, first + c, std::min<int64_t>(kNr, n - c), tile.panel);
+    multiply_panel(tile.rows, tile.q, tile.d, tile.panel, tile.d, tile.scores + c, kScoreStride,
+                   false);
   }
-  for (int64_t h = 0; h < group; ++h) {
-    float* weights = scores + h * tokens;
-    const Vector by = hn::Set(kTag, soften(weights, tokens, shape.scale));
-    for_lanes(tokens, [&](int64_t i, auto part) HWY_ATTR {
-      store(hn::Mul(load(weights + i, part), by), weights + i, part);
+  for (int64_t r = 0; r < tile.rows; ++r) {
+    float* row = out + r * tile.stride;
+    soften(tile.scores + r * kScoreStride, std::min(n, first_position + r / group + 1 - first), n,
+           row[tile.padded], row[tile.padded + 1]);
+  }
+  for (int64_t t = 0; t < n; t += kPiece) {
+    const int64_t depth = std::min(kPiece, n - t);
+    unpack_values<kType>(kv, first + t, depth, kPiece * kNr, tile.panel);
+    for (int64_t j = 0; j < tile.padded; j += kNr)
+      multiply_panel(tile.rows, tile.scores + t, kScoreStride, tile.panel + j * kPiece, depth,
+                     out + j, tile.stride, t > 0);
+  }
+}
+
+// state = state and part together; rows as in Tile::state.
+HWY_INLINE void join(const Tile& tile, const float* part, float* state) {
+  for (int64_t r = 0; r < tile.rows; ++r, part += tile.stride, state += tile.stride) {
+    const float sum = part[tile.padded + 1];
+    if (sum == 0) continue;  // the span begins after this query
+    float& peak = state[tile.padded];
+    const float top = std::max(peak, part[tile.padded]);
+    const float keep = std::exp(peak - top);
+    const float take = std::exp(part[tile.padded] - top);
+    peak = top;
+    state[tile.padded + 1] = state[tile.padded + 1] * keep + sum * take;
+    const Vector keeps = hn::Set(kTag, keep);
+    const Vector takes = hn::Set(kTag, take);
+    for (int64_t i = 0; i < tile.padded; i += kLanes)
+      hn::StoreU(
+          hn::MulAdd(hn::LoadU(kTag, part + i), takes, hn::Mul(hn::LoadU(kTag, state + i), keeps)),
+          kTag, state + i);
+  }
+}
+
+// y = what is mixed, divided by the sums.
+HWY_INLINE void finish(const PagedCall& call, const PagedTask& task, const Tile& tile,
+                       const float* state) {
+  const int64_t group = call.shape.heads / call.shape.kv_heads;
+  for (int64_t r = 0; r < tile.rows; ++r, state += tile.stride) {
+    float* y = call.y.row(task.row + r / group) + (task.kv_head * group + r % group) * tile.d;
+    const Vector by = hn::Set(kTag, 1 / state[tile.padded + 1]);
+    for_lanes(tile.d, [&](int64_t i, auto part) HWY_ATTR {
+      store(hn::Mul(hn::LoadU(kTag, state + i), by), y + i, part);
     });
   }
-  std::fill_n(y, group * d, 0.0f);
-  for (int64_t t = 0; t < tokens; t += kv.block_tokens) {
-    const int64_t n = std::min(kv.block_tokens, tokens - t);
-    for (int64_t h = 0; h < group; ++h)
-      mix_block(scores + h * tokens + t, block_at(kv.v_pool, t), n, d, y + h * d);
+}
+
+template <KvType kType>
+void attend_spans(const PagedCall& call, const PagedTask& task, const Tile& tile, float* partials) {
+  const KvReader kv(call, call.tables[task.row], task.kv_head,
+                    call.positions[task.row + task.rows - 1] + 1);
+  const int64_t group = call.shape.heads / call.shape.kv_heads;
+  for (int64_t span = task.span; span < task.span_end; ++span) {
+    float* out = span == 0 ? tile.state : tile.next;
+    if (partials != nullptr) out = partials + span * tile.rows * tile.stride;
+    attend_span<kType>(kv, tile, call.positions[task.row], group, span, out);
+    if (partials == nullptr && span > 0) join(tile, tile.next, tile.state);
   }
+  if (partials == nullptr) finish(call, task, tile, tile.state);
+}
+
+// scratch: paged_scratch() floats. partials: of the task's tile, or null.
+void attend_paged(const PagedCall& call, const PagedTask& task, float* scratch, float* partials) {
+  const int64_t d = call.shape.head_dim;
+  const int64_t group = call.shape.heads / call.shape.kv_heads;
+  const Tile tile(task.rows * group, d, scratch);
+  const Vector by = hn::Set(kTag, call.shape.scale);
+  for (int64_t r = 0; r < tile.rows; ++r) {
+    const float* q = call.q.row(task.row + r / group) + (task.kv_head * group + r % group) * d;
+    for_lanes(d, [&](int64_t i, auto part)
+                     HWY_ATTR { store(hn::Mul(load(q + i, part), by), tile.q + r * d + i, part); });
+  }
+  switch (call.kv.type) {
+    case KvType::kF32:
+      return attend_spans<KvType::kF32>(call, task, tile, partials);
+    case KvType::kF16:
+      return attend_spans<KvType::kF16>(call, task, tile, partials);
+    case KvType::kQ8:
+      return attend_spans<KvType::kQ8>(call, task, tile, partials);
+  }
+}
+
+// What the tasks of one tile left, joined in order. task: spans [0, all).
+void join_paged(const PagedCall& call, const PagedTask& task, float* partials) {
+  const int64_t group = call.shape.heads / call.shape.kv_heads;
+  const Tile tile(task.rows * group, call.shape.head_dim, partials);  // for its numbers only
+  for (int64_t span = 1; span < task.span_end; ++span)
+    join(tile, partials + span * tile.rows * tile.stride, partials);
+  finish(call, task, tile, partials);
 }
 
 }  // namespace plinth::tensor::cpu::HWY_NAMESPACE
@@ -129,23 +207,78 @@ HWY_AFTER_NAMESPACE();
 namespace plinth::tensor::cpu {
 namespace {
 
+HWY_EXPORT(partial_stride);
+HWY_EXPORT(paged_scratch);
 HWY_EXPORT(attend_paged);
+HWY_EXPORT(join_paged);
+
+// Floats of partial results that a call may hold (16 MiB): beyond, tiles are not split.
+constexpr int64_t kPartialsMax = int64_t{4} << 20;
+
+// What a call does, in two loops: all tasks, then one join for each tile that was split.
+struct PagedPlan {
+  std::vector<PagedTask> tasks;
+  std::vector<PagedTask> joins;
+  int64_t partials = 0;   // floats
+  int64_t tile_rows = 0;  // the largest
+};
+
+int64_t spans_to(int64_t position) {
+  return position / kSpan + 1;
+}
+
+// Rows from r on that make a tile: of one sequence, at consecutive positions.
+int64_t tile_at(const PagedCall& call, int64_t r, int64_t rows_max) {
+  int64_t n = 1;
+  while (n < rows_max && r + n < call.q.rows && call.tables[r + n] == call.tables[r] &&
+         call.positions[r + n] == call.positions[r] + n)
+    ++n;
+  return n;
+}
+
+// The time of one span, in query rows: reading and unpacking it costs about as much as 16 of them.
+int64_t span_cost(int64_t rows) {
+  return 16 + rows;
+}
+
+void make_plan(const PagedCall& call, int64_t stride, PagedPlan& plan) {
+  plan.tasks.clear();
+  plan.joins.clear();
+  plan.partials = plan.tile_rows = 0;
+  const int64_t group = call.shape.heads / call.shape.kv_heads;
+  const int64_t rows_max = std::max<int64_t>(1, kTileRows / group);
+  int64_t total = 0;
+  for (int64_t r = 0, n = 0; r < call.q.rows; r += n) {
+    n = tile_at(call, r, rows_max);
+    total += spans_to(call.positions[r + n - 1]) * span_cost(n * group) * call.shape.kv_heads;
+  }
+  // Small enough that four tasks for each thread come out even.
+  const int64_t share = total / (4 * compute_pool().threads()) + 1;
+  for (int64_t r = 0, n = 0; r < call.q.rows; r += n) {
+    n = tile_at(call, r, rows_max);
+    plan.tile_rows = std::max(plan.tile_rows, n * group);
+    const int64_t spans = spans_to(call.positions[r + n - 1]);
+    const int64_t step = std::max<int64_t>(1, share / span_cost(n * group));
+    const int64_t floats = spans * n * group * stride;
+    for (int64_t head = 0; head < call.shape.kv_heads; ++head) {
+      if (spans <= step || plan.partials + floats > kPartialsMax) {
+        plan.tasks.push_back({r, n, head, 0, spans});
+        continue;
+      }
+      plan.joins.push_back({r, n, head, 0, spans, plan.partials});
+      for (int64_t span = 0; span < spans; span += step)
+        plan.tasks.push_back({r, n, head, span, std::min(spans, span + step), plan.partials});
+      plan.partials += floats;
+    }
+  }
+}
 
 }  // namespace
 
 void store_kv(ConstMatrix k, ConstMatrix v, std::span<const int32_t* const> tables,
               std::span<const int32_t> positions, const AttentionShape& shape, PagedKv kv) {
-  const int64_t d = shape.head_dim;
-  parallel(k.rows, row_grain(k.cols), [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r) {
-      const int64_t block = tables[r][positions[r] / kv.block_tokens];
-      for (int64_t head = 0; head < shape.kv_heads; ++head) {
-        const int64_t slot = positions[r] % kv.block_tokens;
-        const int64_t to = ((block * shape.kv_heads + head) * kv.block_tokens + slot) * d;
-        std::copy_n(k.row(r) + head * d, d, kv.k_pool + to);
-        std::copy_n(v.row(r) + head * d, d, kv.v_pool + to);
-      }
-    }
+  parallel(k.rows, row_grain(4 * k.cols), [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) store_kv_row(k, v, r, tables[r], positions[r], shape, kv);
   });
 }
 
@@ -154,17 +287,31 @@ void paged_attention(ConstMatrix q, std::span<const int32_t* const> tables,
                      Matrix y) {
   PLINTH_CHECK(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0, "{} heads over {} kv heads",
                shape.heads, shape.kv_heads);
-  const int64_t group = shape.heads / shape.kv_heads;
-  parallel(q.rows * shape.kv_heads, 1, [&](int64_t begin, int64_t end) {
-    thread_local Buffer scores;
+  const PagedCall call = {
+      q, tables, positions, shape, kv, kv_head_bytes(kv.type, shape.head_dim, kv.block_tokens), y};
+  thread_local PagedPlan todo;
+  thread_local Buffer partials;
+  make_plan(call, HWY_DYNAMIC_DISPATCH(partial_stride)(shape.head_dim), todo);
+  partials.resize(todo.partials);
+  const int64_t floats = HWY_DYNAMIC_DISPATCH(paged_scratch)(todo.tile_rows, shape.head_dim);
+  // The loops' other threads must not see their own.
+  const PagedPlan& shared = todo;
+  float* const left = partials.data();
+  const auto at = [left](const PagedTask& task) {
+    return task.partials < 0 ? nullptr : left + task.partials;
+  };
+  parallel(std::ssize(shared.tasks), 1, [&](int64_t begin, int64_t end) {
+    thread_local Buffer scratch;
+    scratch.resize(floats);
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t r = i / shape.kv_heads;
-      const int64_t kv_head = i % shape.kv_heads;
-      const int64_t first = kv_head * group * shape.head_dim;
-      scores.resize(group * (int64_t{positions[r]} + 1));
-      HWY_DYNAMIC_DISPATCH(attend_paged)
-      (q.row(r) + first, tables[r], positions[r], kv_head, shape, kv, y.row(r) + first,
-       scores.data());
+      const PagedTask& task = shared.tasks[static_cast<size_t>(i)];
+      HWY_DYNAMIC_DISPATCH(attend_paged)(call, task, scratch.data(), at(task));
+    }
+  });
+  parallel(std::ssize(shared.joins), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const PagedTask& task = shared.joins[static_cast<size_t>(i)];
+      HWY_DYNAMIC_DISPATCH(join_paged)(call, task, at(task));
     }
   });
 }

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "tensor/kv_cache.h"
 #include "tensor/ops.h"
 #include "tensor/ref/view.h"
 
@@ -93,45 +94,39 @@ void attention_backward(View<const T> q, View<const T> k, View<const T> v, View<
   }
 }
 
-// Where token t of kv head `head` starts in a pool, in elements.
-inline int64_t paged_offset(const int32_t* table, int64_t t, int64_t head,
-                            const AttentionShape& shape, int64_t block_tokens) {
-  const int64_t block = table[t / block_tokens];
-  return ((block * shape.kv_heads + head) * block_tokens + t % block_tokens) * shape.head_dim;
-}
-
 inline void store_kv(View<const float> k, View<const float> v,
                      std::span<const int32_t* const> tables, std::span<const int32_t> positions,
                      const AttentionShape& shape, PagedKv kv) {
-  const int64_t d = shape.head_dim;
-  for (int64_t r = 0; r < k.rows; ++r) {
-    for (int64_t head = 0; head < shape.kv_heads; ++head) {
-      const int64_t to = paged_offset(tables[r], positions[r], head, shape, kv.block_tokens);
-      std::copy_n(k.row(r) + head * d, d, kv.k_pool + to);
-      std::copy_n(v.row(r) + head * d, d, kv.v_pool + to);
-    }
-  }
+  for (int64_t r = 0; r < k.rows; ++r)
+    store_kv_row({k.data, k.rows, k.cols, k.stride}, {v.data, v.rows, v.cols, v.stride}, r,
+                 tables[r], positions[r], shape, kv);
 }
 
 inline void paged_attention(View<const float> q, std::span<const int32_t* const> tables,
                             std::span<const int32_t> positions, const AttentionShape& shape,
                             PagedKv kv, View<float> y) {
   const int64_t d = shape.head_dim;
+  const int64_t bytes = kv_head_bytes(kv.type, d, kv.block_tokens);
+  std::vector<float> x(d);
   for (int64_t r = 0; r < q.rows; ++r) {
     for (int64_t head = 0; head < shape.heads; ++head) {
       const int64_t kv_head = head / (shape.heads / shape.kv_heads);
       const int64_t tokens = int64_t{positions[r]} + 1;
+      const auto offset = [&](int64_t t) {
+        return (tables[r][t / kv.block_tokens] * shape.kv_heads + kv_head) * bytes;
+      };
       std::vector<double> p(tokens);
       std::vector<double> out(d);
       for (int64_t t = 0; t < tokens; ++t) {
-        const float* key = kv.k_pool + paged_offset(tables[r], t, kv_head, shape, kv.block_tokens);
-        p[t] = dot(q.row(r) + head * d, key, d) * double(shape.scale);
+        read_kv(kv.k_pool + offset(t), d, kv.block_tokens, kv.type,
+                key_slot(t % kv.block_tokens, kv.block_tokens), x.data());
+        p[t] = dot(q.row(r) + head * d, x.data(), d) * double(shape.scale);
       }
       softmax(p);
       for (int64_t t = 0; t < tokens; ++t) {
-        const float* value =
-            kv.v_pool + paged_offset(tables[r], t, kv_head, shape, kv.block_tokens);
-        for (int64_t i = 0; i < d; ++i) out[i] += p[t] * double(value[i]);
+        read_kv(kv.v_pool + offset(t), d, kv.block_tokens, kv.type,
+                value_slot(t % kv.block_tokens, d), x.data());
+        for (int64_t i = 0; i < d; ++i) out[i] += p[t] * double(x[i]);
       }
       for (int64_t i = 0; i < d; ++i) y.at(r, head * d + i) = static_cast<float>(out[i]);
     }

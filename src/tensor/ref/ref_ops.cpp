@@ -35,6 +35,15 @@ void linear(ConstMatrix x, Weight w, Matrix y, bool accumulate) {
   ref::linear(view(x), decoded.view(), view(y), accumulate);
 }
 
+void low_rank(ConstMatrix x, std::span<const LowRankSegment> segments, Matrix y) {
+  for (const LowRankSegment& s : segments) {
+    const Decoded a(s.a);
+    const Decoded b(s.b);
+    ref::low_rank(view(x.slice(s.begin, s.rows)), a.view(), b.view(), s.scale,
+                  view(y.slice(s.begin, s.rows)));
+  }
+}
+
 void linear_dx(ConstMatrix dy, Weight w, Matrix dx, bool accumulate) {
   const Decoded decoded(w);
   ref::linear_dx(view(dy), decoded.view(), view(dx), accumulate);
@@ -123,6 +132,7 @@ const Ops& ref_ops() {
   static constexpr Ops ops{
       .name = "ref",
       .linear = linear,
+      .low_rank = low_rank,
       .linear_dx = linear_dx,
       .linear_dw = linear_dw,
       .rms_norm = rms_norm,

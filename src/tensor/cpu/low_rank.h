@@ -1,0 +1,12 @@
+// The adapters' product of cpu_ops(); contract in ops.h.
+#pragma once
+
+#include <span>
+
+#include "tensor/ops.h"
+
+namespace plinth::tensor::cpu {
+
+void low_rank(ConstMatrix x, std::span<const LowRankSegment> segments, Matrix y);
+
+}  // namespace plinth::tensor::cpu
