@@ -38,19 +38,24 @@ class Conversation {
     PLINTH_TRY(conversation->store_, store::Store::open(context.home));
     const bool published = static_cast<bool>(conversation->store_->alias(options.model));
     PLINTH_TRY(auto loaded, open_model(published ? options.base : options.model, context.home));
+    engine::EngineOptions engine_options;
+    PLINTH_TRY(options.kv.read_into(engine_options));
+    PLINTH_TRY(conversation->engine_, engine::Engine::start(loaded.base, engine_options));
+    engine::AdapterPool& adapters = conversation->engine_->adapters();
     PLINTH_TRY(conversation->models_,
-               server::DomainModels::create(*conversation->store_, loaded.base));
+               server::DomainModels::create(*conversation->store_, loaded.base, adapters));
     PLINTH_TRY(auto model, conversation->models_->resolve(
                                published ? options.model : conversation->models_->base_name()));
     if (loaded.adapter != nullptr) {
       auto with_adapter = std::make_shared<server::DomainModel>(*model);
-      with_adapter->adapter = loaded.adapter;
+      const auto open = [adapter = loaded.adapter]() -> decltype(model::Adapter::open({}, {})) {
+        return adapter;
+      };
+      PLINTH_TRY(with_adapter->adapter,
+                 adapters.add({loaded.adapter->name, loaded.adapter->digest, open}));
       model = with_adapter;
     }
     conversation->model_ = std::move(model);
-    engine::EngineOptions engine_options;
-    PLINTH_TRY(options.kv.read_into(engine_options));
-    PLINTH_TRY(conversation->engine_, engine::Engine::start(loaded.base, engine_options));
     return conversation;
   }
 
@@ -61,7 +66,7 @@ class Conversation {
     PLINTH_TRY(auto prepared, server::prepare_chat(*model_, base.tokenizer(), messages_));
     engine::Request request;
     request.prompt = std::move(prepared.prompt);
-    request.adapter = model_->adapter;
+    request.registered = model_->adapter;
     request.sampling.temperature = static_cast<float>(options_.temperature);
     request.sampling.seed = static_cast<uint64_t>(options_.seed);
     request.tokens_max = options_.tokens;

@@ -16,6 +16,9 @@ struct Options {
   int64_t port = 8471;
   int64_t kv_mib = 256;
   KvOption kv;
+  int64_t adapters_mib = 512;
+  int64_t lookup = 0;
+  bool deterministic = false;
   int64_t drain_s = 10;
 };
 
@@ -24,6 +27,9 @@ Status run(const Options& options, const Context& context) {
   engine::EngineOptions engine_options;
   engine_options.kv_bytes = options.kv_mib << 20;
   PLINTH_TRY(options.kv.read_into(engine_options));
+  engine_options.adapter_bytes = options.adapters_mib << 20;
+  engine_options.lookup_tokens = options.lookup;
+  engine_options.deterministic = options.deterministic;
   PLINTH_TRY(const auto engine, engine::Engine::start(base, engine_options));
   PLINTH_TRY(const auto store, store::Store::open(context.home));
   server::ServerOptions server_options;
@@ -52,6 +58,13 @@ void add_serve(Command& root, const Context& context) {
   command.option("--port", options->port, "port to listen on, 0 for any free one", 0, 65535);
   command.option("--kv-mib", options->kv_mib, "memory of the KV cache, MiB", 1, int64_t{1} << 20);
   options->kv.add_to(command);
+  command.option("--adapters-mib", options->adapters_mib,
+                 "memory of the adapters that are loaded at one time, MiB", 1, int64_t{1} << 20);
+  command.option("--lookup", options->lookup,
+                 "tokens guessed from the text so far and checked in one step, 0 for none", 0,
+                 engine::EngineOptions::kLookupMax);
+  command.flag("--deterministic", options->deterministic,
+               "bit-identical answers whatever else is in the batch; prompts take longer");
   command.option("--drain", options->drain_s, "seconds that answers in flight get at the end", 0,
                  3600);
   command.action([options, &context] { return run(*options, context); });

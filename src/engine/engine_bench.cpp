@@ -149,5 +149,40 @@ void prefill(benchmark::State& state) {
 
 BENCHMARK(prefill)->ArgName("tokens")->Arg(512)->UseRealTime()->Unit(benchmark::kMillisecond);
 
+// An answer that repeats words of the document before it, on the embedded base: the text once, and
+// its beginning again to go on from. The argument: tokens guessed at a time.
+void quote(benchmark::State& state) {
+  const auto model = model::Model::open_embedded();
+  if (!model) return state.SkipWithError(model.error().message.c_str());
+  const std::string text =
+      "第一条 "
+      "租赁合同的期限不得超过二十年，超过二十年的，超过部分无效。租赁期限届满，当事人可以续订"
+      "合同。第二条 "
+      "出租人应当按照约定将房屋交付承租人，并在租赁期限内保持房屋符合约定的用途。第三条 "
+      "承租人应当按照约定的方法使用房屋，因保管不善造成损坏的，应当承担赔偿责任。第四条 "
+      "承租人应当按照约定的期限支付租金，每月五日以前交清当月租金，逾期按日加收千分之一的违约金。"
+      "\n";
+  Request request;
+  request.prompt =
+      (*model)->tokenizer().encode(text + text.substr(0, text.find("租赁期限届满")), false);
+  request.sampling.temperature = 0;
+  request.tokens_max = 96;
+  request.lookup_tokens = state.range(0);
+  auto engine = Engine::start(*model, {});
+  // Fills the prefix cache: what is timed is decoding.
+  if (!(*engine)->generate(request)) return state.SkipWithError("no answer");
+  int64_t tokens = 0;
+  for (auto _ : state) tokens += std::ssize((*engine)->generate(request)->ids);
+  const EngineStats stats = (*engine)->stats();
+  state.counters["tokens/s"] =
+      benchmark::Counter(static_cast<double>(tokens), benchmark::Counter::kIsRate);
+  state.counters["right"] = stats.lookup_tokens == 0 ? 0
+                                                     : static_cast<double>(stats.lookup_accepted) /
+                                                           static_cast<double>(stats.lookup_tokens);
+}
+
+BENCHMARK(quote)->ArgName("lookup")->Arg(0)->Arg(4)->Arg(8)->Arg(16)->UseRealTime()->Unit(
+    benchmark::kMillisecond);
+
 }  // namespace
 }  // namespace plinth::engine

@@ -81,6 +81,33 @@ TEST(Scheduler, PreemptsWhenNobodyCanMove) {
   EXPECT_THAT(plan.chunks, IsEmpty());
 }
 
+TEST(Scheduler, AWriterToASharedBlockNeedsOneToCopy) {
+  StepLimits limits = kRoomy;
+  limits.blocks_free = 1;
+  const Running running{{.tokens = 7, .computed = 6, .blocks = 2, .releasable = 1, .copies = true},
+                        {.tokens = 7, .computed = 6, .blocks = 2, .releasable = 1, .copies = true}};
+  const auto plan = plan_step(running, {}, limits);
+  EXPECT_THAT(plan.chunks, ElementsAre(Chunk{0, 1}));
+  EXPECT_THAT(plan.preempted, ElementsAre(1));
+  limits.blocks_free = 2;
+  EXPECT_THAT(plan_step(running, {}, limits).chunks, ElementsAre(Chunk{0, 1}, Chunk{1, 1}));
+}
+
+TEST(Scheduler, GuessesGetRowsAndBlocksThatNobodyElseNeeds) {
+  const Running two{{.tokens = 7, .computed = 6, .blocks = 2, .guessed = 8},
+                    {.tokens = 7, .computed = 6, .blocks = 2, .guessed = 8}};
+  EXPECT_THAT(plan_step(two, {}, kRoomy).chunks, ElementsAre(Chunk{0, 9}, Chunk{1, 7}));
+  EXPECT_THAT(plan_step(two, Waiting{{.tokens = 50}}, kRoomy).chunks,
+              ElementsAre(Chunk{0, 1}, Chunk{1, 1}, Chunk{2, 14}))
+      << "prompts first";
+  StepLimits limits = kRoomy;
+  limits.blocks_free = 2;
+  EXPECT_THAT(plan_step(two, {}, limits).chunks, ElementsAre(Chunk{0, 2}, Chunk{1, 2}))
+      << "no block that a sequence may need in the next step";
+  limits.blocks_free = 3;
+  EXPECT_THAT(plan_step(two, {}, limits).chunks, ElementsAre(Chunk{0, 6}, Chunk{1, 2}));
+}
+
 // Sequences of random lengths through a small pool, as the engine would carry the plans out.
 TEST(Scheduler, EverythingEndsAndBlocksAddUpUnderRandomLoad) {
   for (uint64_t seed = 0; seed < 200; ++seed) {

@@ -37,7 +37,6 @@ struct Segment {
 class StepRunner {
  public:
   static constexpr int64_t kHeadRows = 64;
-  static constexpr int64_t kRankMax = 1024;  // of an adapter: scratch is sized for it
 
   // The model outlives the runner: the engine holds it.
   StepRunner(const model::Model& model, const StepShape& shape);

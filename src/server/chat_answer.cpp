@@ -51,7 +51,6 @@ Json logprob_json(const text::Tokenizer& tokenizer, const engine::Event& event) 
 
 Json chunk_json(const AnswerHead& head, Json choice, bool include_usage) {
   Json chunk = envelope(head, "chat.completion.chunk");
-  choice["index"] = 0;
   if (!choice.contains("finish_reason")) choice["finish_reason"] = nullptr;
   chunk["choices"] = Json::array({std::move(choice)});
   if (include_usage) chunk["usage"] = nullptr;
@@ -66,14 +65,17 @@ Json usage_chunk_json(const AnswerHead& head, const engine::Usage& usage) {
 }
 
 Json whole_json(const AnswerHead& head, const WholeAnswer& answer) {
-  Json message = {{"role", "assistant"}, {"content", answer.text}, {"refusal", nullptr}};
-  if (!answer.citations.is_null()) message["citations"] = answer.citations;
   Json json = envelope(head, "chat.completion");
-  json["choices"] = Json::array(
-      {{{"index", 0},
-        {"message", std::move(message)},
-        {"logprobs", answer.logprobs.is_null() ? Json() : Json{{"content", answer.logprobs}}},
-        {"finish_reason", finish_name(answer.reason)}}});
+  json["choices"] = Json::array();
+  for (const Choice& choice : answer.choices) {
+    Json message = {{"role", "assistant"}, {"content", choice.text}, {"refusal", nullptr}};
+    if (!answer.citations.is_null()) message["citations"] = answer.citations;
+    json["choices"].push_back(
+        {{"index", json["choices"].size()},
+         {"message", std::move(message)},
+         {"logprobs", choice.logprobs.is_null() ? Json() : Json{{"content", choice.logprobs}}},
+         {"finish_reason", finish_name(choice.reason)}});
+  }
   json["usage"] = usage_json(answer.usage);
   return json;
 }

@@ -28,16 +28,20 @@ Json usage_json(const engine::Usage& usage);
 // {"token", "logprob", "bytes", "top_logprobs"} of an event that took a token.
 Json logprob_json(const text::Tokenizer& tokenizer, const engine::Event& event);
 
-// One chunk; `choice` is {"delta", ...} and gets its index and finish_reason (null unless given).
+// One chunk; `choice` is {"index", "delta", ...} and gets its finish_reason (null unless given).
 // With include_usage every chunk but the last has usage null.
 Json chunk_json(const AnswerHead& head, Json choice, bool include_usage);
 Json usage_chunk_json(const AnswerHead& head, const engine::Usage& usage);
 
-struct WholeAnswer {
+struct Choice {
   std::string text = {};
   engine::FinishReason reason = engine::FinishReason::kStop;
-  engine::Usage usage = {};
-  Json logprobs = nullptr;   // array of logprob_json, or null
+  Json logprobs = nullptr;  // array of logprob_json, or null
+};
+
+struct WholeAnswer {
+  std::vector<Choice> choices = {};
+  engine::Usage usage = {};  // the prompt once, the tokens of all choices
   Json citations = nullptr;  // citations_json, or null without knowledge
 };
 

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <limits>
 
 #include "core/hash.h"
 #include "core/json.h"
@@ -12,8 +13,10 @@ namespace {
 constexpr size_t kMessagesMax = 4096;
 constexpr size_t kStopsMax = 16;
 constexpr size_t kStopBytesMax = 256;
+constexpr size_t kStopTokensMax = 64;
 constexpr size_t kBiasesMax = 1024;
 constexpr double kNumberMax = 1e9;
+constexpr double kLeastMass = 1e-6;  // of the best tokens: none at all leaves nothing to choose
 
 // Reads one object's fields and remembers which one was at fault.
 class Fields {
@@ -127,8 +130,6 @@ Status refuse_unsupported(const Fields& fields) {
     return invalid("modalities: only [\"text\"] is supported");
   for (const char* name : {"audio", "prediction", "web_search_options", "reasoning_effort"})
     if (fields.find(name) != nullptr) return invalid("{} is not supported", name);
-  if (const Json* n = fields.find("n"); n != nullptr && *n != 1)
-    return invalid("n: only 1 is supported");
   return {};
 }
 
@@ -146,6 +147,20 @@ Result<std::vector<std::string>> parse_stop(const Fields& fields) {
     stops.push_back(stop.get<std::string>());
   }
   return stops;
+}
+
+Result<std::vector<int32_t>> parse_stop_tokens(const Fields& fields) {
+  std::vector<int32_t> tokens;
+  const Json* value = fields.find("stop_token_ids");
+  if (value == nullptr) return tokens;
+  if (!value->is_array() || value->size() > kStopTokensMax)
+    return invalid("stop_token_ids: an array of at most {} token ids is needed", kStopTokensMax);
+  for (const Json& id : *value) {
+    if (!id.is_number_integer() || id < 0 || id > std::numeric_limits<int32_t>::max())
+      return invalid("stop_token_ids: {} is not a token id", to_text(id));
+    tokens.push_back(id.get<int32_t>());
+  }
+  return tokens;
 }
 
 Status parse_logit_bias(const Fields& fields, engine::Sampling& sampling) {
@@ -173,11 +188,12 @@ Status parse_sampling(const Fields& fields, ChatRequest& request) {
     return {};
   };
   PLINTH_TRY(real("temperature", sampling.temperature, 0, 2));
-  PLINTH_TRY(real("top_p", sampling.top_p, 0, 1));
+  PLINTH_TRY(real("top_p", sampling.top_p, kLeastMass, 1));
   PLINTH_TRY(real("presence_penalty", sampling.presence_penalty, -2, 2));
   PLINTH_TRY(real("frequency_penalty", sampling.frequency_penalty, -2, 2));
   // Not OpenAI's, but what other servers call them.
   PLINTH_TRY(real("min_p", sampling.min_p, 0, 1));
+  PLINTH_TRY(real("typical_p", sampling.typical_p, kLeastMass, 1));
   PLINTH_TRY(real("repetition_penalty", sampling.repetition_penalty, 0.01, 10));
   PLINTH_TRY(const int64_t top_k, fields.integer("top_k", 0, -1, kNumberMax));
   sampling.top_k = static_cast<int32_t>(top_k < 0 ? 0 : top_k);
@@ -228,6 +244,9 @@ Result<ChatRequest> parse_chat_request(std::string_view body, std::string& param
       request.tokens_max = tokens;
     }
   PLINTH_TRY(request.stop, parse_stop(fields));
+  PLINTH_TRY(request.stop_tokens, parse_stop_tokens(fields));
+  PLINTH_TRY(const int64_t n, fields.integer("n", 1, 1, engine::kChoicesMax));
+  request.n = static_cast<int32_t>(n);
   PLINTH_TRY(parse_stream(fields, request, param));
   param.clear();
   return request;

@@ -24,6 +24,8 @@ struct ChatRequest {
   engine::Sampling sampling = {};
   std::optional<int64_t> tokens_max = {};  // none: whatever the context leaves
   std::vector<std::string> stop = {};
+  std::vector<int32_t> stop_tokens = {};
+  int32_t n = 1;  // choices
   bool logprobs = false;
   bool stream = false;
   bool include_usage = false;

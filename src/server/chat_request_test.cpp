@@ -44,7 +44,9 @@ TEST(ChatRequest, ReadsEveryFieldOfAnOrdinaryClient) {
                    {"max_completion_tokens", 12},
                    {"temperature", 0.5},
                    {"top_p", 0.9},
-                   {"n", 1},
+                   {"n", 3},
+                   {"typical_p", 0.7},
+                   {"stop_token_ids", {5, 6}},
                    {"stop", {"a", "b"}},
                    {"seed", 7},
                    {"logprobs", true},
@@ -63,6 +65,9 @@ TEST(ChatRequest, ReadsEveryFieldOfAnOrdinaryClient) {
   EXPECT_EQ(request.tokens_max, 12);
   EXPECT_FLOAT_EQ(request.sampling.temperature, 0.5f);
   EXPECT_EQ(request.stop, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(request.stop_tokens, (std::vector<int32_t>{5, 6}));
+  EXPECT_EQ(request.n, 3);
+  EXPECT_FLOAT_EQ(request.sampling.typical_p, 0.7f);
   EXPECT_EQ(request.sampling.seed, 7u);
   EXPECT_EQ(request.sampling.top_logprobs, 3);
   EXPECT_EQ(request.sampling.logit_bias.at(0).first, 5);
@@ -95,7 +100,16 @@ TEST(ChatRequest, WithoutASeedEveryRequestHasItsOwn) {
 }
 
 TEST(ChatRequest, NamesTheFieldItCannotHonour) {
-  EXPECT_EQ(refused_with("n", 2), "n");
+  EXPECT_EQ(refused_with("n", 0), "n");
+  EXPECT_EQ(refused_with("n", 129), "n");
+  EXPECT_EQ(refused_with("n", 1.5), "n");
+  EXPECT_EQ(refused_with("typical_p", 0), "typical_p");
+  EXPECT_EQ(refused_with("typical_p", 1.1), "typical_p");
+  EXPECT_EQ(refused_with("top_p", 0), "top_p");
+  EXPECT_EQ(refused_with("min_p", 1.1), "min_p");
+  EXPECT_EQ(refused_with("repetition_penalty", 0), "repetition_penalty");
+  EXPECT_EQ(refused_with("stop_token_ids", 5), "stop_token_ids");
+  EXPECT_EQ(refused_with("stop_token_ids", {-1}), "stop_token_ids");
   EXPECT_EQ(refused_with("tools", Json::array({{{"type", "function"}}})), "tools");
   EXPECT_EQ(refused_with("functions", Json::array({1})), "functions");
   EXPECT_EQ(refused_with("tool_choice", "required"), "tool_choice");

@@ -5,7 +5,7 @@
 namespace plinth::server {
 namespace {
 
-// Beyond this many the longest unused is let go; the bytes of an adapter are small beside the base.
+// Beyond this many the longest unused is let go: templates and knowledge, small beside the base.
 constexpr size_t kLoadedMax = 256;
 
 Result<std::shared_ptr<const text::ChatTemplate>> parse_template(const std::string& source,
@@ -21,9 +21,10 @@ Result<std::shared_ptr<const text::ChatTemplate>> parse_template(const std::stri
 
 }  // namespace
 
-Result<std::unique_ptr<DomainModels>> DomainModels::create(
-    const store::Store& store, std::shared_ptr<const model::Model> base) {
-  std::unique_ptr<DomainModels> models(new DomainModels(store, std::move(base)));
+Result<std::unique_ptr<DomainModels>> DomainModels::create(const store::Store& store,
+                                                           std::shared_ptr<const model::Model> base,
+                                                           engine::AdapterPool& adapters) {
+  std::unique_ptr<DomainModels> models(new DomainModels(store, std::move(base), adapters));
   auto own = std::make_shared<DomainModel>();
   own->name = models->base_->config().name.empty() ? "base" : models->base_->config().name;
   own->digest = models->base_->digest();
@@ -67,13 +68,7 @@ Result<DomainModelPtr> DomainModels::load(const store::Release& release) const {
     PLINTH_TRY(model->chat_template, parse_template(release.chat_template, release.name));
   }
   if (!release.adapter_digest.empty()) {
-    PLINTH_TRY(const Path folder, store_.artifacts().find(release.adapter_digest));
-    PLINTH_TRY(const auto opened, model::Adapter::open(folder, base_->config()));
-    // The engine shares prefixes by this digest, so it must cover the scale as well as the weights:
-    // the artifact's does.
-    auto adapter = std::make_shared<model::Adapter>(*opened);
-    adapter->digest = release.adapter_digest;
-    model->adapter = std::move(adapter);
+    PLINTH_TRY(model->adapter, register_adapter(release));
   }
   if (!release.knowledge_digest.empty()) {
     PLINTH_TRY(std::string bytes, store_.artifacts().read(release.knowledge_digest));
@@ -81,6 +76,19 @@ Result<DomainModelPtr> DomainModels::load(const store::Release& release) const {
     model->knowledge = std::make_shared<knowledge::Index>(std::move(index));
   }
   return DomainModelPtr(std::move(model));
+}
+
+// The engine shares prefixes by the artifact's digest, which covers the scale as well as the
+// weights. Finding it hashes it again, each time it is loaded.
+Result<engine::AdapterSourcePtr> DomainModels::register_adapter(
+    const store::Release& release) const {
+  const std::string& digest = release.adapter_digest;
+  const auto open = [artifacts = store_.artifacts(), base = base_,
+                     digest]() -> Result<std::shared_ptr<const model::Adapter>> {
+    PLINTH_TRY(const Path folder, artifacts.find(digest));
+    return model::Adapter::open(folder, base->config());
+  };
+  return adapters_.add({.name = release.name, .digest = digest, .open = open});
 }
 
 Result<std::vector<ModelEntry>> DomainModels::list() const {

@@ -2,7 +2,9 @@
 //
 // A name is looked up in the store's aliases for every request, so that a publish or a rollback by
 // any process holds from the next request on. What it takes to serve a release (adapter, template,
-// knowledge) is loaded once and kept by digest, never by name: nothing stale can be served.
+// knowledge) is kept by digest, never by name: nothing stale can be served. Template and knowledge
+// are loaded here, once; the adapter is only registered with the engine, whose pool loads it when a
+// request wants it.
 // The base is served under its own name, which no alias can take from it.
 #pragma once
 
@@ -15,6 +17,7 @@
 #include <vector>
 
 #include "core/result.h"
+#include "engine/engine.h"
 #include "knowledge/knowledge.h"
 #include "model/model.h"
 #include "store/store.h"
@@ -25,8 +28,8 @@ namespace plinth::server {
 // A release made ready to answer. Immutable; requests in flight share it.
 struct DomainModel {
   std::string name = {};
-  std::string digest = {};  // of the release; of the base for the base itself
-  std::shared_ptr<const model::Adapter> adapter = {};            // null: the plain base
+  std::string digest = {};                // of the release; of the base for the base itself
+  engine::AdapterSourcePtr adapter = {};  // null: the plain base
   std::shared_ptr<const text::ChatTemplate> chat_template = {};  // null: there is none
   std::string system_prompt = {};
   std::shared_ptr<const knowledge::Index> knowledge = {};  // null: none
@@ -44,12 +47,14 @@ struct ModelEntry {
 // Any thread. One release is loaded at a time; requests for others wait for that long.
 class DomainModels {
  public:
-  // `store` outlives the catalogue. Fails when the base's own chat template is broken.
+  // `store` and `adapters`, the engine's pool, outlive the catalogue. Fails when the base's own
+  // chat template is broken.
   static Result<std::unique_ptr<DomainModels>> create(const store::Store& store,
-                                                      std::shared_ptr<const model::Model> base);
+                                                      std::shared_ptr<const model::Model> base,
+                                                      engine::AdapterPool& adapters);
 
   // kNotFound for a name that is neither the base nor an alias, or whose release stands on another
-  // base; kDataLoss when an artifact is broken.
+  // base; kDataLoss when a knowledge artifact is broken.
   Result<DomainModelPtr> resolve(std::string_view name);
   // What may be asked for, the base first. Releases of other bases are not listed.
   Result<std::vector<ModelEntry>> list() const;
@@ -57,13 +62,16 @@ class DomainModels {
   const std::string& base_name() const { return base_model_->name; }
 
  private:
-  DomainModels(const store::Store& store, std::shared_ptr<const model::Model> base)
-      : store_(store), base_(std::move(base)) {}
+  DomainModels(const store::Store& store, std::shared_ptr<const model::Model> base,
+               engine::AdapterPool& adapters)
+      : store_(store), base_(std::move(base)), adapters_(adapters) {}
 
   Result<DomainModelPtr> load(const store::Release& release) const;
+  Result<engine::AdapterSourcePtr> register_adapter(const store::Release& release) const;
 
   const store::Store& store_;
   std::shared_ptr<const model::Model> base_;
+  engine::AdapterPool& adapters_;
   DomainModelPtr base_model_;
 
   std::mutex mutex_;                  // guards loaded_

@@ -1,5 +1,6 @@
 #include "server/openai_chat.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -29,7 +30,9 @@ class ChatCall : public std::enable_shared_from_this<ChatCall> {
     head_.model = request_.model;
     head_.fingerprint = "fp_" + model_->digest.substr(0, kFingerprintDigits);
     head_.created_s = system_clock().unix_ms() / 1000;
-    if (request_.logprobs) answer_.logprobs = Json::array();
+    answer_.choices.resize(static_cast<size_t>(request_.n));
+    if (request_.logprobs)
+      for (Choice& choice : answer_.choices) choice.logprobs = Json::array();
   }
 
   void start() {
@@ -46,11 +49,14 @@ class ChatCall : public std::enable_shared_from_this<ChatCall> {
 
     engine::Request work;
     work.prompt = std::move(prepared->prompt);
-    work.adapter = model_->adapter;
+    work.registered = model_->adapter;
     work.sampling = request_.sampling;
     work.tokens_max = request_.tokens_max.value_or(context);
     work.stop = request_.stop;
     work.stop_tokens = std::move(prepared->stop_tokens);
+    work.stop_tokens.insert(work.stop_tokens.end(), request_.stop_tokens.begin(),
+                            request_.stop_tokens.end());
+    work.n = request_.n;
     work.cache_salt = std::to_string(key_.tenant_id);
     work.sink = [self = shared_from_this()](const engine::Event& event) {
       self->exchange_->post([self, event] { self->take(event); });
@@ -77,7 +83,7 @@ class ChatCall : public std::enable_shared_from_this<ChatCall> {
     if (event.finished && event.reason == engine::FinishReason::kError) error_ = event.error;
     if (!error_ && request_.stream) take_streamed(event);
     if (!error_ && !request_.stream) take_whole(event);
-    if (event.finished) bill(event);
+    if (event.finished) finish_choice(event);
   }
 
   // The token that ends an answer (eos) is not part of it.
@@ -87,9 +93,10 @@ class ChatCall : public std::enable_shared_from_this<ChatCall> {
   }
 
   void take_whole(const engine::Event& event) {
-    answer_.text += event.text;
+    Choice& choice = choice_of(event);
+    choice.text += event.text;
     if (wants_logprob(event))
-      answer_.logprobs.push_back(logprob_json(services_.engine.model().tokenizer(), event));
+      choice.logprobs.push_back(logprob_json(services_.engine.model().tokenizer(), event));
   }
 
   // The head goes out with the first event, so that an error before it has a status of its own.
@@ -99,41 +106,62 @@ class ChatCall : public std::enable_shared_from_this<ChatCall> {
       exchange_->begin_stream(
           {.content_type = "text/event-stream; charset=utf-8",
            .headers = {{"cache-control", "no-cache"}, {"x-accel-buffering", "no"}},
-           .body = chunk({{"role", "assistant"}, {"content", ""}})});
+           .body = chunk(0, {{"role", "assistant"}, {"content", ""}})});
+      for (size_t index = 1; index < answer_.choices.size(); ++index)
+        exchange_->write(chunk(index, {{"role", "assistant"}, {"content", ""}}));
     }
     const bool scored = wants_logprob(event);
     if (event.text.empty() && !scored) return;
-    Json choice = {{"delta", {{"content", event.text}}}};
+    Json choice = {{"index", event.choice}, {"delta", {{"content", event.text}}}};
     if (scored)
       choice["logprobs"] = {
           {"content", Json::array({logprob_json(services_.engine.model().tokenizer(), event)})}};
     exchange_->write(sse(chunk_json(head_, std::move(choice), request_.include_usage)));
   }
 
-  std::string chunk(Json delta) const {
-    return sse(chunk_json(head_, {{"delta", std::move(delta)}}, request_.include_usage));
+  std::string chunk(size_t index, Json delta) const {
+    return sse(
+        chunk_json(head_, {{"index", index}, {"delta", std::move(delta)}}, request_.include_usage));
+  }
+
+  Choice& choice_of(const engine::Event& event) {
+    return answer_.choices[static_cast<size_t>(event.choice)];
+  }
+
+  // All choices share one prompt.
+  void finish_choice(const engine::Event& event) {
+    choice_of(event).reason = event.reason;
+    answer_.usage.prompt_tokens = event.usage.prompt_tokens;
+    answer_.usage.cached_tokens = event.usage.cached_tokens;
+    answer_.usage.completion_tokens += event.usage.completion_tokens;
+    if (++choices_finished_ == request_.n) bill();
+  }
+
+  // The worst of the choices' ends.
+  engine::FinishReason outcome() const {
+    auto worst = answer_.choices[0].reason;
+    for (const Choice& choice : answer_.choices) worst = std::max(worst, choice.reason);
+    return worst;
   }
 
   // The usage row first, the end of the answer when it is durable.
-  void bill(const engine::Event& event) {
-    answer_.reason = event.reason;
-    answer_.usage = event.usage;
-    count("plinth_tokens_total", static_cast<double>(event.usage.prompt_tokens),
-          {{"kind", "prompt"}});
-    count("plinth_tokens_total", static_cast<double>(event.usage.completion_tokens),
+  void bill() {
+    const engine::Usage& usage = answer_.usage;
+    const std::string ended(finish_name(outcome()));
+    count("plinth_tokens_total", static_cast<double>(usage.prompt_tokens), {{"kind", "prompt"}});
+    count("plinth_tokens_total", static_cast<double>(usage.completion_tokens),
           {{"kind", "completion"}});
-    count("plinth_tokens_total", static_cast<double>(event.usage.cached_tokens),
-          {{"kind", "cached"}});
-    count("plinth_answers_total", 1, {{"outcome", std::string(finish_name(event.reason))}});
+    count("plinth_tokens_total", static_cast<double>(usage.cached_tokens), {{"kind", "cached"}});
+    count("plinth_answers_total", 1, {{"outcome", ended}});
     services_.ledger.add({.request_id = exchange_->request().id,
                           .tenant_id = key_.tenant_id,
                           .key_id = key_.id,
                           .model = request_.model,
                           .model_digest = model_->digest,
-                          .prompt_tokens = event.usage.prompt_tokens,
-                          .completion_tokens = event.usage.completion_tokens,
-                          .cached_tokens = event.usage.cached_tokens,
-                          .outcome = std::string(finish_name(event.reason))},
+                          .prompt_tokens = usage.prompt_tokens,
+                          .completion_tokens = usage.completion_tokens,
+                          .cached_tokens = usage.cached_tokens,
+                          .outcome = ended},
                          [self = shared_from_this()](const Status& written) {
                            self->exchange_->post([self, written] { self->finish(written); });
                          });
@@ -152,9 +180,13 @@ class ChatCall : public std::enable_shared_from_this<ChatCall> {
     if (!request_.stream) return exchange_->reply({.body = to_text(whole_json(head_, answer_))});
     Json delta = Json::object();
     if (!answer_.citations.is_null()) delta["citations"] = answer_.citations;
-    exchange_->write(sse(chunk_json(
-        head_, {{"delta", std::move(delta)}, {"finish_reason", finish_name(answer_.reason)}},
-        request_.include_usage)));
+    for (size_t index = 0; index < answer_.choices.size(); ++index)
+      exchange_->write(
+          sse(chunk_json(head_,
+                         {{"index", index},
+                          {"delta", delta},
+                          {"finish_reason", finish_name(answer_.choices[index].reason)}},
+                         request_.include_usage)));
     if (request_.include_usage) exchange_->write(sse(usage_chunk_json(head_, answer_.usage)));
     exchange_->write("data: [DONE]\n\n");
     exchange_->end();
@@ -168,6 +200,7 @@ class ChatCall : public std::enable_shared_from_this<ChatCall> {
   AnswerHead head_;
   Stopwatch watch_;
   WholeAnswer answer_;
+  int32_t choices_finished_ = 0;
   bool streaming_ = false;
   bool first_seen_ = false;
   std::optional<Error> error_;

@@ -30,7 +30,17 @@ void handle_metrics(const Services& services, const Call& call) {
   gauge("plinth_engine_rows", stats.rows);
   gauge("plinth_engine_prefix_hits_tokens", stats.prefix_hits_tokens);
   gauge("plinth_engine_preemptions", stats.preemptions);
+  gauge("plinth_engine_blocks_copied", stats.blocks_copied);
+  gauge("plinth_engine_lookup_tokens", stats.lookup_tokens);
+  gauge("plinth_engine_lookup_accepted", stats.lookup_accepted);
   gauge("plinth_engine_memory_bytes", stats.memory_bytes);
+  gauge("plinth_engine_adapters_registered", stats.adapters.registered);
+  gauge("plinth_engine_adapters_resident", stats.adapters.resident);
+  gauge("plinth_engine_adapters_bytes", stats.adapters.resident_bytes);
+  gauge("plinth_engine_adapters_budget_bytes", stats.adapters.budget_bytes);
+  gauge("plinth_engine_adapters_loads", stats.adapters.loads);
+  gauge("plinth_engine_adapters_load_failures", stats.adapters.load_failures);
+  gauge("plinth_engine_adapters_evictions", stats.adapters.evictions);
   call.exchange->reply(
       {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics_text()});
 }

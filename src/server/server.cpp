@@ -67,7 +67,7 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, stor
   PLINTH_TRY(auto ledger, LedgerWriter::start(store.home()));
   // The engine outlives the server, and its model with it.
   std::shared_ptr<const model::Model> base(std::shared_ptr<const void>(), &engine.model());
-  PLINTH_TRY(auto models, DomainModels::create(store, std::move(base)));
+  PLINTH_TRY(auto models, DomainModels::create(store, std::move(base), engine.adapters()));
   auto impl = std::make_unique<Impl>(options, std::move(ledger), std::move(models), store, engine);
   PLINTH_TRY(impl->listen());
   return std::unique_ptr<Server>(new Server(std::move(impl)));

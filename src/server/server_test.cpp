@@ -132,7 +132,7 @@ class ServerTest : public ::testing::Test {
 
 TEST_F(ServerTest, EveryRouteButHealthIsClosedWithoutAKey) {
   auto ledger = *LedgerWriter::start(store_->home());
-  auto models = *DomainModels::create(*store_, model_);
+  auto models = *DomainModels::create(*store_, model_, engine_->adapters());
   const std::atomic<bool> draining = false;
   std::string revoked = store_->create_key("a", "")->secret;
   ASSERT_TRUE(store_->revoke_key(revoked.substr(0, 19)));
@@ -207,6 +207,86 @@ TEST_F(ServerTest, StreamedIsWhole) {
   }
 }
 
+TEST_F(ServerTest, ChoicesAreAnswersOfTheirOwnAndThePromptIsPaidOnce) {
+  Json body = chat("合同");
+  body["temperature"] = 1;
+  std::vector<Json> alone;
+  int64_t completion = 0;
+  for (int i = 0; i < 3; ++i) {
+    body["seed"] = 11 + i;
+    alone.push_back(*parse_json(post(body).body, "answer"));
+    completion += alone.back()["usage"]["completion_tokens"].get<int64_t>();
+  }
+  body["seed"] = 11;
+  body["n"] = 3;
+  const Json whole = *parse_json(post(body).body, "answer");
+  ASSERT_EQ(whole["choices"].size(), 3u);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(whole["choices"][i]["index"], i);
+    for (const char* key : {"message", "finish_reason"})
+      EXPECT_EQ(whole["choices"][i][key], alone[i]["choices"][0][key]);
+  }
+  EXPECT_EQ(whole["usage"]["prompt_tokens"], alone[0]["usage"]["prompt_tokens"]);
+  EXPECT_EQ(whole["usage"]["completion_tokens"], completion);
+  EXPECT_EQ(total().requests, 4);
+  EXPECT_EQ(total().completion_tokens, 2 * completion);
+
+  body["stream"] = true;
+  std::vector<std::string> texts(3);
+  std::vector<int> ends(3);
+  for (const Json& chunk : events(post(body).body)) {
+    const Json& choice = chunk["choices"][0];
+    const auto index = choice["index"].get<size_t>();
+    texts[index] += string_or(choice["delta"], "content", "");
+    ends[index] += choice["finish_reason"].is_null() ? 0 : 1;
+  }
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(texts[i], whole["choices"][i]["message"]["content"]);
+    EXPECT_EQ(ends[i], 1);
+  }
+}
+
+TEST_F(ServerTest, AnAdapterIsLoadedWhenItsModelIsAsked) {
+  const auto& config = model_->config();
+  const auto adapter = engine::random_adapter(config, 4, 1, "x");
+  const Path folder = temp_.path() / "adapter";
+  ASSERT_TRUE(model::write_peft(folder, *adapter, {.base_name = "tiny", .rank = 4, .alpha = 8}));
+  const auto release = publish(*store_, {.name = "law",
+                                         .base_digest = model_->digest(),
+                                         .adapter_folder = folder,
+                                         .verdict = R"({"passed": true})"});
+  ASSERT_TRUE(release) << release.error().message;
+  EXPECT_EQ(engine_->stats().adapters.registered, 0);
+  Json body = chat("合同");
+  body["temperature"] = 0;
+  const Json base = *parse_json(post(body).body, "answer");
+  body["model"] = "law";
+  const Json tuned = *parse_json(post(body).body, "answer");
+  EXPECT_NE(tuned["choices"][0]["message"]["content"], base["choices"][0]["message"]["content"]);
+  EXPECT_EQ(engine_->stats().adapters.loads, 1);
+  EXPECT_GT(engine_->stats().adapters.resident_bytes, 0);
+  TestClient client(server_->port());
+  EXPECT_NE(client.request("GET", "/metrics").body.find("plinth_engine_adapters_resident 1"),
+            std::string::npos);
+}
+
+TEST_F(ServerTest, ABrokenAdapterArtifactIsAnErrorThatTellsNoPaths) {
+  const auto adapter = engine::random_adapter(model_->config(), 4, 1, "x");
+  const Path folder = temp_.path() / "adapter";
+  ASSERT_TRUE(model::write_peft(folder, *adapter, {.base_name = "tiny", .rank = 4, .alpha = 8}));
+  const auto release = publish(*store_, {.name = "law",
+                                         .base_digest = model_->digest(),
+                                         .adapter_folder = folder,
+                                         .verdict = R"({"passed": true})"});
+  const Path stored = *store_->artifacts().find(release->adapter_digest);
+  ASSERT_TRUE(write_file_atomic(stored / "adapter_model.safetensors", "rot"));
+  Json body = chat("x");
+  body["model"] = "law";
+  const Reply reply = post(body);
+  EXPECT_EQ(reply.status, 500);
+  EXPECT_EQ(reply.body.find(stored.string()), std::string::npos);
+}
+
 TEST_F(ServerTest, WithoutIncludeUsageThereIsNone) {
   Json body = chat("x");
   body["stream"] = true;
@@ -224,7 +304,7 @@ TEST_F(ServerTest, ErrorsNameWhatIsWrong) {
   EXPECT_EQ(error_of(unknown)["code"], "model_not_found");
 
   body = chat("x");
-  body["n"] = 3;
+  body["n"] = 129;
   EXPECT_EQ(error_of(post(body))["param"], "n");
   body = chat("x");
   body["response_format"] = {{"type", "json_object"}};
