@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,9 +19,10 @@ namespace plinth::engine {
 class AnswerOutput : public Output {
  public:
   // request.prompt has been moved out, `prompt` is it; tokens_max is what context and cache leave.
-  // The tokenizer outlives the answer: the engine holds the model.
+  // The tokenizer outlives the answer: the engine holds the model. `matcher` is of request.grammar.
   AnswerOutput(const text::Tokenizer& tokenizer, Request request,
-               const std::vector<int32_t>& prompt, int64_t tokens_max);
+               const std::vector<int32_t>& prompt, int64_t tokens_max,
+               std::optional<grammar::Matcher> matcher = {});
 
   int64_t first_wanted(int64_t tokens) const override { return tokens - 1; }
 
@@ -31,12 +34,15 @@ class AnswerOutput : public Output {
 
  private:
   bool is_stop(int32_t token) const;
+  Result<std::span<const uint64_t>> mask(size_t vocabulary);
   void finish(Event event, FinishReason reason);
 
   const text::Tokenizer* tokenizer_;
   Request request_;
   int64_t tokens_max_;
   Sampler sampler_;
+  std::optional<grammar::Matcher> matcher_;
+  std::vector<uint64_t> mask_;  // scratch: the matcher's, and the tokens that end an answer
   TokenCounts counts_;
   text::StreamDecoder decoder_;
   StopStrings stops_;

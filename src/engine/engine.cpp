@@ -84,6 +84,7 @@ class Engine::Impl {
                             std::shared_ptr<const model::Adapter> adapter, const std::string& salt,
                             std::unique_ptr<Output> output) const;
   void enqueue(std::vector<SequencePtr> sequences);
+  Result<std::optional<grammar::Matcher>> matcher_of(const Request& request);
 
   // Engine thread.
   void work(const std::stop_token& stop);
@@ -102,6 +103,8 @@ class Engine::Impl {
 
   std::shared_ptr<const model::Model> model_;  // shared with requests in flight and the trainer
   EngineOptions options_;
+  std::once_flag vocabulary_once_;
+  std::shared_ptr<const grammar::Vocabulary> vocabulary_;  // made for the first grammar
 
   // Owned by the engine thread once it runs. Order matters: sequences die before the pool.
   BlockPool pool_;
@@ -174,6 +177,14 @@ void Engine::Impl::enqueue(std::vector<SequencePtr> sequences) {
   changed_.notify_one();
 }
 
+Result<std::optional<grammar::Matcher>> Engine::Impl::matcher_of(const Request& request) {
+  if (request.grammar == nullptr) return std::optional<grammar::Matcher>();
+  std::call_once(vocabulary_once_,
+                 [this] { vocabulary_ = grammar::Vocabulary::create(model_->tokenizer()); });
+  PLINTH_TRY(auto matcher, grammar::Matcher::create(request.grammar, vocabulary_));
+  return std::optional<grammar::Matcher>(std::move(matcher));
+}
+
 Result<RequestId> Engine::Impl::submit(Request request) {
   PLINTH_TRY(check_tokens(request.prompt));
   PLINTH_TRY(check_adapter(request.adapter.get()));
@@ -185,13 +196,15 @@ Result<RequestId> Engine::Impl::submit(Request request) {
     if (id < 0 || id >= vocabulary)
       return invalid("logit_bias token {} is outside 0..{}", id, vocabulary - 1);
 
+  PLINTH_TRY(auto matcher, matcher_of(request));
+
   const int64_t room = std::max<int64_t>(1, capacity() - std::ssize(request.prompt));
   const int64_t tokens_max = std::min(request.tokens_max, room);
   std::vector<int32_t> prompt = std::move(request.prompt);
   auto adapter = request.adapter;
   const std::string salt = request.cache_salt;
-  auto output =
-      std::make_unique<AnswerOutput>(model_->tokenizer(), std::move(request), prompt, tokens_max);
+  auto output = std::make_unique<AnswerOutput>(model_->tokenizer(), std::move(request), prompt,
+                                               tokens_max, std::move(matcher));
   auto sequence = make_sequence(std::move(prompt), std::move(adapter), salt, std::move(output));
   RequestId id = 0;
   {

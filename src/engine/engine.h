@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "core/result.h"
+#include "grammar/grammar.h"
 #include "model/model.h"
 #include "tensor/tensor.h"
 
@@ -77,6 +78,11 @@ struct Request {
   int64_t tokens_max = 256;               // of the answer; capped by the context
   std::vector<std::string> stop = {};     // text that ends the answer, not part of it
   std::vector<int32_t> stop_tokens = {};  // besides the tokenizer's eos
+  // The answer is a text of it, whatever is sampled; null: any text. Tokens that end an answer come
+  // exactly where the text may end, and the answer ends by itself where nothing can follow. Only
+  // tokens_max, a stop string and cancelling cut it short. Log-probabilities are among the tokens
+  // that may come.
+  std::shared_ptr<const grammar::Grammar> grammar = {};
   // Prefixes are shared only between requests with the same adapter digest and salt (tenant).
   std::string cache_salt = {};
   // Called on the engine thread; must not block. After the finished event it is never called again.

@@ -63,10 +63,12 @@ text::TokenizerSpec bench_spec() {
         for (auto n = 1 + rng.below(5); n > 0; --n) word += "{}[]\":,.-_()=;/\\ \n'"[rng.below(19)];
         break;
       case 3:
-        word = rng.below(2) == 0 ? " \"" + letters(6) : letters(6) + "\"";
+        word = letters(6);
+        rng.below(2) == 0 ? word.insert(0, 1, '"') : word.append(1, '"');
         break;
       default:
-        word = (rng.below(2) == 0 ? " " : "") + letters(9);
+        word = letters(9);
+        if (rng.below(2) == 0) word.insert(0, 1, ' ');
     }
     words.insert(word);
   }
