@@ -5,6 +5,7 @@
 
 #include "core/hash.h"
 #include "core/json.h"
+#include "server/raw_member.h"
 
 namespace plinth::server {
 namespace {
@@ -119,9 +120,6 @@ Status refuse_unsupported(const Fields& fields) {
     if (const Json* value = fields.find(name);
         value != nullptr && *value != "none" && *value != "auto")
       return invalid("{}: only none or auto, as there are no tools", name);
-  if (const Json* format = fields.find("response_format"))
-    if (!format->is_object() || string_or(*format, "type", "") != "text")
-      return invalid("response_format: only {{\"type\": \"text\"}} is supported");
   if (const Json* modalities = fields.find("modalities");
       modalities != nullptr && *modalities != Json::array({"text"}))
     return invalid("modalities: only [\"text\"] is supported");
@@ -130,6 +128,24 @@ Status refuse_unsupported(const Fields& fields) {
   if (const Json* n = fields.find("n"); n != nullptr && *n != 1)
     return invalid("n: only 1 is supported");
   return {};
+}
+
+// The schema's own text, empty for an answer of any form.
+Result<std::string> parse_format(const Fields& fields, std::string_view body) {
+  const Json* format = fields.find("response_format");
+  if (format == nullptr) return std::string();
+  const std::string type = format->is_object() ? string_or(*format, "type", "") : "";
+  if (type == "text") return std::string();
+  if (type == "json_object") return std::string(R"({"type":"object"})");
+  if (type != "json_schema")
+    return invalid("response_format: an object of type text, json_object or json_schema is needed");
+  const auto named = format->find("json_schema");
+  if (named == format->end() || !named->is_object() || !named->contains("schema"))
+    return invalid("response_format: json_schema: an object with a schema is needed");
+  if (const auto name = named->find("name"); name != named->end() && !name->is_string())
+    return invalid("response_format: json_schema.name: a text is needed");
+  return std::string(
+      raw_member(raw_member(raw_member(body, "response_format"), "json_schema"), "schema"));
 }
 
 Result<std::vector<std::string>> parse_stop(const Fields& fields) {
@@ -228,6 +244,7 @@ Result<ChatRequest> parse_chat_request(std::string_view body, std::string& param
       request.tokens_max = tokens;
     }
   PLINTH_TRY(request.stop, parse_stop(fields));
+  PLINTH_TRY(request.schema, parse_format(fields, body));
   PLINTH_TRY(parse_stream(fields, request, param));
   param.clear();
   return request;

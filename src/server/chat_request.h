@@ -24,6 +24,9 @@ struct ChatRequest {
   engine::Sampling sampling = {};
   std::optional<int64_t> tokens_max = {};  // none: whatever the context leaves
   std::vector<std::string> stop = {};
+  // response_format: the text of the JSON Schema that the answer follows, its properties in the
+  // client's order; not compiled yet. Empty: any text.
+  std::string schema = {};
   bool logprobs = false;
   bool stream = false;
   bool include_usage = false;
