@@ -32,17 +32,19 @@ const std::map<std::string, Names>& allowed() {
       {"tensor", {"core"}},
       {"text", {"core"}},
       {"model", {"core", "tensor", "text"}},
-      {"engine", kModel},
+      {"grammar", {"core", "text"}},
+      {"engine", with(kModel, {"grammar"})},
       {"corpus", {"core", "text", "store"}},
       {"train", with(kEngine, {"store"})},
       {"eval", with(kEngine, {"store"})},
       {"knowledge", with(kEngine, {"store"})},
       // Not tensor by name: the server asks the engine.
       {"server",
-       {"core", "text", "store", "model", "engine", "corpus", "train", "eval", "knowledge"}},
+       {"core", "text", "grammar", "store", "model", "engine", "corpus", "train", "eval",
+        "knowledge"}},
       {"cli",
-       {"core", "hub", "text", "store", "model", "engine", "corpus", "train", "eval", "knowledge",
-        "server", "tensor"}},
+       {"core", "hub", "text", "grammar", "store", "model", "engine", "corpus", "train", "eval",
+        "knowledge", "server", "tensor"}},
   };
   return kTable;
 }

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,10 +19,11 @@ namespace plinth::engine {
 class AnswerOutput : public Output {
  public:
   // request.prompt has been moved out, `prompt` is it; tokens_max is what context and cache leave;
-  // choice is one of request.n.
+  // choice is one of request.n; `matcher` is of request.grammar.
   // The tokenizer outlives the answer: the engine holds the model.
   AnswerOutput(const text::Tokenizer& tokenizer, Request request,
-               const std::vector<int32_t>& prompt, int64_t tokens_max, int32_t choice);
+               const std::vector<int32_t>& prompt, int64_t tokens_max, int32_t choice,
+               std::optional<grammar::Matcher> matcher = {});
 
   int64_t first_wanted(int64_t tokens) const override { return tokens - 1; }
 
@@ -32,6 +35,7 @@ class AnswerOutput : public Output {
 
  private:
   bool is_stop(int32_t token) const;
+  Result<std::span<const uint64_t>> mask(size_t vocabulary);
   void finish(Event event, FinishReason reason);
 
   const text::Tokenizer* tokenizer_;
@@ -39,6 +43,8 @@ class AnswerOutput : public Output {
   int64_t tokens_max_;
   int32_t choice_;
   Sampler sampler_;
+  std::optional<grammar::Matcher> matcher_;
+  std::vector<uint64_t> mask_;  // scratch: the matcher's, and the tokens that end an answer
   TokenCounts counts_;
   text::StreamDecoder decoder_;
   StopStrings stops_;

@@ -114,6 +114,14 @@ void Engine::Impl::enqueue(std::vector<SequencePtr> sequences) {
   changed_.notify_one();
 }
 
+Result<std::optional<grammar::Matcher>> Engine::Impl::matcher_of(const Request& request) {
+  if (request.grammar == nullptr) return std::optional<grammar::Matcher>();
+  std::call_once(vocabulary_once_,
+                 [this] { vocabulary_ = grammar::Vocabulary::create(model_->tokenizer()); });
+  PLINTH_TRY(auto matcher, grammar::Matcher::create(request.grammar, vocabulary_));
+  return std::optional<grammar::Matcher>(std::move(matcher));
+}
+
 Result<RequestId> Engine::Impl::submit(Request request) {
   PLINTH_TRY(check_tokens(request.prompt));
   PLINTH_TRY(check_adapter(request.adapter.get()));
@@ -136,13 +144,16 @@ Result<RequestId> Engine::Impl::submit(Request request) {
     if (id < 0 || id >= vocabulary)
       return invalid("stop token {} is outside 0..{}", id, vocabulary - 1);
 
+  PLINTH_TRY(const auto matcher, matcher_of(request));
+
   const int64_t room = std::max<int64_t>(1, capacity() - std::ssize(request.prompt));
   const int64_t tokens_max = std::min(request.tokens_max, room);
   const std::vector<int32_t> prompt = std::move(request.prompt);
   const auto choice = [&](int32_t index, std::vector<int32_t> tokens) {
     auto made = make_sequence(
         std::move(tokens), request.adapter, request.registered, request.cache_salt,
-        std::make_unique<AnswerOutput>(model_->tokenizer(), request, prompt, tokens_max, index));
+        std::make_unique<AnswerOutput>(model_->tokenizer(), request, prompt, tokens_max, index,
+                                       matcher));
     made->lookup_tokens = made->lookup_reach = lookup_tokens;
     return made;
   };

@@ -20,6 +20,7 @@
 
 #include "core/result.h"
 #include "engine/adapter_pool.h"
+#include "grammar/grammar.h"
 #include "model/model.h"
 #include "tensor/ops.h"
 #include "tensor/tensor.h"
@@ -100,6 +101,11 @@ struct Request {
   // Instead of `adapter`: one of Engine::adapters(). The request waits until it is loaded and keeps
   // it from being evicted; when that fails, so does the request, alone.
   AdapterSourcePtr registered = {};
+  // The answer is a text of it, whatever is sampled; null: any text. Tokens that end an answer come
+  // exactly where the text may end, and the answer ends by itself where nothing can follow. Only
+  // tokens_max, a stop string and cancelling cut it short. Log-probabilities are among the tokens
+  // that may come.
+  std::shared_ptr<const grammar::Grammar> grammar = {};
   // Prefixes are shared only between requests with the same adapter digest and salt (tenant).
   std::string cache_salt = {};
   // Called on the engine thread; must not block. After the last choice's finished event it is never

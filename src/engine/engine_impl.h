@@ -10,6 +10,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -55,6 +56,8 @@ class Engine::Impl {
                             const AdapterSourcePtr& registered, const std::string& salt,
                             std::unique_ptr<Output> output) const;
   void enqueue(std::vector<SequencePtr> sequences);
+  // Of the request's grammar; none without one.
+  Result<std::optional<grammar::Matcher>> matcher_of(const Request& request);
 
   // Engine thread.
   void work(const std::stop_token& stop);
@@ -80,6 +83,8 @@ class Engine::Impl {
 
   std::shared_ptr<const model::Model> model_;  // shared with requests in flight and the trainer
   EngineOptions options_;
+  std::once_flag vocabulary_once_;
+  std::shared_ptr<const grammar::Vocabulary> vocabulary_;  // made for the first grammar
   std::unique_ptr<AdapterPool> adapters_;
 
   // Owned by the engine thread once it runs. Order matters: sequences die before the pool.

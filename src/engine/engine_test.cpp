@@ -503,5 +503,62 @@ TEST(Engine, ReportsItsMemoryBeforeTheFirstStep) {
   EXPECT_EQ(engine->stats().memory_bytes, before);
 }
 
+// A random model has no idea of JSON: whatever it samples, the answer is of the schema.
+TEST(Engine, AGrammarIsFollowedAndEndsTheAnswer) {
+  const auto engine = start(tiny());
+  const auto schema = grammar::Grammar::from_schema(
+      R"({"type":"object","properties":{"a":{"enum":["xy","电"]},"n":{"type":"integer"}},
+          "required":["a","n"],"additionalProperties":false})");
+  ASSERT_TRUE(schema);
+  for (uint64_t seed = 0; seed < 8; ++seed) {
+    Request request = greedy(prompt(seed, 5), 200);
+    request.sampling = {.temperature = seed % 2 == 0 ? 0.0f : 2.0f,
+                        .repetition_penalty = 1.2f,
+                        .seed = seed,
+                        .top_logprobs = 3};
+    request.grammar = *schema;
+    const auto answer = engine->generate(request);
+    ASSERT_TRUE(answer) << answer.error().message;
+    EXPECT_EQ(answer->reason, FinishReason::kStop);
+    EXPECT_TRUE(answer->text.starts_with("{")) << answer->text;
+    EXPECT_TRUE(answer->text.ends_with("}")) << answer->text;
+    EXPECT_TRUE(answer->text.find("\"xy\"") != std::string::npos ||
+                answer->text.find("\"电\"") != std::string::npos)
+        << answer->text;
+    request.tokens_max = 3;
+    const auto cut = engine->generate(request);
+    EXPECT_EQ(cut->reason, FinishReason::kLength);
+    EXPECT_TRUE(answer->text.starts_with(cut->text));
+  }
+}
+
+TEST(Engine, UnderAGrammarEosComesOnlyWhereTheTextMayEnd) {
+  const auto engine = start(tiny());
+  Request request = greedy(prompt(1, 5), 50);
+  request.grammar = *grammar::Grammar::from_gbnf("root ::= [a-c]{4} | [a-c]{8,}");
+  request.sampling.logit_bias = {{256, 100.0f}};
+  const auto answer = engine->generate(request);
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(answer->text.size(), 4u) << answer->text;
+  EXPECT_EQ(answer->reason, FinishReason::kStop);
+}
+
+TEST(Engine, LogprobsUnderAGrammarAreAmongWhatMayCome) {
+  const auto engine = start(tiny());
+  Listener listener;
+  Request request = greedy(prompt(1, 5), 50);
+  request.grammar = *grammar::Grammar::from_gbnf("root ::= \"a\" [bc] \"d\"");
+  request.sampling.top_logprobs = 5;
+  request.sink = listener.sink();
+  ASSERT_TRUE(engine->submit(request));
+  listener.wait_finished();
+  ASSERT_EQ(listener.events.size(), 3u);
+  EXPECT_FLOAT_EQ(listener.events[0].logprob, 0);
+  ASSERT_EQ(listener.events[1].top.size(), 2u);
+  EXPECT_NEAR(
+      std::exp(listener.events[1].top[0].second) + std::exp(listener.events[1].top[1].second), 1,
+      1e-5);
+}
+
 }  // namespace
 }  // namespace plinth::engine

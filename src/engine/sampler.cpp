@@ -1,6 +1,7 @@
 #include "engine/sampler.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -53,6 +54,17 @@ std::vector<std::pair<int32_t, float>> top_of(std::span<const float> logits, int
   return top;
 }
 
+// The logits of the tokens in the mask, the others impossible.
+void apply_mask(std::span<const float> logits, std::span<const uint64_t> mask,
+                std::vector<float>& masked) {
+  masked.assign(logits.size(), kImpossible);
+  for (size_t word = 0; word < mask.size() && word * 64 < logits.size(); ++word)
+    for (uint64_t bits = mask[word]; bits != 0; bits &= bits - 1) {
+      const size_t token = word * 64 + static_cast<size_t>(std::countr_zero(bits));
+      if (token < logits.size()) masked[token] = logits[token];
+    }
+}
+
 }  // namespace
 
 Status Sampling::check() const {
@@ -84,7 +96,12 @@ bool Sampler::wants_counts() const {
          sampling_.frequency_penalty != 0;
 }
 
-Result<Choice> Sampler::choose(std::span<const float> logits, const TokenCounts& counts) {
+Result<Choice> Sampler::choose(std::span<const float> logits, const TokenCounts& counts,
+                               std::span<const uint64_t> mask) {
+  if (!mask.empty()) {
+    apply_mask(logits, mask, masked_);
+    logits = masked_;
+  }
   const int32_t best = best_token(logits);
   if (best < 0 || !std::isfinite(logits[static_cast<size_t>(best)]))
     return internal_error("the model gave no finite logit");

@@ -30,7 +30,7 @@ class TokenCounts {
 
 struct Choice {
   int32_t token = -1;
-  float logprob = 0;  // under the model itself: before temperature, penalties and bias
+  float logprob = 0;  // under the model and the mask: before temperature, penalties and bias
   std::vector<std::pair<int32_t, float>> top = {};  // Sampling::top_logprobs of them, best first
 };
 
@@ -39,9 +39,12 @@ class Sampler {
   // bias ids outside the vocabulary are refused by Engine::submit, sampling.check() has passed.
   explicit Sampler(Sampling sampling);
 
+  // `mask`, when it is not empty: bit t of word t / 64 says whether token t may come; tokens behind
+  // its end may not. All else then happens among those that may, log-probabilities included.
   // Order: bias; repetition, frequency and presence penalty; temperature; top-k; min-p; typical;
   // top-p. Equal logits: the smaller id. kInternal when no logit is a number.
-  Result<Choice> choose(std::span<const float> logits, const TokenCounts& counts);
+  Result<Choice> choose(std::span<const float> logits, const TokenCounts& counts,
+                        std::span<const uint64_t> mask = {});
 
   // Whether counts matter at all.
   bool wants_counts() const;
@@ -63,6 +66,7 @@ class Sampler {
 
   Sampling sampling_;
   Rng rng_;
+  std::vector<float> masked_;          // scratch [vocabulary]
   std::vector<float> adjusted_;        // scratch [vocabulary]
   std::vector<Candidate> candidates_;  // scratch
 };

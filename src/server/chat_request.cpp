@@ -6,6 +6,7 @@
 
 #include "core/hash.h"
 #include "core/json.h"
+#include "server/raw_member.h"
 
 namespace plinth::server {
 namespace {
@@ -122,15 +123,30 @@ Status refuse_unsupported(const Fields& fields) {
     if (const Json* value = fields.find(name);
         value != nullptr && *value != "none" && *value != "auto")
       return invalid("{}: only none or auto, as there are no tools", name);
-  if (const Json* format = fields.find("response_format"))
-    if (!format->is_object() || string_or(*format, "type", "") != "text")
-      return invalid("response_format: only {{\"type\": \"text\"}} is supported");
   if (const Json* modalities = fields.find("modalities");
       modalities != nullptr && *modalities != Json::array({"text"}))
     return invalid("modalities: only [\"text\"] is supported");
   for (const char* name : {"audio", "prediction", "web_search_options", "reasoning_effort"})
     if (fields.find(name) != nullptr) return invalid("{} is not supported", name);
   return {};
+}
+
+// The schema's own text, empty for an answer of any form.
+Result<std::string> parse_format(const Fields& fields, std::string_view body) {
+  const Json* format = fields.find("response_format");
+  if (format == nullptr) return std::string();
+  const std::string type = format->is_object() ? string_or(*format, "type", "") : "";
+  if (type == "text") return std::string();
+  if (type == "json_object") return std::string(R"({"type":"object"})");
+  if (type != "json_schema")
+    return invalid("response_format: an object of type text, json_object or json_schema is needed");
+  const auto named = format->find("json_schema");
+  if (named == format->end() || !named->is_object() || !named->contains("schema"))
+    return invalid("response_format: json_schema: an object with a schema is needed");
+  if (const auto name = named->find("name"); name != named->end() && !name->is_string())
+    return invalid("response_format: json_schema.name: a text is needed");
+  return std::string(
+      raw_member(raw_member(raw_member(body, "response_format"), "json_schema"), "schema"));
 }
 
 Result<std::vector<std::string>> parse_stop(const Fields& fields) {
@@ -247,6 +263,7 @@ Result<ChatRequest> parse_chat_request(std::string_view body, std::string& param
   PLINTH_TRY(request.stop_tokens, parse_stop_tokens(fields));
   PLINTH_TRY(const int64_t n, fields.integer("n", 1, 1, engine::kChoicesMax));
   request.n = static_cast<int32_t>(n);
+  PLINTH_TRY(request.schema, parse_format(fields, body));
   PLINTH_TRY(parse_stream(fields, request, param));
   param.clear();
   return request;

@@ -26,6 +26,9 @@ struct ChatRequest {
   std::vector<std::string> stop = {};
   std::vector<int32_t> stop_tokens = {};
   int32_t n = 1;  // choices
+  // response_format: the text of the JSON Schema that the answer follows, its properties in the
+  // client's order; not compiled yet. Empty: any text.
+  std::string schema = {};
   bool logprobs = false;
   bool stream = false;
   bool include_usage = false;

@@ -113,7 +113,11 @@ TEST(ChatRequest, NamesTheFieldItCannotHonour) {
   EXPECT_EQ(refused_with("tools", Json::array({{{"type", "function"}}})), "tools");
   EXPECT_EQ(refused_with("functions", Json::array({1})), "functions");
   EXPECT_EQ(refused_with("tool_choice", "required"), "tool_choice");
-  EXPECT_EQ(refused_with("response_format", {{"type", "json_object"}}), "response_format");
+  EXPECT_EQ(refused_with("response_format", {{"type", "grammar"}}), "response_format");
+  EXPECT_EQ(refused_with("response_format", {{"type", "json_schema"}}), "response_format");
+  EXPECT_EQ(
+      refused_with("response_format", {{"type", "json_schema"}, {"json_schema", {{"name", "x"}}}}),
+      "response_format");
   EXPECT_EQ(refused_with("response_format", "text"), "response_format");
   EXPECT_EQ(refused_with("modalities", {"text", "audio"}), "modalities");
   EXPECT_EQ(refused_with("temperature", 2.5), "temperature");
@@ -136,6 +140,21 @@ TEST(ChatRequest, NamesTheFieldItCannotHonour) {
   EXPECT_EQ(refused_with("messages", {{{"role", "user"}}}), "messages[0].content");
   EXPECT_EQ(refused_with("messages", {{{"role", "user"}, {"content", {{{"type", "image_url"}}}}}}),
             "messages[0].content[0]");
+}
+
+TEST(ChatRequest, TakesTheSchemaAsTheClientWroteIt) {
+  Json body = minimal();
+  EXPECT_EQ(accepted(body).schema, "");
+  body["response_format"] = {{"type", "json_object"}};
+  EXPECT_EQ(accepted(body).schema, R"({"type":"object"})");
+  std::string param;
+  const auto request = parse_chat_request(
+      R"({"model":"m","messages":[{"role":"user","content":"\"response_format\":{"}],
+          "response_format": {"json_schema": {"name": "n]}\"", "schema"
+          : {"z": [1, "}"], "a": {}} , "strict": true}, "type": "json_schema"}, "n": 1})",
+      param);
+  ASSERT_TRUE(request) << request.error().message;
+  EXPECT_EQ(request->schema, R"( {"z": [1, "}"], "a": {}} )");
 }
 
 TEST(ChatRequest, RefusesWhatIsNoObject) {

@@ -36,6 +36,12 @@ class ChatCall : public std::enable_shared_from_this<ChatCall> {
   }
 
   void start() {
+    engine::Request work;
+    if (!request_.schema.empty()) {
+      auto grammar = services_.schemas.get(request_.schema);
+      if (!grammar) return refuse({.error = grammar.error(), .param = "response_format"});
+      work.grammar = *std::move(grammar);
+    }
     auto prepared =
         prepare_chat(*model_, services_.engine.model().tokenizer(), std::move(request_.messages));
     if (!prepared) return refuse({.error = prepared.error(), .param = "messages"});
@@ -47,7 +53,6 @@ class ChatCall : public std::enable_shared_from_this<ChatCall> {
            .code = "context_length_exceeded"});
     if (model_->knowledge != nullptr) answer_.citations = citations_json(prepared->citations);
 
-    engine::Request work;
     work.prompt = std::move(prepared->prompt);
     work.registered = model_->adapter;
     work.sampling = request_.sampling;

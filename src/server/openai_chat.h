@@ -6,6 +6,7 @@
 #pragma once
 
 #include "engine/engine.h"
+#include "grammar/grammar.h"
 #include "server/domain_models.h"
 #include "server/ledger_writer.h"
 #include "server/router.h"
@@ -18,6 +19,7 @@ struct Services {
   engine::Engine& engine;
   DomainModels& models;
   LedgerWriter& ledger;
+  grammar::SchemaCache& schemas;
 };
 
 void handle_chat(const Services& services, const Call& call);

@@ -34,7 +34,7 @@ class Server::Impl {
       : options_(options),
         ledger_(std::move(ledger)),
         models_(std::move(models)),
-        router_(routes({store, engine, *models_, *ledger_}, draining_), store) {}
+        router_(routes({store, engine, *models_, *ledger_, schemas_}, draining_), store) {}
 
   Status listen() {
     HttpOptions http;
@@ -58,6 +58,7 @@ class Server::Impl {
   std::atomic<bool> draining_ = false;
   std::unique_ptr<LedgerWriter> ledger_;
   std::unique_ptr<DomainModels> models_;
+  grammar::SchemaCache schemas_;
   Router router_;
   std::unique_ptr<HttpServer> http_;
 };

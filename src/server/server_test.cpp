@@ -139,7 +139,8 @@ TEST_F(ServerTest, EveryRouteButHealthIsClosedWithoutAKey) {
   std::string wrong = key_;
   wrong.back() = wrong.back() == '0' ? '1' : '0';
   int closed = 0;
-  for (const Route& route : routes({*store_, *engine_, *models, *ledger}, draining)) {
+  grammar::SchemaCache schemas;
+  for (const Route& route : routes({*store_, *engine_, *models, *ledger, schemas}, draining)) {
     std::string path = route.path;
     if (path.ends_with("*")) path.back() = 'x';
     for (const std::string& key : {std::string(), wrong, revoked, std::string("sk-other")}) {
@@ -307,8 +308,11 @@ TEST_F(ServerTest, ErrorsNameWhatIsWrong) {
   body["n"] = 129;
   EXPECT_EQ(error_of(post(body))["param"], "n");
   body = chat("x");
-  body["response_format"] = {{"type", "json_object"}};
+  body["response_format"] = {
+      {"type", "json_schema"},
+      {"json_schema", {{"name", "x"}, {"schema", {{"not", Json::object()}}}}}};
   EXPECT_EQ(error_of(post(body))["param"], "response_format");
+  EXPECT_EQ(error_of(post(body))["message"], "schema, #: not is not supported");
 
   const Reply large = post_text(std::string((size_t{4} << 20) + 1, ' '));
   EXPECT_EQ(large.status, 413);
@@ -320,6 +324,30 @@ TEST_F(ServerTest, ErrorsNameWhatIsWrong) {
   EXPECT_EQ(long_prompt.status, 400);
   EXPECT_EQ(error_of(long_prompt)["code"], "context_length_exceeded");
   EXPECT_EQ(total().requests, 0);
+}
+
+TEST_F(ServerTest, AResponseFormatIsFollowed) {
+  const std::string body = R"({"model":"tiny","messages":[{"role":"user","content":"x"}],"seed":5,
+    "response_format":{"type":"json_schema","json_schema":{"name":"x","strict":true,"schema":
+    {"type":"object","properties":{"z":{"type":"integer"},"a":{"enum":["合同","x"]}},
+     "required":["z","a"],"additionalProperties":false}}}})";
+  const Reply reply = post_text(body);
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  const Json choice = (*parse_json(reply.body, "reply"))["choices"][0];
+  EXPECT_EQ(choice["finish_reason"], "stop");
+  const std::string text = choice["message"]["content"];
+  const auto json = parse_json(text, "answer");
+  ASSERT_TRUE(json) << text;
+  EXPECT_TRUE((*json)["z"].is_number_integer());
+  EXPECT_TRUE((*json)["a"] == "合同" || (*json)["a"] == "x");
+  EXPECT_LT(text.find("\"z\""), text.find("\"a\"")) << "in the order of the schema";
+
+  Json object = chat("x");
+  object["response_format"] = {{"type", "json_object"}};
+  object["stream"] = true;
+  object["max_tokens"] = 4;
+  const auto chunks = events(post(object).body);
+  EXPECT_TRUE(text_of(chunks).starts_with("{"));
 }
 
 TEST_F(ServerTest, ListsTheBaseAndFindsItByName) {
