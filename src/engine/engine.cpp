@@ -150,10 +150,10 @@ Result<RequestId> Engine::Impl::submit(Request request) {
   const int64_t tokens_max = std::min(request.tokens_max, room);
   const std::vector<int32_t> prompt = std::move(request.prompt);
   const auto choice = [&](int32_t index, std::vector<int32_t> tokens) {
-    auto made = make_sequence(
-        std::move(tokens), request.adapter, request.registered, request.cache_salt,
-        std::make_unique<AnswerOutput>(model_->tokenizer(), request, prompt, tokens_max, index,
-                                       matcher));
+    auto made =
+        make_sequence(std::move(tokens), request.adapter, request.registered, request.cache_salt,
+                      std::make_unique<AnswerOutput>(model_->tokenizer(), request, prompt,
+                                                     tokens_max, index, matcher));
     made->lookup_tokens = made->lookup_reach = lookup_tokens;
     return made;
   };

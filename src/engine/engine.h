@@ -28,8 +28,8 @@
 namespace plinth::engine {
 
 struct EngineOptions {
-  int64_t kv_bytes = int64_t{256} << 20;       // budget of the KV cache
-  int64_t block_tokens = 16;                   // tokens of a KV block
+  int64_t kv_bytes = int64_t{256} << 20;  // budget of the KV cache
+  int64_t block_tokens = 16;              // tokens of a KV block
   tensor::KvType kv_type = tensor::KvType::kF16;
   int64_t rows_max = 256;                      // rows of one step: bounds latency and memory
   int64_t sequences_max = 64;                  // sequences running at once

@@ -135,8 +135,8 @@ int64_t StepRunner::block_bytes(const model::ModelConfig& config, int64_t block_
 
 void StepRunner::copy_block(int32_t from, int32_t to) {
   const auto& config = model_->config();
-  const int64_t block = config.kv_heads * tensor::kv_head_bytes(shape_.kv_type, config.head_dim,
-                                                                shape_.block_tokens);
+  const int64_t block =
+      config.kv_heads * tensor::kv_head_bytes(shape_.kv_type, config.head_dim, shape_.block_tokens);
   auto* const bytes = reinterpret_cast<std::byte*>(kv_.data());
   for (int64_t pool = 0; pool < 2 * config.layers; ++pool) {
     std::byte* const blocks = bytes + pool * shape_.blocks * block;
