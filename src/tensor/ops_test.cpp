@@ -1,5 +1,4 @@
 // cpu_ops() against ref_ops(): every entry, on every SIMD target that this machine has.
-#include "tensor/cpu/amx.h"
 #include "tensor/ops.h"
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 
 #include "core/rng.h"
 #include "core/threads.h"
+#include "tensor/cpu/amx.h"
 #define PLINTH_SIMD_INT8  // the targets of the integer kernels too
 #include "tensor/cpu/simd.h"
 #include "tensor/tensor.h"

@@ -39,6 +39,7 @@ class AmxTiles {
       uint16_t row_bytes[16] = {};
       uint8_t rows[16] = {};
     };
+
     static_assert(sizeof(Shapes) == 64);
     Shapes shapes;
     const auto set = [&](int tile, int rows, int bytes) {
