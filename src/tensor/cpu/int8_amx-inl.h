@@ -3,7 +3,7 @@
 // per Highway target; only AVX3_DL has something in it.
 //
 // A block of 32 is one tile instruction of 16 x 16 x 32 products where byte dots need 128
-// instructions. Storing the tile and scaling it to float then takes most of the time.
+// instructions. What is left is storing the tile and scaling it to float.
 // Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1, chapter 18.
 #if defined(PLINTH_TENSOR_CPU_INT8_AMX_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef PLINTH_TENSOR_CPU_INT8_AMX_INL_H_
@@ -99,7 +99,7 @@ HWY_NOINLINE void multiply_rows_amx(const uint8_t* HWY_RESTRICT x, const Panel& 
   constexpr int kPerRun = kFours / T::kRuns;
   constexpr int64_t kRecord = kRows * tile_row_bytes(T());
   // Loads find what a tile stored only once it has reached L1, so products run some steps ahead of
-  // where they are scaled.
+  // where they are scaled. One, three and four steps were the same within the noise.
   constexpr int kAhead = 3;
   alignas(64) int32_t dots[kAhead + 1][kRows][kPanel];
   FloatVector sum[kRows];

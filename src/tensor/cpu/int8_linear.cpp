@@ -113,7 +113,7 @@ template <class T>
 void int8_panels(const Weight& w, Matrix y, const Int8Task& task, T) {
   thread_local Filled filled;
   thread_local Buffer sums;
-  HWY_ALIGN Panel panel;
+  Panel panel;
   sums.resize(task.rows * kPanel);
   const Tiles tiles = {y.rows, kTile};
   const int64_t blocks = w.cols / kBlock;

@@ -6,7 +6,7 @@
 namespace plinth::tensor::cpu {
 
 // Rounds x to int8 by blocks of 32, so that a block of the weight costs one integer dot product and
-// its codes never become floats. One row of x is bound by memory, many by the products of bytes.
+// its codes never become floats.
 //
 // Whatever the number of rows and threads, an element of y is the same sum in the same order: block
 // after block, the integer product times the weight's scale times x's. What the rounding costs in
