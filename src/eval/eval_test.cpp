@@ -219,7 +219,7 @@ TEST(Eval, ErrorsNameTheItem) {
                 suite_of(R"({"id": "long", "question": ")" + question + R"(", "answer": "a"})"),
                 options(*engine));
   EXPECT_EQ(answer.error().message,
-            "suite item long: 207 tokens do not fit: the context holds 128, the KV cache 4096");
+            "suite item long: 207 tokens do not fit: the context holds 128, the KV cache 8192");
   EXPECT_FALSE(run_suite(*engine, nullptr, suite, {}));
 }
 
