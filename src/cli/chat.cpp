@@ -12,6 +12,7 @@
 #include "core/interrupt.h"
 #include "core/json.h"
 #include "engine/engine.h"
+#include "grammar/grammar.h"
 #include "server/domain_models.h"
 
 namespace plinth::cli {
@@ -25,7 +26,23 @@ struct Options {
   double temperature = 0;
   int64_t seed = 0;
   KvOption kv;
+  Path schema;   // empty: none
+  Path grammar;  // GBNF; empty: none
 };
+
+// What the answers must follow; null: nothing.
+Result<std::shared_ptr<const grammar::Grammar>> read_grammar(const Options& options) {
+  if (options.schema.empty() && options.grammar.empty())
+    return std::shared_ptr<const grammar::Grammar>();
+  if (!options.schema.empty() && !options.grammar.empty())
+    return invalid("--json-schema and --grammar exclude each other");
+  const bool is_schema = !options.schema.empty();
+  const Path& file = is_schema ? options.schema : options.grammar;
+  PLINTH_TRY(const std::string text, read_file(file));
+  auto made = is_schema ? grammar::Grammar::from_schema(text) : grammar::Grammar::from_gbnf(text);
+  if (!made) return invalid("{}: {}", file.string(), made.error().message);
+  return made;
+}
 
 // The same path as the API: domain model by name, its template and knowledge, the engine.
 class Conversation {
@@ -34,6 +51,7 @@ class Conversation {
                                                     const Context& context) {
     auto conversation = std::make_unique<Conversation>();
     conversation->options_ = options;
+    PLINTH_TRY(conversation->grammar_, read_grammar(options));
     // A name of a domain model stands on --base; anything else names a base (and adapter) itself.
     PLINTH_TRY(conversation->store_, store::Store::open(context.home));
     const bool published = static_cast<bool>(conversation->store_->alias(options.model));
@@ -71,6 +89,7 @@ class Conversation {
     request.sampling.seed = static_cast<uint64_t>(options_.seed);
     request.tokens_max = options_.tokens;
     request.stop_tokens = prepared.stop_tokens;
+    request.grammar = grammar_;
 
     std::mutex mutex;
     std::condition_variable changed;
@@ -114,6 +133,7 @@ class Conversation {
 
  private:
   Options options_;
+  std::shared_ptr<const grammar::Grammar> grammar_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<server::DomainModels> models_;
   server::DomainModelPtr model_;
@@ -148,6 +168,8 @@ void add_chat(Command& root, const Context& context) {
     command.option("--base", options->base, "the base that a published domain model stands on");
     command.option("--tokens", options->tokens, "length of an answer at most", 1, 4096);
     command.option("--temperature", options->temperature, "0: always the likeliest token", 0, 2);
+    command.option("--json-schema", options->schema, "file: answers are JSON of this schema");
+    command.option("--grammar", options->grammar, "file: answers follow this GBNF grammar");
     command.option("--seed", options->seed, "of the sampling", 0, INT64_MAX);
     options->kv.add_to(command);
   };
