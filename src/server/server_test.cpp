@@ -251,10 +251,10 @@ TEST_F(ServerTest, AnAdapterIsLoadedWhenItsModelIsAsked) {
   const auto& config = model_->config();
   const auto adapter = engine::random_adapter(config, 4, 1, "x");
   const Path folder = temp_.path() / "adapter";
-  ASSERT_TRUE(model::write_peft(folder, *adapter, {.base_name = "tiny", .rank = 4, .alpha = 8}));
+  ASSERT_TRUE(model::write_peft(folder, *adapter, config));
   const auto release = publish(*store_, {.name = "law",
                                          .base_digest = model_->digest(),
-                                         .adapter_folder = folder,
+                                         .adapter = folder,
                                          .verdict = R"({"passed": true})"});
   ASSERT_TRUE(release) << release.error().message;
   EXPECT_EQ(engine_->stats().adapters.registered, 0);
@@ -274,10 +274,10 @@ TEST_F(ServerTest, AnAdapterIsLoadedWhenItsModelIsAsked) {
 TEST_F(ServerTest, ABrokenAdapterArtifactIsAnErrorThatTellsNoPaths) {
   const auto adapter = engine::random_adapter(model_->config(), 4, 1, "x");
   const Path folder = temp_.path() / "adapter";
-  ASSERT_TRUE(model::write_peft(folder, *adapter, {.base_name = "tiny", .rank = 4, .alpha = 8}));
+  ASSERT_TRUE(model::write_peft(folder, *adapter, model_->config()));
   const auto release = publish(*store_, {.name = "law",
                                          .base_digest = model_->digest(),
-                                         .adapter_folder = folder,
+                                         .adapter = folder,
                                          .verdict = R"({"passed": true})"});
   const Path stored = *store_->artifacts().find(release->adapter_digest);
   ASSERT_TRUE(write_file_atomic(stored / "adapter_model.safetensors", "rot"));
