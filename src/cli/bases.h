@@ -3,7 +3,7 @@
 //   plinth-zh-base        the base built into this binary
 //   NAME                  a base that `plinth model import` registered
 //   path                  a GGUF file or a Hugging Face folder
-//   MODEL+ADAPTER         any of these with a PEFT folder on top
+//   MODEL+ADAPTER         any of these with a PEFT folder or a GGUF adapter on top
 #pragma once
 
 #include <memory>

@@ -55,6 +55,7 @@ int run_command_line(int argc, char** argv, const std::function<void(Command&, C
 // Each verb adds itself; one file per verb.
 void add_doctor(Command& root, const Context& context);
 void add_model(Command& root, const Context& context);
+void add_adapter(Command& root, const Context& context);
 void add_tokenize(Command& root, const Context& context);
 void add_logits(Command& root, const Context& context);
 void add_refine(Command& root, const Context& context);

@@ -5,6 +5,7 @@ int main(int argc, char** argv) {
   return run_command_line(argc, argv, [](Command& root, Context& context) {
     add_doctor(root, context);
     add_model(root, context);
+    add_adapter(root, context);
     add_refine(root, context);
     add_data(root, context);
     add_pretrain(root, context);

@@ -50,7 +50,7 @@ void print(const store::Release& release, const Context& context) {
 Status publish(const Options& options, const Context& context) {
   server::PublishRequest request;
   request.name = options.name;
-  request.adapter_folder = options.adapter;
+  request.adapter = options.adapter;
   request.knowledge_in_prompt = options.knowledge_in_prompt;
   PLINTH_TRY(request.verdict, read_file(options.proof / "verdict.json", 16u << 20));
   if (!options.system_prompt.empty()) {
@@ -113,7 +113,7 @@ void add_publish(Command& root, const Context& context) {
                "--knowledge corpus");
   command.option("NAME", options->name, "what clients ask for", true);
   command.option("--base", options->base, "the base's name or path", true);
-  command.option("--adapter", options->adapter, "a PEFT folder");
+  command.option("--adapter", options->adapter, "a PEFT folder or a GGUF adapter");
   command.option("--proof", options->proof, "what plinth eval --against wrote", true);
   command.option("--knowledge", options->corpus, "a refined corpus to cite from");
   command.option("--system-prompt-file", options->system_prompt,

@@ -29,10 +29,10 @@ Result<store::Release> publish(store::Store& store, const PublishRequest& reques
   release.system_prompt = request.system_prompt;
   release.knowledge_in_prompt = request.knowledge_in_prompt;
   release.verdict = request.verdict;
-  if (!request.adapter_folder.empty()) {
-    PLINTH_TRY(const auto adapter,
-               store.add_adapter(request.adapter_folder, request.name, request.base_digest));
-    release.adapter_digest = adapter.digest;
+  if (!request.adapter.empty()) {
+    PLINTH_TRY(const auto stored,
+               store.add_adapter(request.adapter, request.name, request.base_digest));
+    release.adapter_digest = stored.digest;
   }
   if (request.knowledge != nullptr) {
     PLINTH_TRY(release.knowledge_digest, store.artifacts().put(request.knowledge->bytes()));

@@ -14,7 +14,7 @@ namespace plinth::server {
 struct PublishRequest {
   std::string name = {};
   std::string base_digest = {};
-  Path adapter_folder = {};        // PEFT; empty: the plain base
+  Path adapter = {};               // a PEFT folder or a GGUF file; empty: the plain base
   std::string chat_template = {};  // empty: the base's own
   std::string system_prompt = {};
   const knowledge::Index* knowledge = nullptr;  // null: none

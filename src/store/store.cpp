@@ -1,5 +1,7 @@
 #include "store/store.h"
 
+#include <filesystem>
+
 #include "store/migrations.h"
 #include "store/store_impl.h"
 
@@ -78,10 +80,14 @@ Result<std::vector<Base>> Store::bases() const {
   return all;
 }
 
-Result<AdapterInfo> Store::add_adapter(const Path& folder, std::string_view name,
+Result<AdapterInfo> Store::add_adapter(const Path& path, std::string_view name,
                                        std::string_view base_digest) {
   // The bytes go first: a row never names an artifact that is not there.
-  PLINTH_TRY(const std::string digest, impl_->artifacts.put_folder(folder));
+  const auto& artifacts = impl_->artifacts;
+  std::error_code code;
+  PLINTH_TRY(const std::string digest, std::filesystem::is_directory(path, code)
+                                           ? artifacts.put_folder(path)
+                                           : artifacts.put_file(path));
   {
     const std::lock_guard lock(impl_->mutex);
     PLINTH_TRY(impl_->db.run(

@@ -149,9 +149,9 @@ class Store {
   Result<Base> base(std::string_view name) const;
   Result<std::vector<Base>> bases() const;
 
-  // Copies a PEFT folder into the artifacts and registers it. The same content twice is one
-  // adapter.
-  Result<AdapterInfo> add_adapter(const Path& folder, std::string_view name,
+  // Copies a PEFT folder or an adapter file into the artifacts and registers it. The same content
+  // twice is one adapter.
+  Result<AdapterInfo> add_adapter(const Path& path, std::string_view name,
                                   std::string_view base_digest);
   Result<AdapterInfo> adapter(std::string_view digest) const;
   Result<std::vector<AdapterInfo>> adapters() const;

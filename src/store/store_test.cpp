@@ -70,6 +70,9 @@ TEST_F(StoreTest, AdaptersAreRegisteredOnceByContent) {
   EXPECT_EQ(first->digest, again->digest);
   EXPECT_EQ(store_->adapters()->size(), 1u);
   EXPECT_TRUE(store_->artifacts().find(first->digest));
+  const auto file = store_->add_adapter(folder / "adapter_model.safetensors", "law", "base");
+  ASSERT_TRUE(file) << file.error().message;
+  EXPECT_EQ(*store_->artifacts().read(file->digest), "w");
 }
 
 TEST_F(StoreTest, RunsRememberTheirLastStateAcrossAReopen) {
