@@ -17,6 +17,7 @@ address=$(sed -n 's/.* on \(http[^,]*\),.*/\1/p' "$work/server.log" | head -n 1)
 [ -n "$address" ] || { cat "$work/server.log" >&2; fail "the server did not start"; }
 
 $python - "$address" "$key" <<'PY'
+import json
 import sys
 import openai
 
@@ -30,19 +31,27 @@ parts = list(client.chat.completions.create(**ask, stream=True, stream_options={
 text = "".join(p.choices[0].delta.content or "" for p in parts if p.choices)
 assert text == whole.choices[0].message.content, (text, whole)
 assert parts[-1].usage.completion_tokens == whole.usage.completion_tokens
-for wrong, error in ((dict(model="nobody"), openai.NotFoundError), (dict(n=2), openai.BadRequestError)):
+for wrong, error in ((dict(model="nobody"), openai.NotFoundError), (dict(n=1000), openai.BadRequestError)):
     try:
         client.chat.completions.create(**{**ask, **wrong})
         sys.exit(f"no error for {wrong}")
     except error:
         pass
+choices = client.chat.completions.create(**{**ask, "temperature": 1, "seed": 1}, n=2).choices
+assert [c.index for c in choices] == [0, 1], choices
+schema = {"type": "object", "properties": {"台数": {"type": "integer", "minimum": 1, "maximum": 99}}, "required": ["台数"],
+          "additionalProperties": False}
+made = client.chat.completions.create(**{**ask, "max_tokens": 64}, response_format={
+    "type": "json_schema", "json_schema": {"name": "lifts", "schema": schema, "strict": True}})
+value = json.loads(made.choices[0].message.content)
+assert list(value) == ["台数"] and 1 <= value["台数"] <= 99, value
 try:
     openai.OpenAI(base_url=address, api_key="wrong", max_retries=0).models.list()
     sys.exit("a wrong key was let in")
 except openai.AuthenticationError:
     pass
 PY
-[ "$("$PLINTH" usage --json | jq '.usage[0].requests')" = 2 ] || fail "two requests in the ledger: $("$PLINTH" usage --json)"
+[ "$("$PLINTH" usage --json | jq '.usage[0].requests')" = 4 ] || fail "four requests in the ledger: $("$PLINTH" usage --json)"
 kill -TERM $server
 wait $server || fail "the server did not end cleanly"
 server=
