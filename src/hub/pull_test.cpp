@@ -2,6 +2,7 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 
 #include <gtest/gtest.h>
 
@@ -430,13 +431,14 @@ TEST_F(Hub, TwoPullsOfOneCommitDoNotMix) {
 TEST_F(Hub, AServerThatFallsSilentIsGivenUp) {
   access_.stall_seconds = 1;
   access_.attempts_max = 1;
-  std::atomic<bool> given_up = false;
-  special_ = [&](const FakeRequest&) {
-    while (!given_up) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  // Shared: the server's thread may look once more after this frame is gone.
+  const auto given_up = std::make_shared<std::atomic<bool>>(false);
+  special_ = [given_up](const FakeRequest&) {
+    while (!*given_up) std::this_thread::sleep_for(std::chrono::milliseconds(5));
     return FakeReply{.status = 500};
   };
   const auto pulled = pull_now();
-  given_up = true;
+  *given_up = true;
   ASSERT_FALSE(pulled);
   EXPECT_EQ(pulled.error().code, Code::kUnavailable);
   EXPECT_NE(pulled.error().message.find("too slow"), std::string::npos) << pulled.error().message;
