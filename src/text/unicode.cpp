@@ -78,9 +78,13 @@ std::string to_valid_utf8(std::string_view text) {
 }
 
 std::string to_nfc(std::string_view text) {
+  static const icu::Normalizer2* const nfc = [] {
+    UErrorCode failed = U_ZERO_ERROR;
+    const icu::Normalizer2* const instance = icu::Normalizer2::getNFCInstance(failed);
+    return U_FAILURE(failed) ? nullptr : instance;
+  }();
+  if (nfc == nullptr || text.size() > INT32_MAX || !is_valid_utf8(text)) return std::string(text);
   UErrorCode error = U_ZERO_ERROR;
-  const icu::Normalizer2* nfc = icu::Normalizer2::getNFCInstance(error);
-  if (U_FAILURE(error) || text.size() > INT32_MAX || !is_valid_utf8(text)) return std::string(text);
   const icu::StringPiece piece(text.data(), static_cast<int32_t>(text.size()));
   if (nfc->isNormalizedUTF8(piece, error) && U_SUCCESS(error)) return std::string(text);
   std::string out;
