@@ -105,7 +105,8 @@ TEST(GgufAdapter, BMakesUpForAScaleThatDiffers) {
   const auto config = tiny_config("qwen3");
   auto adapter = *random_adapter(config, 4, 3);
   adapter.layers[0][1].scale = 0.5f;  // the others have 2, so the file's alpha is 8
-  adapter.layers[1][2] = random_adapter(config, 3, 4)->layers[1][2];
+  const auto of_rank_3 = random_adapter(config, 3, 4);
+  adapter.layers[1][2] = of_rank_3->layers[1][2];
   const auto bytes = image(adapter, config);
   const auto copy = load(bytes, config);
   ASSERT_TRUE(copy) << copy.error().message;

@@ -84,9 +84,9 @@ HWY_INLINE void round_row(const float* x, int64_t k, int i, int rows, uint8_t* t
     auto total = hn::Zero(dw);
     int32_t halves[2];
     for (int p = 0; p < kVectors; ++p) {
-      const auto code = hn::NearestInt(hn::Mul(v[p], hn::Set(d, inverse)));
-      hn::StoreU(hn::DemoteTo(small, code), small, codes + p * kLanes);
-      total = hn::Add(total, code);
+      const auto code = hn::DemoteTo(small, hn::NearestInt(hn::Mul(v[p], hn::Set(d, inverse))));
+      hn::StoreU(code, small, codes + p * kLanes);
+      total = hn::Add(total, hn::PromoteTo(dw, code));  // what a NaN became stays within a byte
       if (p + 1 == kVectors / 2) {
         halves[0] = hn::GetLane(hn::SumOfLanes(dw, total));
         total = hn::Zero(dw);

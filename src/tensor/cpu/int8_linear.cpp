@@ -102,7 +102,7 @@ struct Filled {
     memory.resize((kPanel * bytes + 3) / 4);
     auto* to = reinterpret_cast<uint8_t*>(memory.data());
     for (int64_t r = 0; r < kPanel; ++r)
-      std::memcpy(to + r * bytes, from + std::min(r, n - 1) * bytes, static_cast<size_t>(bytes));
+      std::copy_n(from + std::min(r, n - 1) * bytes, bytes, to + r * bytes);
     return to;
   }
 
