@@ -248,6 +248,7 @@ Result<std::unique_ptr<Engine>> Engine::start(std::shared_ptr<const model::Model
   if (blocks > std::numeric_limits<int32_t>::max() / 2)
     return invalid("kv_bytes {} makes {} blocks of {} bytes: too many", options.kv_bytes, blocks,
                    block_bytes);
+  PLINTH_TRY(model, model::interleaved(std::move(model), tensor::default_ops()));
   return std::unique_ptr<Engine>(
       new Engine(std::make_unique<Impl>(std::move(model), options, static_cast<int32_t>(blocks))));
 }

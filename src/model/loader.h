@@ -21,12 +21,14 @@ struct ModelParts {
   std::string chat_template;
   std::string digest;
   std::shared_ptr<const void> storage;
+  std::span<const std::byte> mapped = {};  // the mapped file that weights may point into
 };
 
 // The only maker of Models.
 class Loader {
  public:
   static std::shared_ptr<const Model> finish(ModelParts parts);
+  static ModelParts parts(const Model& model);
 };
 
 // The same result with the file's name before the message of an error.

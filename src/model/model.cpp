@@ -129,7 +129,8 @@ std::shared_ptr<const Model> Model::assemble(ModelConfig config, Weights weights
                          std::move(tokenizer),
                          std::move(chat_template),
                          {},
-                         std::move(storage)});
+                         std::move(storage),
+                         {}});
 }
 
 std::shared_ptr<const Model> Loader::finish(ModelParts parts) {
@@ -147,7 +148,13 @@ std::shared_ptr<const Model> Loader::finish(ModelParts parts) {
   model->chat_template_ = std::move(parts.chat_template);
   model->digest_ = std::move(parts.digest);
   model->storage_ = std::move(parts.storage);
+  model->mapped_ = parts.mapped;
   return model;
+}
+
+ModelParts Loader::parts(const Model& model) {
+  return {model.config_, model.weights_, model.tokenizer_, model.chat_template_,
+          model.digest_, model.storage_, model.mapped_};
 }
 
 tensor::Rope Model::rope() const {

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -165,7 +166,14 @@ class Model {
   std::string chat_template_;
   std::string digest_;
   std::shared_ptr<const void> storage_;
+  std::span<const std::byte> mapped_;  // the mapped file that weights may point into
 };
+
+// The same model as `ops.linear` wants it: quantised matrices interleaved in memory of their own,
+// and the pages of the file that they came from given back. `model` itself where nothing is to be
+// done. Training wants the other form (Ops::panel). kResourceExhausted: no memory.
+Result<std::shared_ptr<const Model>> interleaved(std::shared_ptr<const Model> model,
+                                                 const tensor::Ops& ops);
 
 // The tokenizer alone: of a GGUF file (whose weights may be missing), a Hugging Face folder, a
 // tokenizer.json or a SentencePiece tokenizer.model.

@@ -90,6 +90,9 @@ struct AdamW {
 struct Ops {
   const char* name;  // "ref", "cpu"
 
+  // Rows that `linear` wants interleaved (quant/panels.h) in a weight of this type; 0: as stored.
+  // linear, embed and the reference take both forms; linear_dx and exact_ops() as stored only.
+  int (*panel)(DType type);
   // y [M, N] = x [M, K] . w [N, K]^T
   void (*linear)(ConstMatrix x, Weight w, Matrix y, bool accumulate);
   // y [M, N] += scale * (x [M, K] . a^T) . b^T on the rows of each segment; segments don't overlap,

@@ -13,6 +13,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "core/check.h"
 #include "core/result.h"
@@ -110,15 +111,20 @@ inline ConstMatrix matrix(const float* data, int64_t rows, int64_t cols) {
   return {data, rows, cols, cols};
 }
 
-// A weight matrix [rows, cols] as stored, row after row: a linear layer keeps [outputs, inputs].
-// The bytes belong to whoever mapped or loaded them and are not necessarily aligned.
+// A weight matrix [rows, cols] as stored: a linear layer keeps [outputs, inputs]. The bytes belong
+// to whoever mapped or loaded them and are not necessarily aligned.
 struct Weight {
   const void* data = nullptr;
   DType type = DType::kF32;
   int64_t rows = 0;
   int64_t cols = 0;
+  int panel = 0;  // 0: row after row. Else so many rows interleaved: quant/panels.h
 
   bool empty() const { return data == nullptr; }
+
+  // The bytes of row r, which is in [0, rows). Of a panel's row they are put together in `scratch`,
+  // and valid until its next use.
+  const uint8_t* row(int64_t r, std::vector<uint8_t>& scratch) const;
 };
 
 inline Weight weight(ConstMatrix m) {

@@ -141,6 +141,7 @@ Result<std::shared_ptr<const Model>> load_gguf(std::span<const std::byte> bytes,
   PLINTH_TRY(const auto chat_template, file.text_or("tokenizer.chat_template", ""));
   parts.chat_template = chat_template;
   parts.digest = sha256_hex({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  if (!storage->files.empty()) parts.mapped = storage->files.front().bytes();
   parts.storage = std::move(storage);
   return Loader::finish(std::move(parts));
 }

@@ -14,6 +14,7 @@ namespace plinth::tensor {
 const Ops& cpu_ops() {
   static constexpr Ops ops{
       .name = "cpu",
+      .panel = cpu::panel,
       .linear = cpu::linear,
       .low_rank = cpu::low_rank,
       .linear_dx = cpu::linear_dx,

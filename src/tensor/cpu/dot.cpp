@@ -8,6 +8,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "core/check.h"
 #include "tensor/cpu/decode-inl.h"
 #include "tensor/cpu/parallel.h"
 
@@ -116,6 +117,7 @@ int64_t dot_grain(ConstMatrix x) {
 }  // namespace
 
 void linear_by_dots(ConstMatrix x, Weight w, Matrix y, bool accumulate) {
+  PLINTH_CHECK(w.panel == 0, "dots with a weight in panels of {}", w.panel);
   if (x.rows == 0) return;
   parallel(w.rows, dot_grain(x), [&](int64_t begin, int64_t end) {
     thread_local Buffer scratch;

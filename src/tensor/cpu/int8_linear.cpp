@@ -8,16 +8,19 @@
 
 #include <algorithm>
 #include <optional>
+#include <vector>
 
 #include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "core/check.h"
 #include "tensor/cpu/decode-inl.h"
 #include "tensor/cpu/int8_amx-inl.h"
 #include "tensor/cpu/int8_kernel-inl.h"
 #include "tensor/cpu/int8_panel-inl.h"
 #include "tensor/cpu/parallel.h"
+#include "tensor/quant/panels.h"
 
 #ifndef PLINTH_TENSOR_CPU_INT8_LINEAR_ONCE_
 #define PLINTH_TENSOR_CPU_INT8_LINEAR_ONCE_
@@ -69,9 +72,9 @@ void round_tile(ConstMatrix, int64_t, int, DType, uint8_t*) {}
 
 void int8_task(ConstMatrix x, const Weight& w, Matrix y, const Int8Task& task) {
   Buffer row(w.cols);
-  const auto* bytes = static_cast<const uint8_t*>(w.data);
+  std::vector<uint8_t> scratch;
   for (int64_t n = task.col; n < task.col + task.cols; ++n) {
-    decode(bytes + row_bytes(w.type, w.cols) * n, w.type, 0, w.cols, row.data());
+    decode(w.row(n, scratch), w.type, 0, w.cols, row.data());
     for (int64_t i = task.row; i < task.row + task.rows; ++i) {
       float total = 0;
       for (int64_t k = 0; k < w.cols; ++k) total += x.row(i)[k] * row.data()[k];
@@ -84,61 +87,77 @@ void int8_task(ConstMatrix x, const Weight& w, Matrix y, const Int8Task& task) {
 
 Int8Shape int8_shape(DType type) {
   int bytes = 0;
-  with_turned(type, [&](auto turned) HWY_ATTR { bytes = tile_row_bytes(turned); });
+  with_unpacked(type, [&](auto unpacked) HWY_ATTR { bytes = tile_row_bytes(unpacked); });
   return {kPanel, kTile, bytes};
 }
 
 // Rounds the `height` rows of the tile that begins at `row` of x.
 void round_tile(ConstMatrix x, int64_t row, int height, DType type, uint8_t* tile) {
-  with_turned(type, [&](auto turned) HWY_ATTR {
-    using T = decltype(turned);
+  with_unpacked(type, [&](auto unpacked) HWY_ATTR {
+    using T = decltype(unpacked);
     for (int i = 0; i < height; ++i) round_row<T>(x.row(row + i), x.cols, i, height, tile);
   });
 }
 
-// Copies the last rows of a weight that don't fill a panel, so that kPanel can be read.
-struct Filled {
-  const uint8_t* rows(const uint8_t* from, int64_t bytes, int64_t n) {
-    memory.resize((kPanel * bytes + 3) / 4);
-    auto* to = reinterpret_cast<uint8_t*>(memory.data());
-    for (int64_t r = 0; r < kPanel; ++r)
-      std::copy_n(from + std::min(r, n - 1) * bytes, bytes, to + r * bytes);
-    return to;
+// Chunk after chunk of the panel that begins at row n: where it lies in an interleaved weight, and
+// interleaved here of any other.
+template <DType kType>
+struct PanelReader {
+  PanelReader(const Weight& w, int64_t n)
+      : stride(static_cast<int64_t>(row_bytes(kType, w.cols))),
+        rows(static_cast<int>(std::min<int64_t>(kPanel, w.rows - n))),
+        at(static_cast<const uint8_t*>(w.data) + n * stride),
+        end(static_cast<const uint8_t*>(w.data) + w.rows * stride),
+        interleaved(w.panel != 0) {}
+
+  // `blocks` of 32.
+  Chunk<kType> next(int blocks) {
+    constexpr auto kBytes = static_cast<int64_t>(traits(kType).bytes);
+    const int64_t stored = blocks * kBlock / traits(kType).block;
+    if (interleaved) {
+      const uint8_t* chunk = at;
+      at += stored * kBytes * kPanel;
+      // Panels follow each other, so what comes next is there too.
+      for (const uint8_t* p = chunk + kAhead; p < HWY_MIN(at + kAhead, end); p += 64)
+        hwy::Prefetch(p);
+      return {chunk, blocks};
+    }
+    thread_local Buffer memory;
+    memory.resize((stored * kBytes * kPanel + 3) / 4);
+    auto* chunk = reinterpret_cast<uint8_t*>(memory.data());
+    interleave_chunk(at, stride, rows, kType, stored, kPanel, chunk);
+    at += stored * kBytes;
+    return {chunk, blocks};
   }
 
-  Buffer memory;
+  // Bytes between a read and the prefetch it makes.
+  static constexpr int64_t kAhead = 4096;
+
+  int64_t stride;
+  int rows;
+  const uint8_t* at;
+  const uint8_t* end;
+  bool interleaved;
 };
 
 template <class T>
 void int8_panels(const Weight& w, Matrix y, const Int8Task& task, T) {
-  thread_local Filled filled;
   thread_local Buffer sums;
   Panel panel;
   sums.resize(task.rows * kPanel);
   const Tiles tiles = {y.rows, kTile};
   const int64_t blocks = w.cols / kBlock;
-  const auto stride = static_cast<int64_t>(row_bytes(w.type, w.cols));
-  const int64_t chunk_bytes =
-      kChunk * kBlock / traits(w.type).block * static_cast<int64_t>(traits(w.type).bytes);
-  const auto* base = static_cast<const uint8_t*>(w.data);
-  const auto* end = base + w.rows * stride;
 #if HWY_TARGET == HWY_AVX3_DL && defined(__x86_64__)
   std::optional<AmxTiles> amx;
   if (task.rows >= kAmxRows && amx_usable()) amx.emplace(T::kRuns);
 #endif
   for (int64_t n = task.col; n < task.col + task.cols; n += kPanel) {
     const int64_t w_rows = std::min<int64_t>(kPanel, task.col + task.cols - n);
-    const uint8_t* rows = base + n * stride;
-    if (w.rows - n < kPanel) rows = filled.rows(rows, stride, w_rows);
+    PanelReader<T::kType> reader(w, n);
     sums.fill(0);
     for (int64_t block = 0; block < blocks; block += kChunk) {
       const int count = static_cast<int>(std::min<int64_t>(kChunk, blocks - block));
-      const int64_t at = block / kChunk * chunk_bytes;
-      // The next panel's rows follow this one's, so its share of bytes is one run.
-      const uint8_t* ahead = base + (n + kPanel) * stride + at * kPanel;
-      const uint8_t* ahead_end = std::min(ahead + chunk_bytes * kPanel, end);
-      for (; ahead < ahead_end; ahead += 64) hwy::Prefetch(ahead);
-      T::pack(rows + at, stride, count, panel);
+      T::unpack(reader.next(count), panel);
       for (int64_t row = task.row; row < task.row + task.rows;) {
         const int height = tiles.height_at(row);
         const uint8_t* tile = task.rounded + row * blocks * tile_row_bytes(T()) +
@@ -170,7 +189,7 @@ void int8_panels(const Weight& w, Matrix y, const Int8Task& task, T) {
 }
 
 void int8_task(ConstMatrix, const Weight& w, Matrix y, const Int8Task& task) {
-  with_turned(w.type, [&](auto turned) HWY_ATTR { int8_panels(w, y, task, turned); });
+  with_unpacked(w.type, [&](auto unpacked) HWY_ATTR { int8_panels(w, y, task, unpacked); });
 }
 
 #endif
@@ -195,9 +214,15 @@ constexpr int64_t kTaskWork = int64_t{512} << 10;
 
 }  // namespace
 
+int int8_panel(DType type) {
+  return HWY_DYNAMIC_DISPATCH(int8_shape)(type).panel;
+}
+
 void linear_by_int8(ConstMatrix x, Weight w, Matrix y, bool accumulate) {
   if (x.rows == 0 || w.rows == 0) return;
   const Int8Shape shape = HWY_DYNAMIC_DISPATCH(int8_shape)(w.type);
+  PLINTH_CHECK(w.panel == 0 || w.panel == shape.panel, "panels of {}, this machine reads {}",
+               w.panel, shape.panel);
   const Tiles tiles = {x.rows, shape.tile};
   thread_local Buffer memory;
   const int64_t x_bytes = w.cols / 32 * shape.row_bytes;  // of one row

@@ -11,6 +11,10 @@ namespace plinth::tensor::cpu {
 // Whatever the number of rows and threads, an element of y is the same sum in the same order: block
 // after block, the integer product times the weight's scale times x's. What the rounding costs in
 // exactness stands in ops.h.
+// A weight in panels must have int8_panel() rows in each.
 void linear_by_int8(ConstMatrix x, Weight w, Matrix y, bool accumulate);
+
+// Rows of a weight of a quantised type side by side, for which it is fastest.
+int int8_panel(DType type);
 
 }  // namespace plinth::tensor::cpu

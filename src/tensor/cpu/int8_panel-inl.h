@@ -1,8 +1,8 @@
-// Stored blocks of several weight rows turned into a panel: the four bytes that one lane of an
-// integer dot product takes, side by side for kPanel rows. Included once per Highway target.
+// Interleaved blocks (quant/panels.h) unpacked to codes: the four bytes that one lane of an integer
+// dot product takes, side by side for kPanel rows. Included once per Highway target.
 //
-// Turning costs some twenty shuffles for 16 bytes of each row, and gives back more: a block's sum
-// is whole in its lane, scales are applied to kPanel rows at once, and x is read as broadcasts.
+// A block's sum is then whole in its lane, scales are applied to kPanel rows at once, and x is read
+// as broadcasts.
 #if defined(PLINTH_TENSOR_CPU_INT8_PANEL_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef PLINTH_TENSOR_CPU_INT8_PANEL_INL_H_
 #undef PLINTH_TENSOR_CPU_INT8_PANEL_INL_H_
@@ -17,7 +17,7 @@
 
 #include "core/check.h"
 #include "tensor/cpu/simd-inl.h"
-#include "tensor/quant/layout.h"
+#include "tensor/quant/panels.h"
 
 #if HWY_TARGET != HWY_SCALAR
 
@@ -48,49 +48,46 @@ using WordVector = hn::Vec<PanelWords>;
 using ByteVector = hn::Vec<PanelBytes>;
 using FloatVector = hn::Vec<PanelFloats>;
 
-// Blocks of 32 turned at a time, a whole super block: 5 KiB with AVX-512, which stay in L1 while
+// Blocks of 32 unpacked at a time, a whole super block: 5 KiB with AVX-512, which stay in L1 while
 // all rows of x pass over them.
 inline constexpr int kChunk = 8;
 // Dot products of a block: each takes four codes of every row.
 inline constexpr int kFours = kBlock / 4;
 
 struct alignas(64) Panel {
-  uint8_t codes[kChunk][kFours][4 * kPanel];  // as `Turned` says
+  uint8_t codes[kChunk][kFours][4 * kPanel];  // as `Unpacked` says
   float scale[kChunk][2][kPanel];
   float shift[kChunk][kPanel];
 };
 
-// Quarter vectors of rows: load(row), load(row + 4), ... until d is full.
-template <class D, class Load>
-HWY_INLINE hn::Vec<D> stack(D d, const Load& load, int row) {
-  if constexpr (hn::MaxLanes(D()) == 4) {
-    return load(row);
-  } else {
-    const hn::Half<D> half;
-    return hn::Combine(d, stack(half, load, row + static_cast<int>(hn::MaxLanes(half))),
-                       stack(half, load, row));
-  }
-}
+// A chunk of a panel: fields and words of its stored blocks, kPanel rows side by side.
+template <DType kType>
+struct Chunk {
+  static constexpr BlockFields kFields = block_fields(kType);
 
-// out[g], lane r = bytes 4 g .. 4 g + 3 of row r, of 16 bytes that begin at bytes + r * stride.
-HWY_INLINE void turn(const uint8_t* bytes, int64_t stride, WordVector out[4]) {
-  const auto load = [&](int r) HWY_ATTR {
-    return hn::BitCast(hn::FixedTag<int32_t, 4>(),
-                       hn::LoadU(hn::FixedTag<uint8_t, 16>(), bytes + r * stride));
-  };
-  const PanelWords d;
-  const hn::Repartition<int64_t, PanelWords> d64;
-  WordVector rows[4];
-  for (int a = 0; a < 4; ++a) rows[a] = stack(d, load, a);
-  const auto low01 = hn::BitCast(d64, hn::InterleaveLower(d, rows[0], rows[1]));
-  const auto low23 = hn::BitCast(d64, hn::InterleaveLower(d, rows[2], rows[3]));
-  const auto high01 = hn::BitCast(d64, hn::InterleaveUpper(d, rows[0], rows[1]));
-  const auto high23 = hn::BitCast(d64, hn::InterleaveUpper(d, rows[2], rows[3]));
-  out[0] = hn::BitCast(d, hn::InterleaveLower(d64, low01, low23));
-  out[1] = hn::BitCast(d, hn::InterleaveUpper(d64, low01, low23));
-  out[2] = hn::BitCast(d, hn::InterleaveLower(d64, high01, high23));
-  out[3] = hn::BitCast(d, hn::InterleaveUpper(d64, high01, high23));
-}
+  Chunk(const uint8_t* bytes, int blocks_of_32)
+      : n(kType >= DType::kQ4_K ? 1 : blocks_of_32),
+        halves(bytes),
+        words(bytes + n * kFields.halves * kPanel * 2) {}
+
+  // Field i of block j as floats.
+  HWY_INLINE FloatVector half(int j, int i) const {
+    const hn::Rebind<uint16_t, PanelFloats> du16;
+    const hn::Rebind<hwy::float16_t, PanelFloats> d16;
+    const hn::Repartition<uint8_t, decltype(du16)> du8;
+    const auto bits = hn::LoadU(du8, halves + (j * kFields.halves + i) * kPanel * 2);
+    return hn::PromoteTo(PanelFloats(), hn::BitCast(d16, bits));
+  }
+
+  HWY_INLINE WordVector word(int j, int i) const {
+    return hn::BitCast(PanelWords(),
+                       hn::LoadU(PanelBytes(), words + (j * kFields.words + i) * kPanel * 4));
+  }
+
+  int n;  // stored blocks
+  const uint8_t* halves;
+  const uint8_t* words;
+};
 
 HWY_INLINE WordVector all(int32_t bits) {
   return hn::Set(PanelWords(), bits);
@@ -115,21 +112,6 @@ HWY_INLINE WordVector fifths(WordVector bits, int g) {
   return hn::ShiftLeft<4>(spread);
 }
 
-// out[j][r] = the T at bytes + r * stride + j * step. As scalars: they cost no shuffles.
-template <typename T>
-HWY_INLINE void collect(const uint8_t* bytes, int64_t stride, int64_t step, int n,
-                        T out[kChunk][kPanel]) {
-  for (int r = 0; r < kPanel; ++r) {
-    for (int j = 0; j < n; ++j) std::memcpy(&out[j][r], bytes + r * stride + j * step, sizeof(T));
-  }
-}
-
-HWY_INLINE FloatVector load_halves(const uint16_t* halves) {
-  const hn::Rebind<uint16_t, PanelFloats> du16;
-  const hn::Rebind<hwy::float16_t, PanelFloats> d16;
-  return hn::PromoteTo(PanelFloats(), hn::BitCast(d16, hn::Load(du16, halves)));
-}
-
 // What a scale is stored as, of type T, in byte j % 4 of four[j / 4], times a row's factor.
 template <typename T>
 HWY_INLINE FloatVector scale_at(const WordVector four[], int j, FloatVector factor) {
@@ -144,149 +126,127 @@ HWY_INLINE FloatVector scale_at(const WordVector four[], int j, FloatVector fact
   return hn::Mul(hn::ConvertTo(PanelFloats(), value), factor);
 }
 
-// How a stored type becomes a panel. pack() turns `n` blocks, of kPanel rows `stride` bytes apart;
-// rows of K types come in whole super blocks.
+// How a stored type becomes a panel.
 //   kSigned   the codes are signed bytes (with byte dots they are raised by 128 = kOffset)
 //   kOffset   an element is (code - kOffset) * scale
 //   kRuns     scales per block: one for 32 elements, or two for 16 each
 //   kShifted  `shift` is added to every element
 template <DType kType>
-struct Turned;
+struct Unpacked;
 
-struct TurnedPlain {
+template <DType kStored>
+struct UnpackedPlain {
+  static constexpr DType kType = kStored;
   static constexpr bool kSigned = false;
   static constexpr int kOffset = 0;
   static constexpr int kRuns = 1;
   static constexpr bool kShifted = false;
 };
 
-HWY_INLINE void pack_scales(const uint8_t* rows, int64_t stride, int64_t step, int n,
-                            Panel& panel) {
-  HWY_ALIGN uint16_t halves[kChunk][kPanel];
-  collect(rows, stride, step, n, halves);
-  for (int j = 0; j < n; ++j) hn::Store(load_halves(halves[j]), PanelFloats(), panel.scale[j][0]);
+template <DType kType>
+HWY_INLINE void unpack_scales(const Chunk<kType>& chunk, Panel& panel) {
+  for (int j = 0; j < chunk.n; ++j) {
+    hn::Store(chunk.half(j, 0), PanelFloats(), panel.scale[j][0]);
+    if constexpr (Chunk<kType>::kFields.halves == 2)
+      hn::Store(chunk.half(j, 1), PanelFloats(), panel.shift[j]);
+  }
 }
 
-HWY_INLINE void pack_shifts(const uint8_t* rows, int64_t stride, int64_t step, int n,
-                            Panel& panel) {
-  HWY_ALIGN uint16_t halves[kChunk][kPanel];
-  collect(rows, stride, step, n, halves);
-  for (int j = 0; j < n; ++j) hn::Store(load_halves(halves[j]), PanelFloats(), panel.shift[j]);
-}
-
-// 16 bytes of nibbles, low then high, per block.
-HWY_INLINE void pack_nibbles(const uint8_t* rows, int64_t stride, int64_t step, int n,
-                             Panel& panel) {
-  for (int j = 0; j < n; ++j) {
-    WordVector v[4];
-    turn(rows + j * step, stride, v);
+// Four words of nibbles, low then high.
+template <DType kType>
+HWY_INLINE void unpack_nibbles(const Chunk<kType>& chunk, Panel& panel) {
+  for (int j = 0; j < chunk.n; ++j) {
     for (int g = 0; g < 4; ++g) {
-      store_codes(low_nibbles(v[g]), panel.codes[j][g]);
-      store_codes(high_nibbles(v[g]), panel.codes[j][4 + g]);
+      const WordVector word = chunk.word(j, g);
+      store_codes(low_nibbles(word), panel.codes[j][g]);
+      store_codes(high_nibbles(word), panel.codes[j][4 + g]);
     }
   }
 }
 
-// The same with fifth bits, 4 bytes per block.
-HWY_INLINE void pack_fives(const uint8_t* bits, const uint8_t* rows, int64_t stride, int64_t step,
-                           int n, Panel& panel) {
-  HWY_ALIGN int32_t words[kChunk][kPanel];
-  collect(bits, stride, step, n, words);
-  for (int j = 0; j < n; ++j) {
-    const auto fifth = hn::Load(PanelWords(), words[j]);
-    WordVector v[4];
-    turn(rows + j * step, stride, v);
+// The same after a word of fifth bits.
+template <DType kType>
+HWY_INLINE void unpack_fives(const Chunk<kType>& chunk, Panel& panel) {
+  for (int j = 0; j < chunk.n; ++j) {
+    const WordVector fifth = chunk.word(j, 0);
     for (int g = 0; g < 4; ++g) {
-      store_codes(hn::Or(low_nibbles(v[g]), fifths(fifth, g)), panel.codes[j][g]);
-      store_codes(hn::Or(high_nibbles(v[g]), fifths(fifth, 4 + g)), panel.codes[j][4 + g]);
+      const WordVector word = chunk.word(j, 1 + g);
+      store_codes(hn::Or(low_nibbles(word), fifths(fifth, g)), panel.codes[j][g]);
+      store_codes(hn::Or(high_nibbles(word), fifths(fifth, 4 + g)), panel.codes[j][4 + g]);
     }
   }
 }
 
 template <>
-struct Turned<DType::kQ8_0> : TurnedPlain {
+struct Unpacked<DType::kQ8_0> : UnpackedPlain<DType::kQ8_0> {
   static constexpr bool kSigned = true;
   static constexpr int kOffset = kByteDots ? 128 : 0;
 
-  static HWY_INLINE void pack(const uint8_t* rows, int64_t stride, int n, Panel& panel) {
-    constexpr int64_t kStep = sizeof(BlockQ8_0);
-    pack_scales(rows, stride, kStep, n, panel);
+  static HWY_INLINE void unpack(const Chunk<kType>& chunk, Panel& panel) {
+    unpack_scales(chunk, panel);
     const WordVector raise = all(kByteDots ? static_cast<int32_t>(0x80808080u) : 0);
-    for (int j = 0; j < n; ++j) {
-      for (int half = 0; half < 2; ++half) {
-        WordVector v[4];
-        turn(rows + 2 + j * kStep + 16 * half, stride, v);
-        for (int g = 0; g < 4; ++g) store_codes(hn::Xor(v[g], raise), panel.codes[j][4 * half + g]);
-      }
+    for (int j = 0; j < chunk.n; ++j) {
+      for (int g = 0; g < kFours; ++g)
+        store_codes(hn::Xor(chunk.word(j, g), raise), panel.codes[j][g]);
     }
   }
 };
 
 template <>
-struct Turned<DType::kQ4_0> : TurnedPlain {
+struct Unpacked<DType::kQ4_0> : UnpackedPlain<DType::kQ4_0> {
   static constexpr int kOffset = 8;
 
-  static HWY_INLINE void pack(const uint8_t* rows, int64_t stride, int n, Panel& panel) {
-    constexpr int64_t kStep = sizeof(BlockQ4_0);
-    pack_scales(rows, stride, kStep, n, panel);
-    pack_nibbles(rows + 2, stride, kStep, n, panel);
+  static HWY_INLINE void unpack(const Chunk<kType>& chunk, Panel& panel) {
+    unpack_scales(chunk, panel);
+    unpack_nibbles(chunk, panel);
   }
 };
 
 template <>
-struct Turned<DType::kQ4_1> : TurnedPlain {
+struct Unpacked<DType::kQ4_1> : UnpackedPlain<DType::kQ4_1> {
   static constexpr bool kShifted = true;
 
-  static HWY_INLINE void pack(const uint8_t* rows, int64_t stride, int n, Panel& panel) {
-    constexpr int64_t kStep = sizeof(BlockQ4_1);
-    pack_scales(rows, stride, kStep, n, panel);
-    pack_shifts(rows + 2, stride, kStep, n, panel);
-    pack_nibbles(rows + 4, stride, kStep, n, panel);
+  static HWY_INLINE void unpack(const Chunk<kType>& chunk, Panel& panel) {
+    unpack_scales(chunk, panel);
+    unpack_nibbles(chunk, panel);
   }
 };
 
 template <>
-struct Turned<DType::kQ5_0> : TurnedPlain {
+struct Unpacked<DType::kQ5_0> : UnpackedPlain<DType::kQ5_0> {
   static constexpr int kOffset = 16;
 
-  static HWY_INLINE void pack(const uint8_t* rows, int64_t stride, int n, Panel& panel) {
-    constexpr int64_t kStep = sizeof(BlockQ5_0);
-    pack_scales(rows, stride, kStep, n, panel);
-    pack_fives(rows + 2, rows + 6, stride, kStep, n, panel);
+  static HWY_INLINE void unpack(const Chunk<kType>& chunk, Panel& panel) {
+    unpack_scales(chunk, panel);
+    unpack_fives(chunk, panel);
   }
 };
 
 template <>
-struct Turned<DType::kQ5_1> : TurnedPlain {
+struct Unpacked<DType::kQ5_1> : UnpackedPlain<DType::kQ5_1> {
   static constexpr bool kShifted = true;
 
-  static HWY_INLINE void pack(const uint8_t* rows, int64_t stride, int n, Panel& panel) {
-    constexpr int64_t kStep = sizeof(BlockQ5_1);
-    pack_scales(rows, stride, kStep, n, panel);
-    pack_shifts(rows + 2, stride, kStep, n, panel);
-    pack_fives(rows + 4, rows + 8, stride, kStep, n, panel);
+  static HWY_INLINE void unpack(const Chunk<kType>& chunk, Panel& panel) {
+    unpack_scales(chunk, panel);
+    unpack_fives(chunk, panel);
   }
 };
 
-// The header that Q4_K and Q5_K share; the same arithmetic as unpack_six_bits.
-HWY_INLINE void pack_header(const uint8_t* rows, int64_t stride, Panel& panel) {
-  HWY_ALIGN uint16_t halves[2][kPanel];
-  for (int r = 0; r < kPanel; ++r) {
-    std::memcpy(&halves[0][r], rows + r * stride, 2);
-    std::memcpy(&halves[1][r], rows + r * stride + 2, 2);
-  }
-  WordVector head[4];
-  turn(rows, stride, head);
+// The header that Q4_K and Q5_K share: d and m, then three words of six-bit scales and minima. The
+// same arithmetic as unpack_six_bits.
+template <DType kType>
+HWY_INLINE void unpack_header(const Chunk<kType>& chunk, Panel& panel) {
+  const WordVector head[3] = {chunk.word(0, 0), chunk.word(0, 1), chunk.word(0, 2)};
   const auto low = all(0x3f3f3f3f);
   const auto top = all(0x30303030);
   const WordVector scale[2] = {
-      hn::And(head[1], low),
-      hn::Or(low_nibbles(head[3]), hn::And(hn::ShiftRight<2>(head[1]), top))};
+      hn::And(head[0], low),
+      hn::Or(low_nibbles(head[2]), hn::And(hn::ShiftRight<2>(head[0]), top))};
   const WordVector minimum[2] = {
-      hn::And(head[2], low),
-      hn::Or(high_nibbles(head[3]), hn::And(hn::ShiftRight<2>(head[2]), top))};
-  const FloatVector d = load_halves(halves[0]);
-  const FloatVector m = hn::Neg(load_halves(halves[1]));
+      hn::And(head[1], low),
+      hn::Or(high_nibbles(head[2]), hn::And(hn::ShiftRight<2>(head[1]), top))};
+  const FloatVector d = chunk.half(0, 0);
+  const FloatVector m = hn::Neg(chunk.half(0, 1));
   for (int j = 0; j < kChunk; ++j) {
     hn::Store(scale_at<uint8_t>(scale, j, d), PanelFloats(), panel.scale[j][0]);
     hn::Store(scale_at<uint8_t>(minimum, j, m), PanelFloats(), panel.shift[j]);
@@ -294,102 +254,93 @@ HWY_INLINE void pack_header(const uint8_t* rows, int64_t stride, Panel& panel) {
 }
 
 template <>
-struct Turned<DType::kQ4_K> : TurnedPlain {
+struct Unpacked<DType::kQ4_K> : UnpackedPlain<DType::kQ4_K> {
   static constexpr bool kShifted = true;
 
-  static HWY_INLINE void pack(const uint8_t* rows, int64_t stride, int, Panel& panel) {
-    pack_header(rows, stride, panel);
-    for (int at = 0; at < 8; ++at) {
-      WordVector v[4];
-      turn(rows + 16 + 16 * at, stride, v);
-      for (int g = 0; g < 4; ++g) {
-        store_codes(low_nibbles(v[g]), panel.codes[at / 2 * 2][at % 2 * 4 + g]);
-        store_codes(high_nibbles(v[g]), panel.codes[at / 2 * 2 + 1][at % 2 * 4 + g]);
+  static HWY_INLINE void unpack(const Chunk<kType>& chunk, Panel& panel) {
+    unpack_header(chunk, panel);
+    for (int pair = 0; pair < 4; ++pair) {
+      for (int g = 0; g < kFours; ++g) {
+        const WordVector word = chunk.word(0, 3 + kFours * pair + g);
+        store_codes(low_nibbles(word), panel.codes[2 * pair][g]);
+        store_codes(high_nibbles(word), panel.codes[2 * pair + 1][g]);
       }
     }
   }
 };
 
 template <>
-struct Turned<DType::kQ5_K> : TurnedPlain {
+struct Unpacked<DType::kQ5_K> : UnpackedPlain<DType::kQ5_K> {
   static constexpr bool kShifted = true;
 
-  static HWY_INLINE void pack(const uint8_t* rows, int64_t stride, int, Panel& panel) {
-    pack_header(rows, stride, panel);
-    // Bit j of a byte belongs to block j.
-    for (int half = 0; half < 2; ++half) {
-      WordVector fifth[4];
-      turn(rows + 16 + 16 * half, stride, fifth);
+  static HWY_INLINE void unpack(const Chunk<kType>& chunk, Panel& panel) {
+    unpack_header(chunk, panel);
+    // Bit j of a byte of the fifth bits belongs to block j.
+    for (int g = 0; g < kFours; ++g) {
+      const WordVector fifth = chunk.word(0, 3 + g);
       for (int pair = 0; pair < 4; ++pair) {
-        WordVector v[4];
-        turn(rows + 48 + 32 * pair + 16 * half, stride, v);
-        for (int g = 0; g < 4; ++g) {
-          const auto bits = hn::ShiftRightSame(fifth[g], 2 * pair);
-          const auto even = hn::ShiftLeft<4>(hn::And(bits, all(0x01010101)));
-          const auto odd = hn::ShiftLeft<3>(hn::And(bits, all(0x02020202)));
-          store_codes(hn::Or(low_nibbles(v[g]), even), panel.codes[2 * pair][4 * half + g]);
-          store_codes(hn::Or(high_nibbles(v[g]), odd), panel.codes[2 * pair + 1][4 * half + g]);
-        }
+        const WordVector word = chunk.word(0, 3 + kFours * (1 + pair) + g);
+        const auto bits = hn::ShiftRightSame(fifth, 2 * pair);
+        const auto even = hn::ShiftLeft<4>(hn::And(bits, all(0x01010101)));
+        const auto odd = hn::ShiftLeft<3>(hn::And(bits, all(0x02020202)));
+        store_codes(hn::Or(low_nibbles(word), even), panel.codes[2 * pair][g]);
+        store_codes(hn::Or(high_nibbles(word), odd), panel.codes[2 * pair + 1][g]);
       }
     }
   }
 };
 
 template <>
-struct Turned<DType::kQ6_K> : TurnedPlain {
+struct Unpacked<DType::kQ6_K> : UnpackedPlain<DType::kQ6_K> {
   static constexpr int kOffset = 32;
   static constexpr int kRuns = 2;
 
-  static HWY_INLINE void pack(const uint8_t* rows, int64_t stride, int, Panel& panel) {
-    HWY_ALIGN uint16_t halves[kPanel];
-    for (int r = 0; r < kPanel; ++r) std::memcpy(&halves[r], rows + r * stride + 208, 2);
-    const FloatVector d = load_halves(halves);
-    WordVector scales[4];
-    turn(rows + 192, stride, scales);
+  static HWY_INLINE void unpack(const Chunk<kType>& chunk, Panel& panel) {
+    constexpr int kHigh = 128 / 4, kScales = 192 / 4;  // words before
+    const FloatVector d = chunk.half(0, 0);
+    const WordVector scales[4] = {chunk.word(0, kScales), chunk.word(0, kScales + 1),
+                                  chunk.word(0, kScales + 2), chunk.word(0, kScales + 3)};
     for (int run = 0; run < 2 * kChunk; ++run)
       hn::Store(scale_at<int8_t>(scales, run, d), PanelFloats(), panel.scale[run / 2][run % 2]);
-    // Bytes [16 at, 16 at + 16) of one half's 32: see BlockQ6_K.
+    const auto two = all(0x30303030);
+    // Word g of one half's 32 bytes: see BlockQ6_K.
     for (int half = 0; half < 2; ++half) {
-      for (int at = 0; at < 2; ++at) {
-        WordVector even[4], odd[4], high[4];
-        turn(rows + 64 * half + 16 * at, stride, even);
-        turn(rows + 64 * half + 32 + 16 * at, stride, odd);
-        turn(rows + 128 + 32 * half + 16 * at, stride, high);
-        const auto two = all(0x30303030);
-        for (int g = 0; g < 4; ++g) {
-          const auto store = [&](int t, WordVector nibbles, WordVector bits) HWY_ATTR {
-            store_codes(hn::Or(nibbles, hn::And(bits, two)), panel.codes[4 * half + t][4 * at + g]);
-          };
-          store(0, low_nibbles(even[g]), hn::ShiftLeft<4>(high[g]));
-          store(1, low_nibbles(odd[g]), hn::ShiftLeft<2>(high[g]));
-          store(2, high_nibbles(even[g]), high[g]);
-          store(3, high_nibbles(odd[g]), hn::ShiftRight<2>(high[g]));
-        }
+      for (int g = 0; g < kFours; ++g) {
+        const WordVector even = chunk.word(0, 16 * half + g);
+        const WordVector odd = chunk.word(0, 16 * half + kFours + g);
+        const WordVector high = chunk.word(0, kHigh + kFours * half + g);
+        const auto store = [&](int t, WordVector nibbles, WordVector bits) HWY_ATTR {
+          store_codes(hn::Or(nibbles, hn::And(bits, two)), panel.codes[4 * half + t][g]);
+        };
+        store(0, low_nibbles(even), hn::ShiftLeft<4>(high));
+        store(1, low_nibbles(odd), hn::ShiftLeft<2>(high));
+        store(2, high_nibbles(even), high);
+        store(3, high_nibbles(odd), hn::ShiftRight<2>(high));
       }
     }
   }
 };
 
-// body(Turned<type>()): the one place where a type is chosen at run time.
+// body(Unpacked<type>()): the one place where a type is chosen at run time.
 template <class Body>
-HWY_INLINE void with_turned(DType type, const Body& body) {
+HWY_INLINE void with_unpacked(DType type, const Body& body) {
   switch (type) {
     case DType::kQ8_0:
-      return body(Turned<DType::kQ8_0>());
+      return body(Unpacked<DType::kQ8_0>());
     case DType::kQ4_0:
-      return body(Turned<DType::kQ4_0>());
+      return body(Unpacked<DType::kQ4_0>());
     case DType::kQ5_0:
-      return body(Turned<DType::kQ5_0>());
+      return body(Unpacked<DType::kQ5_0>());
     case DType::kQ4_1:
-      return body(Turned<DType::kQ4_1>());
+      return body(Unpacked<DType::kQ4_1>());
     case DType::kQ5_1:
-      return body(Turned<DType::kQ5_1>());
+      return body(Unpacked<DType::kQ5_1>());
     case DType::kQ4_K:
-      return body(Turned<DType::kQ4_K>());
+      return body(Unpacked<DType::kQ4_K>());
     case DType::kQ5_K:
-      return body(Turned<DType::kQ5_K>());
+      return body(Unpacked<DType::kQ5_K>());
     case DType::kQ6_K:
-      return body(Turned<DType::kQ6_K>());
+      return body(Unpacked<DType::kQ6_K>());
     case DType::kF32:
     case DType::kF16:
     case DType::kBF16:

@@ -316,11 +316,10 @@ void gelu(ConstMatrix x, Matrix y) {
 }
 
 void embed(std::span<const int32_t> tokens, Weight table, Matrix y) {
-  const size_t bytes = row_bytes(table.type, table.cols);
-  const auto* rows = static_cast<const uint8_t*>(table.data);
   parallel(static_cast<int64_t>(tokens.size()), row_grain(y.cols), [&](int64_t begin, int64_t end) {
+    thread_local std::vector<uint8_t> scratch;
     for (int64_t r = begin; r < end; ++r) HWY_DYNAMIC_DISPATCH(decode_row)
-    (rows + bytes * tokens[r], table.type, table.cols, y.row(r));
+    (table.row(tokens[r], scratch), table.type, table.cols, y.row(r));
   });
 }
 

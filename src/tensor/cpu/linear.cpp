@@ -16,6 +16,7 @@ namespace {
 constexpr int64_t kDotRows = 32;
 
 Stored stored(Weight w, bool turned) {
+  PLINTH_CHECK(w.panel == 0, "a product in floats of a weight in panels of {}", w.panel);
   return {static_cast<const uint8_t*>(w.data), w.type, row_bytes(w.type, w.cols), turned};
 }
 
@@ -31,6 +32,10 @@ void linear_by_floats(ConstMatrix x, Weight w, Matrix y, bool accumulate) {
 }
 
 }  // namespace
+
+int panel(DType type) {
+  return is_quantised(type) ? int8_panel(type) : 0;
+}
 
 void linear(ConstMatrix x, Weight w, Matrix y, bool accumulate) {
   check_shapes(x, w, y);

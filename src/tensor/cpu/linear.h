@@ -5,6 +5,7 @@
 
 namespace plinth::tensor::cpu {
 
+int panel(DType type);
 void linear(ConstMatrix x, Weight w, Matrix y, bool accumulate);
 // linear of exact_ops(): a quantised weight is decoded, x is not rounded.
 void linear_exact(ConstMatrix x, Weight w, Matrix y, bool accumulate);

@@ -16,10 +16,9 @@ using ref::view;
 // A stored weight as floats, with its view.
 struct Decoded {
   explicit Decoded(Weight w) : values(static_cast<size_t>(w.rows * w.cols)), shape(w) {
-    for (int64_t r = 0; r < w.rows; ++r) {
-      const auto* row = static_cast<const uint8_t*>(w.data) + row_bytes(w.type, w.cols) * r;
-      to_f32(row, w.type, w.cols, values.data() + r * w.cols);
-    }
+    std::vector<uint8_t> scratch;
+    for (int64_t r = 0; r < w.rows; ++r)
+      to_f32(w.row(r, scratch), w.type, w.cols, values.data() + r * w.cols);
   }
 
   ref::View<const float> view() const {
@@ -29,6 +28,10 @@ struct Decoded {
   std::vector<float> values;
   Weight shape;
 };
+
+int panel(DType) {
+  return 0;
+}
 
 void linear(ConstMatrix x, Weight w, Matrix y, bool accumulate) {
   const Decoded decoded(w);
@@ -106,11 +109,9 @@ void paged_attention(ConstMatrix q, std::span<const int32_t* const> tables,
 }
 
 void embed(std::span<const int32_t> tokens, Weight table, Matrix y) {
-  const size_t bytes = row_bytes(table.type, table.cols);
-  for (size_t r = 0; r < tokens.size(); ++r) {
-    const auto* row = static_cast<const uint8_t*>(table.data) + bytes * tokens[r];
-    to_f32(row, table.type, table.cols, y.row(static_cast<int64_t>(r)));
-  }
+  std::vector<uint8_t> scratch;
+  for (size_t r = 0; r < tokens.size(); ++r)
+    to_f32(table.row(tokens[r], scratch), table.type, table.cols, y.row(static_cast<int64_t>(r)));
 }
 
 void embed_backward(std::span<const int32_t> tokens, ConstMatrix dy, Matrix dtable) {
@@ -131,6 +132,7 @@ void log_probability(ConstMatrix logits, std::span<const int32_t> targets, std::
 const Ops& ref_ops() {
   static constexpr Ops ops{
       .name = "ref",
+      .panel = panel,
       .linear = linear,
       .low_rank = low_rank,
       .linear_dx = linear_dx,
