@@ -1,5 +1,7 @@
 // The table of cpu_ops().
 #include <cstdint>
+#include <cstdlib>
+#include <string_view>
 
 #include "tensor/cpu/attention.h"
 #include "tensor/cpu/layers.h"
@@ -10,6 +12,25 @@
 #include "tensor/ops.h"
 
 namespace plinth::tensor {
+
+namespace {
+
+// PLINTH_SIMD names the best target that may be used: what another machine computes, and how fast,
+// can be seen on this one. Better targets are lower bits; a name that is none changes nothing.
+[[maybe_unused]] const bool limited = [] {
+  const char* name = std::getenv("PLINTH_SIMD");
+  if (name == nullptr) return false;
+  for (int bit = 0; bit <= HWY_HIGHEST_TARGET_BIT_SCALAR; ++bit) {
+    const int64_t target = int64_t{1} << bit;
+    if ((HWY_TARGETS & target) == 0 || std::string_view(hwy::TargetName(target)) != name) continue;
+    // Not DisableTargets(): every call of SupportedTargets() makes Highway 1.0 forget it.
+    hwy::SetSupportedTargetsForTest(hwy::SupportedTargets() & ~(target - 1));
+    return true;
+  }
+  return false;
+}();
+
+}  // namespace
 
 const Ops& cpu_ops() {
   static constexpr Ops ops{

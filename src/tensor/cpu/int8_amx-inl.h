@@ -1,6 +1,6 @@
-// Sixteen rows of x against a panel on the matrix unit, with the results of multiply_rows bit for
-// bit: the integer products are exact either way, and what follows them is the same. Included once
-// per Highway target; only AVX3_DL has something in it.
+// Rows of x by sixteens against panels on the matrix unit, with the results of multiply_rows bit
+// for bit: the integer products are exact either way, and what follows them is the same. Included
+// once per Highway target; only AVX3_DL has something in it.
 //
 // A block of 32 is one tile instruction of 16 x 16 x 32 products where byte dots need 128
 // instructions. What is left is storing the tile and scaling it to float.
@@ -72,7 +72,7 @@ HWY_INLINE void multiply_amx(const uint8_t* x, const uint8_t* codes, int32_t* ou
         "tilezero %%tmm1\n\t"
         "tileloadd (%0,%3,1), %%tmm5\n\t"
         "tileloadd (%1,%4,1), %%tmm7\n\t"
-        "tdpbsud %%tmm7, %%tmm5, %%tmm1\n\t"
+        "tdpbssd %%tmm7, %%tmm5, %%tmm1\n\t"
         "tilestored %%tmm1, (%2,%4,1)"
         :
         : "r"(x), "r"(codes), "r"(out), "r"(x_step), "r"(panel_step)
@@ -82,7 +82,7 @@ HWY_INLINE void multiply_amx(const uint8_t* x, const uint8_t* codes, int32_t* ou
         "tilezero %%tmm0\n\t"
         "tileloadd (%0,%3,1), %%tmm4\n\t"
         "tileloadd (%1,%4,1), %%tmm6\n\t"
-        "tdpbsud %%tmm6, %%tmm4, %%tmm0\n\t"
+        "tdpbssd %%tmm6, %%tmm4, %%tmm0\n\t"
         "tilestored %%tmm0, (%2,%4,1)"
         :
         : "r"(x), "r"(codes), "r"(out), "r"(x_step), "r"(panel_step)
@@ -90,56 +90,80 @@ HWY_INLINE void multiply_amx(const uint8_t* x, const uint8_t* codes, int32_t* ou
   }
 }
 
-// multiply_rows<T, 16>. AmxTiles of T's runs must be alive.
+// Where the next product comes from: blocks of a tile of x, one after the other, then the next
+// tile.
 template <class T>
-HWY_NOINLINE void multiply_rows_amx(const uint8_t* HWY_RESTRICT x, const Panel& panel, int blocks,
-                                    float* HWY_RESTRICT sums) {
+struct AmxSteps {
+  static constexpr int64_t kRecord = kAmxRows * tile_row_bytes(T());
+  static constexpr int kPerRun = kFours / T::kRuns;
+
+  HWY_INLINE void issue(int32_t* out) {
+    const uint8_t* codes = panels[j / kChunk].codes[j % kChunk][run * kPerRun];
+    if (odd) {
+      multiply_amx<true>(x + j * kRecord + run * 4 * kPerRun, codes, out);
+    } else {
+      multiply_amx<false>(x + j * kRecord + run * 4 * kPerRun, codes, out);
+    }
+    odd = !odd;
+    if (++run < T::kRuns) return;
+    run = 0;
+    if (++j < blocks) return;
+    j = 0;
+    x += tile_bytes;
+  }
+
+  const uint8_t* x;
+  int64_t tile_bytes;
+  const Panel* panels;
+  int blocks;
+  int j = 0;
+  int run = 0;
+  bool odd = false;
+};
+
+// sums[16 tiles][kPanel] += `blocks` blocks of `tiles` tiles of 16 rows, `tile_bytes` apart from
+// where x points, times the panels, whose codes are centred. AmxTiles of T's runs must be alive.
+template <class T>
+HWY_NOINLINE void multiply_tiles_amx(const uint8_t* HWY_RESTRICT x, int64_t tile_bytes,
+                                     int64_t tiles, const Panel* HWY_RESTRICT panels, int blocks,
+                                     float* HWY_RESTRICT sums) {
   const PanelFloats d;
   constexpr int kRows = kAmxRows;
-  constexpr int kPerRun = kFours / T::kRuns;
-  constexpr int64_t kRecord = kRows * tile_row_bytes(T());
   // Loads find what a tile stored only once it has reached L1, so products run some steps ahead of
-  // where they are scaled. One, three and four steps were the same within the noise.
+  // where they are scaled, across tiles: a pause at every tile took a third of the time.
   constexpr int kAhead = 3;
   alignas(64) int32_t dots[kAhead + 1][kRows][kPanel];
-  FloatVector sum[kRows];
-  HWY_UNROLL(16)
-  for (int i = 0; i < kRows; ++i) sum[i] = hn::Load(d, sums + i * kPanel);
-  const int steps = blocks * T::kRuns;
-  const auto issue = [&](int step) HWY_ATTR {
-    const int j = step / T::kRuns, run = step % T::kRuns;
-    const uint8_t* from = x + j * kRecord + run * 4 * kPerRun;
-    const uint8_t* codes = panel.codes[j][run * kPerRun];
-    if (step % 2 == 0) {
-      multiply_amx<false>(from, codes, dots[step % (kAhead + 1)][0]);
-    } else {
-      multiply_amx<true>(from, codes, dots[step % (kAhead + 1)][0]);
-    }
-  };
-  for (int step = 0; step < HWY_MIN(kAhead, steps); ++step) issue(step);
-  for (int step = 0; step < steps; ++step) {
-    if (step + kAhead < steps) issue(step + kAhead);
-    const int j = step / T::kRuns, run = step % T::kRuns;
-    const uint8_t* start = x + j * kRecord + kRows * kBlock;
-    const uint8_t* scales = start + 4 * T::kRuns * kRows;
-    const FloatVector scale = hn::Load(d, panel.scale[j][run]);
+  AmxSteps<T> steps = {x, tile_bytes, panels, blocks};
+  const int64_t all_steps = tiles * blocks * T::kRuns;
+  for (int64_t step = 0; step < HWY_MIN(kAhead, all_steps); ++step) steps.issue(dots[step][0]);
+  int64_t step = 0;
+  for (int64_t tile = 0; tile < tiles; ++tile, x += tile_bytes, sums += kRows * kPanel) {
+    FloatVector sum[kRows];
     HWY_UNROLL(16)
-    for (int i = 0; i < kRows; ++i) {
-      WordVector dot = hn::Load(PanelWords(), dots[step % (kAhead + 1)][i]);
-      if constexpr (T::kOffset != 0) dot = hn::Add(dot, all_at(start, run * kRows + i));
-      const auto scaled = hn::Mul(hn::ConvertTo(d, dot), scale);
-      sum[i] = hn::MulAdd(scaled, all_floats_at(scales, i), sum[i]);
+    for (int i = 0; i < kRows; ++i) sum[i] = hn::Load(d, sums + i * kPanel);
+    for (int j = 0; j < blocks; ++j) {
+      const Panel& panel = panels[j / kChunk];
+      const uint8_t* scales = x + j * AmxSteps<T>::kRecord + kRows * kBlock + 4 * T::kRuns * kRows;
+      for (int run = 0; run < T::kRuns; ++run, ++step) {
+        if (step + kAhead < all_steps) steps.issue(dots[(step + kAhead) % (kAhead + 1)][0]);
+        const FloatVector scale = hn::Load(d, panel.scale[j % kChunk][run]);
+        HWY_UNROLL(16)
+        for (int i = 0; i < kRows; ++i) {
+          const WordVector dot = hn::Load(PanelWords(), dots[step % (kAhead + 1)][i]);
+          const auto scaled = hn::Mul(hn::ConvertTo(d, dot), scale);
+          sum[i] = hn::MulAdd(scaled, all_floats_at(scales, i), sum[i]);
+        }
+      }
+      if constexpr (T::kShifted) {
+        const auto shift = hn::Load(d, panel.shift[j % kChunk]);
+        HWY_UNROLL(16)
+        for (int i = 0; i < kRows; ++i)
+          sum[i] = hn::MulAdd(shift, all_floats_at(scales, kRows + i), sum[i]);
+      }
     }
-    if constexpr (T::kShifted) {
-      static_assert(T::kRuns == 1);
-      const auto shift = hn::Load(d, panel.shift[j]);
-      HWY_UNROLL(16)
-      for (int i = 0; i < kRows; ++i)
-        sum[i] = hn::MulAdd(shift, all_floats_at(scales, kRows + i), sum[i]);
-    }
+    HWY_UNROLL(16)
+    for (int i = 0; i < kRows; ++i) hn::Store(sum[i], d, sums + i * kPanel);
   }
-  HWY_UNROLL(16)
-  for (int i = 0; i < kRows; ++i) hn::Store(sum[i], d, sums + i * kPanel);
 }
 
 }  // namespace plinth::tensor::cpu::HWY_NAMESPACE

@@ -140,37 +140,57 @@ struct PanelReader {
   bool interleaved;
 };
 
+// Panels unpacked one after the other before rows pass over them; the matrix unit's work is worth
+// more of them, so that it seldom starts anew.
+#if HWY_TARGET == HWY_AVX3_DL && defined(__x86_64__)
+constexpr int kAmxPanels = 4;
+#endif
+
 template <class T>
 void int8_panels(const Weight& w, Matrix y, const Int8Task& task, T) {
   thread_local Buffer sums;
-  Panel panel;
   sums.resize(task.rows * kPanel);
   const Tiles tiles = {y.rows, kTile};
   const int64_t blocks = w.cols / kBlock;
+  const int64_t x_bytes = blocks * tile_row_bytes(T());  // of one row
+  int64_t first_row = task.row;                          // of those that vectors take
 #if HWY_TARGET == HWY_AVX3_DL && defined(__x86_64__)
+  Panel panels[kAmxPanels];
   std::optional<AmxTiles> amx;
-  if (task.rows >= kAmxRows && amx_usable()) amx.emplace(T::kRuns);
+  if (task.rows >= kAmxRows && amx_usable()) {
+    amx.emplace(T::kRuns);
+    first_row += task.rows / kAmxRows * kAmxRows;
+  }
 #endif
   for (int64_t n = task.col; n < task.col + task.cols; n += kPanel) {
     const int64_t w_rows = std::min<int64_t>(kPanel, task.col + task.cols - n);
-    PanelReader<T::kType> reader(w, n);
     sums.fill(0);
-    for (int64_t block = 0; block < blocks; block += kChunk) {
-      const int count = static_cast<int>(std::min<int64_t>(kChunk, blocks - block));
-      T::unpack(reader.next(count), panel);
-      for (int64_t row = task.row; row < task.row + task.rows;) {
-        const int height = tiles.height_at(row);
-        const uint8_t* tile = task.rounded + row * blocks * tile_row_bytes(T()) +
-                              block * height * tile_row_bytes(T());
 #if HWY_TARGET == HWY_AVX3_DL && defined(__x86_64__)
-        if (amx && height == kAmxRows) {
-          multiply_rows_amx<T>(tile, panel, count, sums.data() + (row - task.row) * kPanel);
-          row += height;
-          continue;
-        }
+    if (amx) {
+      PanelReader<T::kType> reader(w, n);
+      for (int64_t block = 0; block < blocks; block += kAmxPanels * kChunk) {
+        const int count = static_cast<int>(std::min<int64_t>(kAmxPanels * kChunk, blocks - block));
+        for (int j = 0; j < count; j += kChunk)
+          T::template unpack<T::kOffset>(reader.next(HWY_MIN(kChunk, count - j)),
+                                         panels[j / kChunk]);
+        multiply_tiles_amx<T>(
+            task.rounded + task.row * x_bytes + block * kAmxRows * tile_row_bytes(T()),
+            kAmxRows * x_bytes, task.rows / kAmxRows, panels, count, sums.data());
+      }
+    }
 #endif
-        multiply_tile<T>(height, tile, panel, count, sums.data() + (row - task.row) * kPanel);
-        row += height;
+    if (first_row < task.row + task.rows) {
+      Panel panel;
+      PanelReader<T::kType> reader(w, n);
+      for (int64_t block = 0; block < blocks; block += kChunk) {
+        const int count = static_cast<int>(std::min<int64_t>(kChunk, blocks - block));
+        T::template unpack<0>(reader.next(count), panel);
+        for (int64_t row = first_row; row < task.row + task.rows;) {
+          const int height = tiles.height_at(row);
+          const uint8_t* tile = task.rounded + row * x_bytes + block * height * tile_row_bytes(T());
+          multiply_tile<T>(height, tile, panel, count, sums.data() + (row - task.row) * kPanel);
+          row += height;
+        }
       }
     }
     const PanelFloats d;

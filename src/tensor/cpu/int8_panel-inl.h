@@ -101,8 +101,12 @@ HWY_INLINE WordVector high_nibbles(WordVector v) {
   return hn::And(hn::ShiftRight<4>(v), all(0x0f0f0f0f));
 }
 
+// Less `offset` in every byte.
+template <int offset>
 HWY_INLINE void store_codes(WordVector v, uint8_t* out) {
-  hn::Store(hn::BitCast(PanelBytes(), v), PanelBytes(), out);
+  auto codes = hn::BitCast(PanelBytes(), v);
+  if constexpr (offset != 0) codes = hn::Sub(codes, hn::Set(PanelBytes(), offset));
+  hn::Store(codes, PanelBytes(), out);
 }
 
 // Bits [4 g, 4 g + 4) of every lane become bit 4 of its four bytes.
@@ -131,6 +135,7 @@ HWY_INLINE FloatVector scale_at(const WordVector four[], int j, FloatVector fact
 //   kOffset   an element is (code - kOffset) * scale
 //   kRuns     scales per block: one for 32 elements, or two for 16 each
 //   kShifted  `shift` is added to every element
+// unpack<kLess>() takes kLess, which is 0 or kOffset, from every code: by kOffset they are centred.
 template <DType kType>
 struct Unpacked;
 
@@ -153,26 +158,26 @@ HWY_INLINE void unpack_scales(const Chunk<kType>& chunk, Panel& panel) {
 }
 
 // Four words of nibbles, low then high.
-template <DType kType>
+template <int kLess, DType kType>
 HWY_INLINE void unpack_nibbles(const Chunk<kType>& chunk, Panel& panel) {
   for (int j = 0; j < chunk.n; ++j) {
     for (int g = 0; g < 4; ++g) {
       const WordVector word = chunk.word(j, g);
-      store_codes(low_nibbles(word), panel.codes[j][g]);
-      store_codes(high_nibbles(word), panel.codes[j][4 + g]);
+      store_codes<kLess>(low_nibbles(word), panel.codes[j][g]);
+      store_codes<kLess>(high_nibbles(word), panel.codes[j][4 + g]);
     }
   }
 }
 
 // The same after a word of fifth bits.
-template <DType kType>
+template <int kLess, DType kType>
 HWY_INLINE void unpack_fives(const Chunk<kType>& chunk, Panel& panel) {
   for (int j = 0; j < chunk.n; ++j) {
     const WordVector fifth = chunk.word(j, 0);
     for (int g = 0; g < 4; ++g) {
       const WordVector word = chunk.word(j, 1 + g);
-      store_codes(hn::Or(low_nibbles(word), fifths(fifth, g)), panel.codes[j][g]);
-      store_codes(hn::Or(high_nibbles(word), fifths(fifth, 4 + g)), panel.codes[j][4 + g]);
+      store_codes<kLess>(hn::Or(low_nibbles(word), fifths(fifth, g)), panel.codes[j][g]);
+      store_codes<kLess>(hn::Or(high_nibbles(word), fifths(fifth, 4 + g)), panel.codes[j][4 + g]);
     }
   }
 }
@@ -182,12 +187,14 @@ struct Unpacked<DType::kQ8_0> : UnpackedPlain<DType::kQ8_0> {
   static constexpr bool kSigned = true;
   static constexpr int kOffset = kByteDots ? 128 : 0;
 
+  template <int kLess>
   static HWY_INLINE void unpack(const Chunk<kType>& chunk, Panel& panel) {
     unpack_scales(chunk, panel);
-    const WordVector raise = all(kByteDots ? static_cast<int32_t>(0x80808080u) : 0);
+    constexpr int kFlip = kLess == 0 && kByteDots ? 0x80 : 0;
+    const WordVector flip = all(kFlip == 0 ? 0 : static_cast<int32_t>(0x80808080u));
     for (int j = 0; j < chunk.n; ++j) {
       for (int g = 0; g < kFours; ++g)
-        store_codes(hn::Xor(chunk.word(j, g), raise), panel.codes[j][g]);
+        store_codes<0>(hn::Xor(chunk.word(j, g), flip), panel.codes[j][g]);
     }
   }
 };
@@ -196,9 +203,10 @@ template <>
 struct Unpacked<DType::kQ4_0> : UnpackedPlain<DType::kQ4_0> {
   static constexpr int kOffset = 8;
 
+  template <int kLess>
   static HWY_INLINE void unpack(const Chunk<kType>& chunk, Panel& panel) {
     unpack_scales(chunk, panel);
-    unpack_nibbles(chunk, panel);
+    unpack_nibbles<kLess>(chunk, panel);
   }
 };
 
@@ -206,9 +214,10 @@ template <>
 struct Unpacked<DType::kQ4_1> : UnpackedPlain<DType::kQ4_1> {
   static constexpr bool kShifted = true;
 
+  template <int kLess>
   static HWY_INLINE void unpack(const Chunk<kType>& chunk, Panel& panel) {
     unpack_scales(chunk, panel);
-    unpack_nibbles(chunk, panel);
+    unpack_nibbles<kLess>(chunk, panel);
   }
 };
 
@@ -216,9 +225,10 @@ template <>
 struct Unpacked<DType::kQ5_0> : UnpackedPlain<DType::kQ5_0> {
   static constexpr int kOffset = 16;
 
+  template <int kLess>
   static HWY_INLINE void unpack(const Chunk<kType>& chunk, Panel& panel) {
     unpack_scales(chunk, panel);
-    unpack_fives(chunk, panel);
+    unpack_fives<kLess>(chunk, panel);
   }
 };
 
@@ -226,9 +236,10 @@ template <>
 struct Unpacked<DType::kQ5_1> : UnpackedPlain<DType::kQ5_1> {
   static constexpr bool kShifted = true;
 
+  template <int kLess>
   static HWY_INLINE void unpack(const Chunk<kType>& chunk, Panel& panel) {
     unpack_scales(chunk, panel);
-    unpack_fives(chunk, panel);
+    unpack_fives<kLess>(chunk, panel);
   }
 };
 
@@ -257,13 +268,14 @@ template <>
 struct Unpacked<DType::kQ4_K> : UnpackedPlain<DType::kQ4_K> {
   static constexpr bool kShifted = true;
 
+  template <int kLess>
   static HWY_INLINE void unpack(const Chunk<kType>& chunk, Panel& panel) {
     unpack_header(chunk, panel);
     for (int pair = 0; pair < 4; ++pair) {
       for (int g = 0; g < kFours; ++g) {
         const WordVector word = chunk.word(0, 3 + kFours * pair + g);
-        store_codes(low_nibbles(word), panel.codes[2 * pair][g]);
-        store_codes(high_nibbles(word), panel.codes[2 * pair + 1][g]);
+        store_codes<kLess>(low_nibbles(word), panel.codes[2 * pair][g]);
+        store_codes<kLess>(high_nibbles(word), panel.codes[2 * pair + 1][g]);
       }
     }
   }
@@ -273,6 +285,7 @@ template <>
 struct Unpacked<DType::kQ5_K> : UnpackedPlain<DType::kQ5_K> {
   static constexpr bool kShifted = true;
 
+  template <int kLess>
   static HWY_INLINE void unpack(const Chunk<kType>& chunk, Panel& panel) {
     unpack_header(chunk, panel);
     // Bit j of a byte of the fifth bits belongs to block j.
@@ -283,8 +296,8 @@ struct Unpacked<DType::kQ5_K> : UnpackedPlain<DType::kQ5_K> {
         const auto bits = hn::ShiftRightSame(fifth, 2 * pair);
         const auto even = hn::ShiftLeft<4>(hn::And(bits, all(0x01010101)));
         const auto odd = hn::ShiftLeft<3>(hn::And(bits, all(0x02020202)));
-        store_codes(hn::Or(low_nibbles(word), even), panel.codes[2 * pair][g]);
-        store_codes(hn::Or(high_nibbles(word), odd), panel.codes[2 * pair + 1][g]);
+        store_codes<kLess>(hn::Or(low_nibbles(word), even), panel.codes[2 * pair][g]);
+        store_codes<kLess>(hn::Or(high_nibbles(word), odd), panel.codes[2 * pair + 1][g]);
       }
     }
   }
@@ -295,6 +308,7 @@ struct Unpacked<DType::kQ6_K> : UnpackedPlain<DType::kQ6_K> {
   static constexpr int kOffset = 32;
   static constexpr int kRuns = 2;
 
+  template <int kLess>
   static HWY_INLINE void unpack(const Chunk<kType>& chunk, Panel& panel) {
     constexpr int kHigh = 128 / 4, kScales = 192 / 4;  // words before
     const FloatVector d = chunk.half(0, 0);
@@ -310,7 +324,7 @@ struct Unpacked<DType::kQ6_K> : UnpackedPlain<DType::kQ6_K> {
         const WordVector odd = chunk.word(0, 16 * half + kFours + g);
         const WordVector high = chunk.word(0, kHigh + kFours * half + g);
         const auto store = [&](int t, WordVector nibbles, WordVector bits) HWY_ATTR {
-          store_codes(hn::Or(nibbles, hn::And(bits, two)), panel.codes[4 * half + t][g]);
+          store_codes<kLess>(hn::Or(nibbles, hn::And(bits, two)), panel.codes[4 * half + t][g]);
         };
         store(0, low_nibbles(even), hn::ShiftLeft<4>(high));
         store(1, low_nibbles(odd), hn::ShiftLeft<2>(high));
