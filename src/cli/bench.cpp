@@ -65,7 +65,8 @@ class Bench {
     PLINTH_TRY(bench.loaded_, open_model(options.model, context.home));
     bench.machine_ = measure_machine();
     engine::EngineOptions engine_options;
-    engine_options.prefix_cache = false;  // every prompt is paid for
+    engine_options.prefix_cache = false;               // every prompt is paid for
+    engine_options.adapter_bytes = int64_t{16} << 30;  // all of a batch's at once
     PLINTH_TRY(options.kv.read_into(engine_options));
     PLINTH_TRY(bench.engine_, engine::Engine::start(bench.loaded_.base, engine_options));
     return bench;
@@ -109,8 +110,7 @@ class Bench {
   }
 
   // Runs all requests at once; seconds between the first and the last generated token.
-  Result<double> decode_seconds(
-      const std::vector<std::shared_ptr<const model::Adapter>>& adapters) {
+  Result<double> decode_seconds(const std::vector<engine::AdapterSourcePtr>& adapters) {
     std::mutex mutex;
     std::condition_variable changed;
     size_t finished = 0;
@@ -118,7 +118,7 @@ class Bench {
     for (const auto& adapter : adapters) {
       engine::Request request;
       request.prompt = prompt(kPrompt);
-      request.adapter = adapter;
+      request.registered = adapter;
       request.sampling.temperature = 0;
       // The end of text must not end a benchmark.
       request.sampling.logit_bias = {{loaded_.base->tokenizer().eos(), -100.0f}};
@@ -138,7 +138,7 @@ class Bench {
     return static_cast<double>(last_ns - first_ns) * 1e-9;
   }
 
-  Result<double> decode_rate(const std::vector<std::shared_ptr<const model::Adapter>>& adapters) {
+  Result<double> decode_rate(const std::vector<engine::AdapterSourcePtr>& adapters) {
     std::vector<double> rates;
     for (int64_t i = 0; i <= options_.repeats; ++i) {
       PLINTH_TRY(const double seconds, decode_seconds(adapters));
@@ -156,9 +156,8 @@ class Bench {
   Result<std::vector<Row>> batch() {
     std::vector<Row> rows;
     for (const int64_t n : {1, 2, 4, 8, 16}) {
-      PLINTH_TRY(
-          const double rate,
-          decode_rate(std::vector<std::shared_ptr<const model::Adapter>>(static_cast<size_t>(n))));
+      PLINTH_TRY(const double rate,
+                 decode_rate(std::vector<engine::AdapterSourcePtr>(static_cast<size_t>(n))));
       rows.push_back({fmt::format("decode, batch {}", n), rate, "tokens/s", decode_bound(n)});
     }
     return rows;
@@ -183,8 +182,10 @@ class Bench {
   // of its speed that a batch keeps.
   Result<std::vector<Row>> lora() {
     constexpr int64_t kMost = 64;
-    std::vector<std::shared_ptr<const model::Adapter>> adapters;
-    for (int i = 0; i < kMost; ++i) adapters.push_back(random_adapter(i));
+    std::vector<engine::AdapterSourcePtr> adapters;
+    for (int i = 0; i < kMost; ++i) {
+      PLINTH_TRY(adapters.emplace_back(), engine_->adapters().add(random_adapter(i)));
+    }
     std::vector<Row> rows;
     for (const int64_t n : {int64_t{8}, kMost}) {
       const auto count = static_cast<size_t>(n);
@@ -201,7 +202,7 @@ class Bench {
   }
 
   // Rank-r matrices on every linear layer, small random values, as F16: what adapters come in.
-  std::shared_ptr<const model::Adapter> random_adapter(int number) {
+  engine::AdapterSource random_adapter(int number) {
     auto adapter = std::make_shared<model::Adapter>();
     auto values = std::make_shared<std::vector<std::vector<uint16_t>>>();
     adapter->name = fmt::format("bench-{}", number);
@@ -226,7 +227,10 @@ class Bench {
       }
     }
     adapter->storage = values;
-    return adapter;
+    return {adapter->name, adapter->digest,
+            [adapter]() -> Result<std::shared_ptr<const model::Adapter>> {
+              return std::shared_ptr<const model::Adapter>(adapter);
+            }};
   }
 
   Result<std::vector<Row>> tokenize() {

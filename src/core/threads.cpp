@@ -43,14 +43,32 @@ struct ThreadPool::Loop {
   }
 };
 
+// All in sequential order, because two pairs rely on it. A worker raises `active`, then reads
+// `loop`; the opener clears `loop`, then waits for `active` to be zero: nobody is inside a loop
+// that is gone. A worker raises `sleepers`, then reads `generation`; the opener raises
+// `generation`, then reads `sleepers`: nobody sleeps through a loop. So a loop whose workers are
+// still spinning takes no lock.
 struct ThreadPool::State {
+  std::atomic<uint64_t> generation{0};  // loops opened
+  std::atomic<Loop*> loop{nullptr};
+  std::atomic<int> active{0};
+  std::atomic<int> sleepers{0};
   std::mutex mutex;
   std::condition_variable wake;
-  // Counts loops opened; a worker that has seen the current one sleeps. Workers enter a loop by
-  // raising `active` under the mutex, and only while `loop` is set.
-  std::atomic<uint64_t> generation{0};
-  std::atomic<int> active{0};
-  Loop* loop = nullptr;  // guarded by mutex
+
+  void announce() {
+    generation.fetch_add(1);
+    if (sleepers.load() == 0) return;
+    const std::lock_guard lock(mutex);
+    wake.notify_all();
+  }
+
+  void sleep_until_not(uint64_t seen) {
+    std::unique_lock lock(mutex);
+    sleepers.fetch_add(1);
+    wake.wait(lock, [&] { return generation.load() != seen; });
+    sleepers.fetch_sub(1);
+  }
 };
 
 ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
@@ -61,11 +79,7 @@ ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
 
 ThreadPool::~ThreadPool() {
   for (auto& worker : workers_) worker.request_stop();
-  {
-    const std::lock_guard lock(state_->mutex);
-    state_->generation.fetch_add(2);
-  }
-  state_->wake.notify_all();
+  state_->announce();
   workers_.clear();
 }
 
@@ -73,17 +87,11 @@ void ThreadPool::work(int worker, const std::stop_token& stop) {
   uint64_t seen = 0;
   while (!stop.stop_requested()) {
     for (int spin = 0; spin < kSpins && state_->generation.load() == seen; ++spin) relax();
-    Loop* loop = nullptr;
-    {
-      std::unique_lock lock(state_->mutex);
-      state_->wake.wait(lock, [&] { return state_->generation.load() != seen; });
-      seen = state_->generation.load();
-      loop = state_->loop;
-      if (loop != nullptr) state_->active.fetch_add(1);
-    }
-    if (loop == nullptr) continue;
-    loop->run(worker);
-    state_->active.fetch_sub(1, std::memory_order_release);
+    if (state_->generation.load() == seen) state_->sleep_until_not(seen);
+    seen = state_->generation.load();
+    state_->active.fetch_add(1);
+    if (Loop* loop = state_->loop.load()) loop->run(worker);
+    state_->active.fetch_sub(1);
   }
 }
 
@@ -111,19 +119,11 @@ void ThreadPool::parallel_for(int64_t n, int64_t grain,
   loop.n = n;
   loop.grain = grain;
   loop.body = &body;
-  {
-    const std::lock_guard lock(state_->mutex);
-    state_->loop = &loop;
-    state_->generation.fetch_add(1);
-  }
-  state_->wake.notify_all();
+  state_->loop.store(&loop);
+  state_->announce();
   loop.run(0);
-  {
-    // Closed: a worker that wakes from now on finds no loop.
-    const std::lock_guard lock(state_->mutex);
-    state_->loop = nullptr;
-  }
-  while (state_->active.load(std::memory_order_acquire) != 0) relax();
+  state_->loop.store(nullptr);
+  while (state_->active.load() != 0) relax();
 }
 
 int available_cores() {

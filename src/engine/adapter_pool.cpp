@@ -1,9 +1,11 @@
 #include "engine/adapter_pool.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "core/check.h"
+#include "tensor/quant/panels.h"
 
 namespace plinth::engine {
 
@@ -22,12 +24,13 @@ int64_t adapter_bytes(const model::Adapter& adapter) {
     for (const model::LowRank& delta : layer)
       for (const tensor::Weight& matrix : {delta.a, delta.b})
         if (!delta.empty())
-          bytes += matrix.rows * static_cast<int64_t>(tensor::row_bytes(matrix.type, matrix.cols));
+          bytes += static_cast<int64_t>(tensor::interleaved_bytes(
+              matrix.type, matrix.rows, matrix.cols, std::max(1, matrix.panel)));
   return bytes;
 }
 
-AdapterPool::AdapterPool(int64_t budget_bytes, std::function<void()> changed)
-    : changed_(std::move(changed)) {
+AdapterPool::AdapterPool(int64_t budget_bytes, Prepare prepare, std::function<void()> changed)
+    : prepare_(std::move(prepare)), changed_(std::move(changed)) {
   stats_.budget_bytes = budget_bytes;
   thread_ = std::jthread([this](const std::stop_token& stop) { work(stop); });
 }
@@ -123,6 +126,7 @@ bool AdapterPool::make_room(int64_t bytes) {
 void AdapterPool::load(std::unique_lock<std::mutex>& lock, const EntryPtr& entry) {
   lock.unlock();
   auto opened = entry->source->open();
+  if (opened) opened = prepare_(**opened);
   std::shared_ptr<model::Adapter> adapter;
   if (opened) {
     adapter = std::make_shared<model::Adapter>(**opened);

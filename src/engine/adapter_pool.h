@@ -55,10 +55,14 @@ class AdapterPool {
   struct Entry;
 
  public:
+  using Prepare =
+      std::function<Result<std::shared_ptr<const model::Adapter>>(const model::Adapter& opened)>;
+
   // budget_bytes bounds the matrices of all adapters that are loaded; one that has just been opened
   // may exceed it until it is seen to. `changed` is called without locks on the pool's thread each
   // time a load has ended.
-  AdapterPool(int64_t budget_bytes, std::function<void()> changed);
+  // `prepare` makes of what was opened what is kept; on the pool's thread.
+  AdapterPool(int64_t budget_bytes, Prepare prepare, std::function<void()> changed);
   // Waits for the load in progress. Pins must be gone.
   ~AdapterPool();
   AdapterPool(const AdapterPool&) = delete;
@@ -109,6 +113,7 @@ class AdapterPool {
   bool make_room(int64_t bytes);
   void fail(const EntryPtr& entry, Error error);
 
+  const Prepare prepare_;
   const std::function<void()> changed_;
 
   mutable std::mutex mutex_;  // guards what follows

@@ -19,10 +19,14 @@ struct Pool {
   static inline const int64_t kBytes = adapter_bytes(*random_adapter(tiny_config(), 4, 1, "x"));
 
   explicit Pool(int64_t adapters)
-      : pool(adapters * kBytes, [this] {
+      : pool(adapters * kBytes, as_it_is, [this] {
           const std::lock_guard lock(mutex);
           changed.notify_all();
         }) {}
+
+  static Result<AdapterPtr> as_it_is(const model::Adapter& opened) {
+    return std::make_shared<const model::Adapter>(opened);
+  }
 
   AdapterSourcePtr add(const std::string& name, const std::string& digest, uint64_t seed = 1) {
     return *pool.add({name, digest, [this, digest, seed]() -> Result<AdapterPtr> {

@@ -45,7 +45,10 @@ Engine::Impl::Impl(std::shared_ptr<const model::Model> model, const EngineOption
   options_.sequences_max = std::min(options_.sequences_max, options_.rows_max);
   stats_.kv_blocks = stats_.kv_blocks_free = blocks;
   stats_.memory_bytes = step_.memory_bytes();
-  adapters_ = std::make_unique<AdapterPool>(options_.adapter_bytes, [this] {
+  const auto prepare = [this](const model::Adapter& opened) {
+    return model::interleaved(opened, *model_, tensor::default_ops());
+  };
+  adapters_ = std::make_unique<AdapterPool>(options_.adapter_bytes, prepare, [this] {
     {
       const std::lock_guard lock(mutex_);
       adapters_changed_ = true;

@@ -404,7 +404,9 @@ TEST(Engine, ManyThreadsAtOnce) {
 
 TEST(Engine, RegisteredAdaptersAnswerLikeThoseAtHandUnderATinyBudget) {
   EngineOptions options = kSmall;
-  options.adapter_bytes = 2 * adapter_bytes(*random_adapter(tiny_config(), 4, 1, ""));
+  const auto kept =
+      model::interleaved(*random_adapter(tiny_config(), 4, 1, ""), *tiny(), tensor::default_ops());
+  options.adapter_bytes = 2 * adapter_bytes(**kept);
   const auto engine = start(tiny(), options);
   std::vector<Request> at_hand;
   std::vector<Request> pooled;

@@ -218,6 +218,12 @@ struct Adapter {
   static Result<std::shared_ptr<const Adapter>> open(const Path& path, const ModelConfig& base);
 };
 
+// The same delta as `ops.low_rank` wants it, in memory of its own: B interleaved, and over a base
+// of 16 bits or fewer F32 matrices as F16, which halves what a step reads. That rounds them to 11
+// bits; sums stay F32. kResourceExhausted: no memory.
+Result<std::shared_ptr<const Adapter>> interleaved(const Adapter& adapter, const Model& base,
+                                                   const tensor::Ops& ops);
+
 // The formats that adapters are exchanged in. Matrices are F32, and rows of q and k are put into
 // the order of the format, so that what is read back over any copy of the base is the same delta.
 // Atomic, file by file.

@@ -95,6 +95,9 @@ struct Ops {
   int (*panel)(DType type);
   // y [M, N] = x [M, K] . w [N, K]^T
   void (*linear)(ConstMatrix x, Weight w, Matrix y, bool accumulate);
+  // Rows that low_rank wants interleaved in a B that is not quantised, of rank 256 or less; 0: as
+  // stored. It takes both forms.
+  int (*low_rank_panel)();
   // y [M, N] += scale * (x [M, K] . a^T) . b^T on the rows of each segment; segments don't overlap,
   // their ranks may differ. A row's result depends on nothing else in the call.
   void (*low_rank)(ConstMatrix x, std::span<const LowRankSegment> segments, Matrix y);

@@ -14,6 +14,7 @@
 #include "core/rng.h"
 #include "core/threads.h"
 #include "tensor/ops.h"
+#include "tensor/quant/panels.h"
 #include "tensor/tensor.h"
 
 #ifdef PLINTH_OPENBLAS
@@ -46,6 +47,10 @@ struct Layer {
         stored{bytes.data(), type, n, k} {
     from_f32(w.data(), n * k, type, bytes.data());
     to_f32(bytes.data(), type, n * k, w.data());
+    if (const int height = cpu_ops().panel(type); height > 0) {  // as an engine holds it
+      panels.resize(interleaved_bytes(type, n, k, height));
+      stored = interleave(stored, height, panels.data());
+    }
   }
 
   Matrix out(Kind kind) {
@@ -99,6 +104,7 @@ struct Layer {
   int64_t m, n, k;
   Buffer x, w, y;
   std::vector<uint8_t> bytes;
+  std::vector<std::byte> panels;
   Weight stored;
 };
 

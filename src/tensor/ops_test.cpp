@@ -12,6 +12,7 @@
 #include "core/rng.h"
 #include "core/threads.h"
 #include "tensor/cpu/amx.h"
+#include "tensor/quant/panels.h"
 #define PLINTH_SIMD_INT8  // the targets of the integer kernels too
 #include "tensor/cpu/simd.h"
 #include "tensor/tensor.h"
@@ -239,6 +240,11 @@ TEST_P(OpsTest, QuantisedLinearGivesTheSameBitsAloneAndInABatch) {
     const Grid x = random_grid(rng, 300, 1280, 3);
     Grid together(300, 70);
     cpu.linear(x.read(), w.view, together.view(), false);
+    std::vector<std::byte> memory(interleaved_bytes(type, 70, 1280, cpu.panel(type)));
+    const Weight panels = interleave(w.view, cpu.panel(type), memory.data());
+    Grid of_panels(300, 70);
+    cpu.linear(x.read(), panels, of_panels.view(), false);
+    expect_close(of_panels, together, 0.0, fmt::format("{} in panels", dtype_name(type)));
     for (const int64_t rows : {1, 7, 16, 31}) {
       Grid alone(rows, 70);
       for (const int64_t first : {0, 5, 250}) {
@@ -756,6 +762,12 @@ TEST_P(OpsTest, EmbeddingsMatchTheReference) {
       cpu.embed(tokens, table.view, y.view());
       ref.embed(tokens, table.view, y_ref.view());
       expect_close(y, y_ref, 0, "embed " + std::string(dtype_name(type)));  // the same floats
+      if (is_quantised(type)) {
+        std::vector<std::byte> memory(
+            interleaved_bytes(type, table.view.rows, table.view.cols, cpu.panel(type)));
+        cpu.embed(tokens, interleave(table.view, cpu.panel(type), memory.data()), y.view());
+        expect_close(y, y_ref, 0, fmt::format("embed {} in panels", dtype_name(type)));
+      }
     }
   }
   std::vector<int32_t> tokens(300);

@@ -1,8 +1,8 @@
 // y += scale * (x A^T) B^T for many segments.
 //
-// First x A^T: dots along the inputs, as in decoding. Then B: its rows are short (the rank), so a
-// panel of them is turned and the outputs become lanes. Bound: for a few rows per segment the bytes
-// of A and B, which are read once, in order.
+// First x A^T: dots along the inputs, as in decoding. Then B: its rows are short (the rank), so the
+// outputs become lanes: rows that don't come interleaved are turned. Bound: for a few rows per
+// segment the bytes of A and B, which are read once, in order.
 //
 // With segments enough for all threads each is one task from x to y; the others are split by rank,
 // then by outputs. Neither changes a sum.
@@ -29,6 +29,10 @@ HWY_BEFORE_NAMESPACE();
 
 namespace plinth::tensor::cpu::HWY_NAMESPACE {
 
+int low_rank_lanes() {
+  return kNr;
+}
+
 int64_t low_rank_scratch(int64_t rank) {
   return 2 * kNr * rank + kMr * kNr;
 }
@@ -43,8 +47,13 @@ void add_outputs(ConstMatrix low, const Weight& b, Matrix y, int64_t begin, int6
   float* const edge = panel + kNr * rank;
   for (int64_t n = begin; n < end; n += kNr) {
     const int64_t width = std::min<int64_t>(kNr, end - n);
-    decode(static_cast<const uint8_t*>(b.data) + bytes * n, b.type, 0, width * rank, rows);
-    pack_turned<kNr>(rows, rank, width, rank, panel);
+    const auto* stored = static_cast<const uint8_t*>(b.data) + bytes * n;
+    if (b.panel != 0) {
+      decode(stored, b.type, 0, kNr * rank, panel);
+    } else {
+      decode(stored, b.type, 0, width * rank, rows);
+      pack_turned<kNr>(rows, rank, width, rank, panel);
+    }
     if (width == kNr) {
       multiply_panel(low.rows, low.data, low.stride, panel, rank, y.data + n, y.stride, true);
       continue;
@@ -64,6 +73,7 @@ HWY_AFTER_NAMESPACE();
 namespace plinth::tensor::cpu {
 namespace {
 
+HWY_EXPORT(low_rank_lanes);
 HWY_EXPORT(low_rank_scratch);
 HWY_EXPORT(add_outputs);
 
@@ -126,6 +136,10 @@ bool even(std::span<const LowRankSegment> segments) {
 
 }  // namespace
 
+int low_rank_panel() {
+  return HWY_DYNAMIC_DISPATCH(low_rank_lanes)();
+}
+
 void low_rank(ConstMatrix x, std::span<const LowRankSegment> segments, Matrix y) {
   thread_local Buffer projected;
   int64_t floats = 0;
@@ -135,6 +149,8 @@ void low_rank(ConstMatrix x, std::span<const LowRankSegment> segments, Matrix y)
                  "low_rank: x [{}, {}], y [{}, {}], rows {}..{}, a [{}, {}], b [{}, {}]", x.rows,
                  x.cols, y.rows, y.cols, s.begin, s.begin + s.rows, s.a.rows, s.a.cols, s.b.rows,
                  s.b.cols);
+    PLINTH_CHECK(s.a.panel == 0 && (s.b.panel == 0 || s.b.panel == low_rank_panel()),
+                 "low_rank: a in panels of {}, b of {}", s.a.panel, s.b.panel);
     floats += s.rows * s.a.rows;
   }
   projected.resize(floats);

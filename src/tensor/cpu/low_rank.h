@@ -7,6 +7,7 @@
 
 namespace plinth::tensor::cpu {
 
+int low_rank_panel();
 void low_rank(ConstMatrix x, std::span<const LowRankSegment> segments, Matrix y);
 
 }  // namespace plinth::tensor::cpu

@@ -68,8 +68,7 @@ const uint8_t* Weight::row(int64_t r, std::vector<uint8_t>& scratch) const {
 }
 
 Weight interleave(const Weight& weight, int height, std::byte* to) {
-  PLINTH_CHECK(is_quantised(weight.type) && weight.panel == 0, "interleave {} in panels of {}",
-               dtype_name(weight.type), weight.panel);
+  PLINTH_CHECK(weight.panel == 0, "interleave a weight in panels of {}", weight.panel);
   const auto stride = static_cast<int64_t>(row_bytes(weight.type, weight.cols));
   const auto bytes = static_cast<int64_t>(traits(weight.type).bytes);
   const int64_t blocks = weight.cols / traits(weight.type).block;

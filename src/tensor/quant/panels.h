@@ -1,5 +1,5 @@
-// A quantised weight with its rows interleaved: the same bytes as in the file, in the order in
-// which an integer product wants them.
+// A weight with its rows interleaved: the same bytes as in the file, in the order in which a
+// product that has the rows in its lanes wants them.
 //
 // `height` rows side by side are a panel, and panels follow each other; rows that are missing from
 // the last one are zero. Along the columns a panel is made of chunks of 256 (the last one shorter).
@@ -16,7 +16,8 @@
 
 namespace plinth::tensor {
 
-// A stored block as 16-bit fields and 32-bit words. Q6_K ends with its field, the others begin.
+// A stored block as 16-bit fields and 32-bit words. Q6_K ends with its field, the others begin. A
+// plain number is one or the other.
 struct BlockFields {
   int halves;     // 16-bit fields
   int words;      // 32-bit words
@@ -26,6 +27,7 @@ struct BlockFields {
 
 constexpr BlockFields block_fields(DType type) {
   const auto bytes = static_cast<int>(traits(type).bytes);
+  if (!is_quantised(type)) return bytes == 2 ? BlockFields{1, 0, 0, 0} : BlockFields{0, 1, 0, 0};
   if (type == DType::kQ6_K) return {1, (bytes - 2) / 4, bytes - 2, 0};
   const int halves = bytes % 4 == 2 ? 1 : 2;
   return {halves, (bytes - 2 * halves) / 4, 0, 2 * halves};

@@ -38,6 +38,10 @@ void linear(ConstMatrix x, Weight w, Matrix y, bool accumulate) {
   ref::linear(view(x), decoded.view(), view(y), accumulate);
 }
 
+int low_rank_panel() {
+  return 0;
+}
+
 void low_rank(ConstMatrix x, std::span<const LowRankSegment> segments, Matrix y) {
   for (const LowRankSegment& s : segments) {
     const Decoded a(s.a);
@@ -134,6 +138,7 @@ const Ops& ref_ops() {
       .name = "ref",
       .panel = panel,
       .linear = linear,
+      .low_rank_panel = low_rank_panel,
       .low_rank = low_rank,
       .linear_dx = linear_dx,
       .linear_dw = linear_dw,
