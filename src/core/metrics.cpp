@@ -26,12 +26,12 @@ void set_gauge(const std::string& name, double value, const Labels& labels) {
 }
 
 void observe_seconds(const std::string& name, double seconds, const Labels& labels) {
-  static const prometheus::Histogram::BucketBoundaries kBuckets{
+  static const prometheus::Histogram::BucketBoundaries buckets{
       0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60};
   prometheus::BuildHistogram()
       .Name(name)
       .Register(registry())
-      .Add(labels, kBuckets)
+      .Add(labels, buckets)
       .Observe(seconds);
 }
 

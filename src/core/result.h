@@ -43,13 +43,12 @@ class [[nodiscard]] Result {
  public:
   using value_type = T;
 
-  Result(T value)
-      : state_(std::in_place_index<0>, std::move(value)) {
-  }  // NOLINT(google-explicit-constructor): values and errors convert, as in std::expected
+  // Values and errors convert, as in std::expected.
+  Result(T value)  // NOLINT(google-explicit-constructor): see above
+      : state_(std::in_place_index<0>, std::move(value)) {}
 
-  Result(Error error)
-      : state_(std::in_place_index<1>, std::move(error)) {
-  }  // NOLINT(google-explicit-constructor): see above
+  Result(Error error)  // NOLINT(google-explicit-constructor): see above
+      : state_(std::in_place_index<1>, std::move(error)) {}
 
   bool has_value() const { return state_.index() == 0; }
 
@@ -86,8 +85,8 @@ class [[nodiscard]] Result<void> {
 
   Result() = default;
 
-  Result(Error error)
-      : state_(std::move(error)) {}  // NOLINT(google-explicit-constructor): see Result<T>
+  Result(Error error)  // NOLINT(google-explicit-constructor): see Result<T>
+      : state_(std::move(error)) {}
 
   bool has_value() const { return state_.index() == 0; }
 

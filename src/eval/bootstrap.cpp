@@ -1,6 +1,7 @@
 #include "eval/bootstrap.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <vector>
 
@@ -51,7 +52,7 @@ Result<Interval> bootstrap_ratio(std::span<const double> numerators,
   std::ranges::sort(ratios);
   if (ratios.empty()) ratios.push_back(total / weight);
   const auto at = [&](double share) {
-    return ratios[static_cast<size_t>(share * static_cast<double>(ratios.size() - 1) + 0.5)];
+    return ratios[static_cast<size_t>(std::lround(share * static_cast<double>(ratios.size() - 1)))];
   };
   return Interval{total / weight, at(0.025), at(0.975)};
 }

@@ -43,7 +43,7 @@ Result<std::string> folder_digest(const Path& folder) {
   Sha256 listing;
   for (const std::string& name : names) {
     PLINTH_TRY(const std::string digest, sha256_file(folder / name));
-    listing.update(digest + "  " + name + "\n");
+    listing.update(fmt::format("{}  {}\n", digest, name));
   }
   return listing.hex();
 }

@@ -38,6 +38,7 @@ std::optional<std::string> from_base64(std::string_view text) {
     }
     bits <<= 6 * (4 - group.size());
     for (size_t i = 0; i + 1 < group.size(); ++i)
+      // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): a group has 4 at most
       out += static_cast<char>(bits >> (16 - 8 * i) & 0xFF);
   }
   return out;

@@ -135,7 +135,7 @@ class Trainer {
   Trainer(const std::vector<CountedPiece>& pieces, const BpeTraining& options)
       : corpus_(pieces), forbidden_(options.special.begin(), options.special.end()) {
     for (int32_t byte = 0; byte < kBytes; ++byte) {
-      bytes_.push_back(std::string(1, static_cast<char>(byte)));
+      bytes_.emplace_back(1, static_cast<char>(byte));
       ids_.emplace(bytes_.back(), byte);
     }
     for (size_t i = 0; i < corpus_.n_pairs(); ++i) push(static_cast<uint32_t>(i));

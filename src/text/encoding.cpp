@@ -76,7 +76,7 @@ Utf16 to_utf16(std::string_view bytes, Charset charset, bool whole) {
     char16_t* target = block.data();
     error = U_ZERO_ERROR;
     ucnv_toUnicode(converter.get(), &target, block.data() + block.size(), &source, source_end,
-                   nullptr, whole, &error);
+                   nullptr, static_cast<UBool>(whole), &error);
     out.text.append(block.data(), static_cast<size_t>(target - block.data()));
   } while (error == U_BUFFER_OVERFLOW_ERROR);
   return out;

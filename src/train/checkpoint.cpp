@@ -24,11 +24,11 @@ std::string_view bytes_of(std::span<const float> floats) {
 // The step in "checkpoint-000120.bin"; -1 for any other name.
 int64_t step_of(const Path& path) {
   const std::string name = path.filename().string();
-  constexpr std::string_view prefix = "checkpoint-";
-  constexpr std::string_view suffix = ".bin";
-  if (!name.starts_with(prefix) || !name.ends_with(suffix)) return -1;
-  const char* begin = name.data() + prefix.size();
-  const char* end = name.data() + name.size() - suffix.size();
+  constexpr std::string_view kPrefix = "checkpoint-";
+  constexpr std::string_view kSuffix = ".bin";
+  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return -1;
+  const char* begin = name.data() + kPrefix.size();
+  const char* end = name.data() + name.size() - kSuffix.size();
   int64_t step = -1;
   const auto [stopped, code] = std::from_chars(begin, end, step);
   return code == std::errc() && stopped == end ? step : -1;
@@ -43,6 +43,7 @@ std::vector<Path> checkpoints(const Path& run_dir) {
       found.emplace_back(step, entry.path());
   std::sort(found.rbegin(), found.rend());
   std::vector<Path> paths;
+  paths.reserve(found.size());
   for (auto& [step, path] : found) paths.push_back(std::move(path));
   return paths;
 }

@@ -170,25 +170,20 @@ class DocxText {
   // Vertical merges say "continue" in the cells below; those repeat the text above.
   void table(const pugi::xml_node node, int depth) {
     TableBuilder builder;
-    std::map<int, std::string> above;
     for (const pugi::xml_node row : node.children("w:tr")) {
       builder.begin_row();
-      int column = 0;
       for (const pugi::xml_node cell : row.children("w:tc")) {
         const auto properties = cell.child("w:tcPr");
         const int span =
             std::clamp(properties.child("w:gridSpan").attribute("w:val").as_int(1), 1, 60);
         const auto merge = properties.child("w:vMerge");
-        const bool hangs =
-            merge && std::string_view(merge.attribute("w:val").as_string()) != "restart";
+        if (merge && std::string_view(merge.attribute("w:val").as_string()) != "restart") {
+          builder.cell_from_above(span);
+          continue;
+        }
         std::string text;
-        if (hangs)
-          text = above[column];
-        else
-          cell_text(cell, text, depth + 1);
-        above[column] = text;
+        cell_text(cell, text, depth + 1);
         builder.cell(text, span);
-        column += span;
       }
     }
     const std::string markdown = builder.markdown();
@@ -205,19 +200,23 @@ class DocxText {
 
 }  // namespace
 
-Result<Drafts> read_docx(const RawFile& file) {
-  PLINTH_TRY(Parts parts, unzip(file.bytes));
-  const std::string& xml = parts["word/document.xml"];
+Result<std::string> docx_text(const std::string& document_xml, const std::string& styles_xml) {
   pugi::xml_document doc;
-  const auto parsed =
-      doc.load_buffer(xml.data(), xml.size(), pugi::parse_default | pugi::parse_ws_pcdata);
+  const auto parsed = doc.load_buffer(document_xml.data(), document_xml.size(),
+                                      pugi::parse_default | pugi::parse_ws_pcdata);
   if (!parsed)
     return data_loss("word/document.xml: {} at byte {}", parsed.description(), parsed.offset);
+  std::string text =
+      DocxText(heading_styles(styles_xml)).run(doc.child("w:document").child("w:body"));
+  if (trim(text).empty()) return invalid("no text in the DOCX");
+  return text;
+}
+
+Result<Drafts> read_docx(const RawFile& file) {
+  PLINTH_TRY(Parts parts, unzip(file.bytes));
   Draft draft;
   draft.end = file.bytes.size();
-  draft.text = DocxText(heading_styles(parts["word/styles.xml"]))
-                   .run(doc.child("w:document").child("w:body"));
-  if (trim(draft.text).empty()) return invalid("no text in the DOCX");
+  PLINTH_TRY(draft.text, docx_text(parts["word/document.xml"], parts["word/styles.xml"]));
   Drafts out;
   out.drafts.push_back(std::move(draft));
   return out;

@@ -13,6 +13,8 @@ Result<Drafts> read_markdown(const RawFile& file);
 Result<Drafts> read_html(const RawFile& file);
 Result<Drafts> read_pdf(const RawFile& file);
 Result<Drafts> read_docx(const RawFile& file);
+// The text of two unpacked parts of a DOCX; the second may be empty.
+Result<std::string> docx_text(const std::string& document_xml, const std::string& styles_xml);
 Result<Drafts> read_csv(const RawFile& file, const RefineRecipe& recipe);
 Result<Drafts> read_jsonl(const RawFile& file, const RefineRecipe& recipe);
 

@@ -3,6 +3,8 @@
 #include <archive.h>
 #include <archive_entry.h>
 
+#include <algorithm>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -123,6 +125,25 @@ TEST(Docx, HeadingsListsTablesAndDeletions) {
   EXPECT_EQ(text, "## 一、目的\n\n正文 <甲>\n\n| 项 | 值 |\n| --- | --- |\n| 间隙 | 0.35毫米 |\n");
 }
 
+TEST(Docx, CellsThatGoOnFromAboveRepeatIt) {
+  const std::string row =
+      R"(<w:tr><w:tc><w:tcPr><w:gridSpan w:val="2"/>{}</w:tcPr><w:p><w:r><w:t>{}</w:t></w:r></w:p></w:tc>)"
+      R"(<w:tc><w:p><w:r><w:t>{}</w:t></w:r></w:p></w:tc></w:tr>)";
+  const auto table = [&](std::string_view first, int rows) {
+    std::string xml = "<w:document><w:body><w:tbl>";
+    for (int i = 0; i < rows; ++i)
+      xml +=
+          fmt::format(fmt::runtime(row), i == 0 ? R"(<w:vMerge w:val="restart"/>)" : "<w:vMerge/>",
+                      i == 0 ? first : "", i);
+    return *docx_text(xml + "</w:tbl></w:body></w:document>", "");
+  };
+  EXPECT_EQ(
+      table("a|b", 3),
+      "| a\\|b | a\\|b | 0 |\n| --- | --- | --- |\n| a\\|b | a\\|b | 1 |\n| a\\|b | a\\|b | 2 |");
+  // 2 MB by 6000 cells would be 12 GB.
+  EXPECT_LT(table(std::string(2 << 20, 'x'), 3000).size(), size_t{3} << 20);
+}
+
 TEST(Docx, DamageIsAnErrorThatSaysWhat) {
   EXPECT_THAT(text_of(read_docx({"a.docx", "PK\x03\x04 nothing"})), HasSubstr("error: "));
   EXPECT_THAT(text_of(read_docx({"a.docx", zip_of({{"other.xml", "x"}})})),
@@ -183,6 +204,19 @@ TEST(Jsonl, ABadRowDoesNotStopItsNeighbours) {
   ASSERT_EQ(drafts->bad.size(), 2u);
   EXPECT_EQ(rows.substr(drafts->bad[0].begin, drafts->bad[0].end - drafts->bad[0].begin),
             "{broken");
+}
+
+TEST(Table, MergedCellsDoNotMultiplyALongText) {
+  TableBuilder builder;
+  for (int row = 0; row < 60; ++row) {
+    builder.begin_row();
+    if (row == 0) builder.cell(std::string(100'000, 'x'), 60, 60);
+    builder.cell("y");
+  }
+  const std::string markdown = builder.markdown();
+  EXPECT_LT(markdown.size(), 150'000u);  // filled in, 360 MB
+  EXPECT_EQ(std::count(markdown.begin(), markdown.end(), 'x'), 100'000);
+  EXPECT_EQ(std::count(markdown.begin(), markdown.end(), 'y'), 60);
 }
 
 TEST(Table, SpansAreFilledInAndCellsReadBack) {

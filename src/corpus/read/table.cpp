@@ -8,6 +8,9 @@ namespace plinth::corpus {
 namespace {
 
 constexpr size_t kColumnsMax = 200;
+// What merged cells may repeat: this much, and so many times the table's own text.
+constexpr size_t kRepeatedBytesFree = 1024;
+constexpr size_t kRepeatedTimesMax = 16;
 
 std::string one_line(std::string_view text) {
   std::string out;
@@ -31,7 +34,7 @@ void TableBuilder::take_spans() {
   while (row.size() < spans_.size() && spans_[row.size()].rows > 0) {
     Span& span = spans_[row.size()];
     --span.rows;
-    row.push_back(span.text);
+    row.push_back({span.text, true});
   }
 }
 
@@ -39,15 +42,26 @@ void TableBuilder::cell(std::string_view text, int colspan, int rowspan) {
   if (rows_.empty()) begin_row();
   take_spans();
   auto& row = rows_.back();
-  const std::string content = one_line(text);
+  const auto content = static_cast<uint32_t>(texts_.size());
+  texts_.push_back(one_line(text));
   for (int i = 0; i < colspan && row.size() < kColumnsMax; ++i) {
     if (rowspan > 1) {
       if (spans_.size() <= row.size()) spans_.resize(row.size() + 1);
       spans_[row.size()] = {content, rowspan - 1};
     }
-    row.push_back(content);
+    row.push_back({content, i > 0});
   }
   take_spans();
+}
+
+void TableBuilder::cell_from_above(int colspan) {
+  if (rows_.empty()) begin_row();
+  auto& row = rows_.back();
+  for (int i = 0; i < colspan && row.size() < kColumnsMax; ++i) {
+    const auto* above = rows_.size() > 1 ? &rows_[rows_.size() - 2] : nullptr;
+    const bool there = above != nullptr && row.size() < above->size();
+    row.push_back({there ? (*above)[row.size()].text : 0, true});
+  }
 }
 
 size_t TableBuilder::columns() const {
@@ -56,16 +70,30 @@ size_t TableBuilder::columns() const {
   return widest;
 }
 
+bool TableBuilder::repeats_too_much() const {
+  size_t own = 0, repeated = 0;
+  for (const auto& row : rows_)
+    for (const Cell cell : row) (cell.repeats ? repeated : own) += texts_[cell.text].size();
+  return repeated > kRepeatedBytesFree + kRepeatedTimesMax * own;
+}
+
 std::string TableBuilder::markdown() const {
   const size_t width = columns();
+  const bool once = repeats_too_much();
+  const auto text_of = [&](const Cell cell) -> const std::string& {
+    return texts_[once && cell.repeats ? 0 : cell.text];
+  };
   std::string out;
   bool ruled = false;
   for (const auto& row : rows_) {
-    if (std::all_of(row.begin(), row.end(), [](const auto& cell) { return cell.empty(); }))
+    if (std::all_of(row.begin(), row.end(), [&](const Cell cell) { return text_of(cell).empty(); }))
       continue;
     out += "|";
-    for (size_t i = 0; i < width; ++i)
-      out += " " + (i < row.size() ? row[i] : std::string()) + " |";
+    for (size_t i = 0; i < width; ++i) {
+      out += " ";
+      if (i < row.size()) out += text_of(row[i]);
+      out += " |";
+    }
     out += "\n";
     if (ruled) continue;
     out += "|";

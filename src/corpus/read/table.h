@@ -1,4 +1,6 @@
-// A table on its way to Markdown. Merged cells are filled in, so that each row can be read alone.
+// A table on its way to Markdown. Merged cells are filled in, so that each row can be read alone;
+// where that would repeat many times the table's own text (a long cell that spans thousands), they
+// keep it only where they begin.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +15,8 @@ class TableBuilder {
   void begin_row();
   // A cell of this row; columns taken by a cell above that spans rows are skipped and repeat it.
   void cell(std::string_view text, int colspan = 1, int rowspan = 1);
+  // A cell that goes on from the one above.
+  void cell_from_above(int colspan = 1);
 
   size_t rows() const { return rows_.size(); }
 
@@ -24,14 +28,21 @@ class TableBuilder {
   std::string markdown() const;
 
  private:
+  struct Cell {
+    uint32_t text = 0;  // index into texts_
+    bool repeats = false;
+  };
+
   struct Span {
-    std::string text;
+    uint32_t text = 0;
     int rows = 0;
   };
 
   void take_spans();
+  bool repeats_too_much() const;
 
-  std::vector<std::vector<std::string>> rows_;
+  std::vector<std::string> texts_ = {""};
+  std::vector<std::vector<Cell>> rows_;
   std::vector<Span> spans_;  // per column: what hangs down from above
 };
 

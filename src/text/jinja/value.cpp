@@ -309,7 +309,7 @@ Result<Value> Heap::list(List items) {
 
 Result<Value> Heap::map(Map map) {
   size_t bytes = sizeof(Map);
-  for (const auto& [key, item] : map.items) bytes += sizeof(item) + sizeof(key) + key.size();
+  for (const auto& entry : map.items) bytes += sizeof(entry) + entry.first.size();
   PLINTH_TRY(charge(bytes));
   Value value;
   value.kind = Kind::kMap;
