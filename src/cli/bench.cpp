@@ -109,41 +109,46 @@ class Bench {
     return ids;
   }
 
-  // Runs all requests at once; seconds between the first and the last generated token.
-  Result<double> decode_seconds(const std::vector<engine::AdapterSourcePtr>& adapters) {
+  // Tokens a second of all requests together, while all of them decode: from the moment that the
+  // last one has its first token until the first one has its last. Prompts are not in it.
+  Result<double> full_batch_rate(const std::vector<engine::AdapterSourcePtr>& adapters) {
     std::mutex mutex;
     std::condition_variable changed;
-    size_t finished = 0;
-    int64_t first_ns = 0, last_ns = 0;
-    for (const auto& adapter : adapters) {
+    std::vector<bool> started(adapters.size());
+    size_t starts = 0, finished = 0;
+    int64_t begin_ns = 0, end_ns = 0, tokens = 0;
+    for (size_t i = 0; i < adapters.size(); ++i) {
       engine::Request request;
       request.prompt = prompt(kPrompt);
-      request.registered = adapter;
+      request.registered = adapters[i];
       request.sampling.temperature = 0;
       // The end of text must not end a benchmark.
       request.sampling.logit_bias = {{loaded_.base->tokenizer().eos(), -100.0f}};
       if (loaded_.base->tokenizer().eos() < 0) request.sampling.logit_bias.clear();
       request.tokens_max = kAnswer;
-      request.sink = [&](const engine::Event& event) {
+      request.sink = [&, i](const engine::Event& event) {
         const std::lock_guard lock(mutex);
-        last_ns = system_clock().monotonic_ns();
-        if (first_ns == 0) first_ns = last_ns;
-        if (event.finished) ++finished;
+        const int64_t now = system_clock().monotonic_ns();
+        if (begin_ns != 0 && end_ns == 0 && event.id >= 0) ++tokens;
+        if (event.finished && finished++ == 0) end_ns = now;
+        if (!started[i]) {
+          started[i] = true;
+          if (++starts == started.size()) begin_ns = now;
+        }
         changed.notify_one();
       };
       PLINTH_TRY(engine_->submit(std::move(request)));
     }
     std::unique_lock lock(mutex);
     changed.wait(lock, [&] { return finished == adapters.size(); });
-    return static_cast<double>(last_ns - first_ns) * 1e-9;
+    return static_cast<double>(tokens) / (static_cast<double>(end_ns - begin_ns) * 1e-9);
   }
 
   Result<double> decode_rate(const std::vector<engine::AdapterSourcePtr>& adapters) {
     std::vector<double> rates;
     for (int64_t i = 0; i <= options_.repeats; ++i) {
-      PLINTH_TRY(const double seconds, decode_seconds(adapters));
-      const auto tokens = static_cast<double>((kAnswer - 1) * std::ssize(adapters));
-      if (i > 0) rates.push_back(tokens / seconds);  // the first round warms up
+      PLINTH_TRY(const double rate, full_batch_rate(adapters));
+      if (i > 0) rates.push_back(rate);  // the first round warms up
     }
     return median(rates);
   }
