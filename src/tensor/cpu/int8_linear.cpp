@@ -140,9 +140,8 @@ struct PanelReader {
   bool interleaved;
 };
 
-// Panels unpacked one after the other before rows pass over them; the matrix unit's work is worth
-// more of them, so that it seldom starts anew.
 #if HWY_TARGET == HWY_AVX3_DL && defined(__x86_64__)
+// Chunks unpacked before the matrix unit passes over them: its pipeline starts anew for each group.
 constexpr int kAmxPanels = 4;
 #endif
 
