@@ -69,6 +69,8 @@ class Bench {
     engine_options.adapter_bytes = int64_t{16} << 30;  // all of a batch's at once
     PLINTH_TRY(options.kv.read_into(engine_options));
     PLINTH_TRY(bench.engine_, engine::Engine::start(bench.loaded_.base, engine_options));
+    while (!bench.engine_->stats().interleaved)
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
     return bench;
   }
 

@@ -36,11 +36,12 @@ Engine::Impl::Impl(std::shared_ptr<const model::Model> model, const EngineOption
       options_(options),
       pool_(blocks),
       cache_(pool_, options.block_tokens),
-      step_(*model_, {.rows_max = options.rows_max,
-                      .block_tokens = options.block_tokens,
-                      .blocks = blocks,
-                      .kv_type = options.kv_type,
-                      .deterministic = options.deterministic}) {
+      interleaving_(model_, tensor::default_ops()),
+      step_(interleaving_.model(), {.rows_max = options.rows_max,
+                                    .block_tokens = options.block_tokens,
+                                    .blocks = blocks,
+                                    .kv_type = options.kv_type,
+                                    .deterministic = options.deterministic}) {
   // More running sequences than rows would leave the youngest without a row in every step.
   options_.sequences_max = std::min(options_.sequences_max, options_.rows_max);
   stats_.kv_blocks = stats_.kv_blocks_free = blocks;
@@ -99,7 +100,7 @@ SequencePtr Engine::Impl::make_sequence(std::vector<int32_t> tokens,
   const std::string& digest = registered != nullptr ? registered->digest
                               : adapter != nullptr  ? adapter->digest
                                                     : std::string();
-  sequence->scope = cache_.start(model_->digest(), digest, salt);
+  sequence->scope = cache_.start(digest, salt);
   if (registered != nullptr) sequence->pin = adapters_->pin(registered);
   sequence->chain = sequence->scope;
   sequence->adapter = std::move(adapter);
@@ -251,7 +252,6 @@ Result<std::unique_ptr<Engine>> Engine::start(std::shared_ptr<const model::Model
   if (blocks > std::numeric_limits<int32_t>::max() / 2)
     return invalid("kv_bytes {} makes {} blocks of {} bytes: too many", options.kv_bytes, blocks,
                    block_bytes);
-  PLINTH_TRY(model, model::interleaved(std::move(model), tensor::default_ops()));
   return std::unique_ptr<Engine>(
       new Engine(std::make_unique<Impl>(std::move(model), options, static_cast<int32_t>(blocks))));
 }

@@ -137,6 +137,7 @@ struct EngineStats {
   int64_t lookup_tokens = 0;    // guessed and checked
   int64_t lookup_accepted = 0;  // of them, right
   int64_t memory_bytes = 0;     // KV cache and step arena; adapters come on top, up to their budget
+  bool interleaved = false;     // the weights have the form that steps read fastest
   AdapterPoolStats adapters = {};
 };
 
