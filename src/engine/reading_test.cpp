@@ -73,7 +73,7 @@ TEST(Reading, EndsWithTheEngine) {
   {
     const auto engine = start(tiny());
     ASSERT_TRUE(engine->read(
-        {.tokens = prompt(1, 200), .pooled = true, .done = [&](Result<Reading> reading) {
+        {.tokens = prompt(1, 60), .pooled = true, .done = [&](Result<Reading> reading) {
            promise.set_value(std::move(reading));
          }}));
   }
