@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/json.h"
 #include "core/result.h"
 #include "engine/engine.h"
 
@@ -33,6 +34,9 @@ struct ChatRequest {
   bool stream = false;
   bool include_usage = false;
 };
+
+// The conversation of a body, checked.
+Result<std::vector<Message>> parse_messages(const Json& body, std::string& param);
 
 // On an error `param` is the field at fault ("messages[1].content"), empty when it is the whole
 // body. Without a seed the request gets a random one.

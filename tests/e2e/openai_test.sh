@@ -45,13 +45,27 @@ made = client.chat.completions.create(**{**ask, "max_tokens": 64}, response_form
     "type": "json_schema", "json_schema": {"name": "lifts", "schema": schema, "strict": True}})
 value = json.loads(made.choices[0].message.content)
 assert list(value) == ["台数"] and 1 <= value["台数"] <= 99, value
+told = client.completions.create(model="plinth-zh-base", prompt="第一条", max_tokens=6, temperature=0, echo=True, logprobs=2)
+choice = told.choices[0]
+assert choice.text.startswith("第一条") and len(choice.logprobs.tokens) == told.usage.total_tokens, told
+parts = client.completions.create(model="plinth-zh-base", prompt="第一条", max_tokens=6, temperature=0, echo=True, stream=True)
+assert "".join(p.choices[0].text for p in parts) == choice.text
+try:
+    client.completions.create(model="plinth-zh-base", prompt="a", suffix="b")
+    sys.exit("a suffix was accepted")
+except openai.BadRequestError as error:
+    assert error.param == "suffix", error
+vectors = client.embeddings.create(model="plinth-zh-base", input=["电梯维护", "电梯维修", "离婚登记"]).data  # base64 underneath
+def similar(a, b):
+    return sum(x * y for x, y in zip(vectors[a].embedding, vectors[b].embedding))
+assert abs(similar(0, 0) - 1) < 1e-4 and similar(0, 1) > similar(0, 2), (similar(0, 1), similar(0, 2))
 try:
     openai.OpenAI(base_url=address, api_key="wrong", max_retries=0).models.list()
     sys.exit("a wrong key was let in")
 except openai.AuthenticationError:
     pass
 PY
-[ "$("$PLINTH" usage --json | jq '.usage[0].requests')" = 4 ] || fail "four requests in the ledger: $("$PLINTH" usage --json)"
+[ "$("$PLINTH" usage --json | jq '.usage[0].requests')" = 7 ] || fail "seven requests in the ledger: $("$PLINTH" usage --json)"
 kill -TERM $server
 wait $server || fail "the server did not end cleanly"
 server=
