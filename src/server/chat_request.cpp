@@ -124,6 +124,7 @@ Result<ChatRequest> parse_chat_request(std::string_view body, std::string& param
     }
   PLINTH_TRY(request.stop, parse_stop(fields));
   PLINTH_TRY(request.stop_tokens, parse_stop_tokens(fields));
+  PLINTH_TRY(request.ignore_eos, fields.flag("ignore_eos", false));
   PLINTH_TRY(const int64_t n, fields.integer("n", 1, 1, engine::kChoicesMax));
   request.n = static_cast<int32_t>(n);
   PLINTH_TRY(request.schema, parse_format(fields, body));

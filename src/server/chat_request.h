@@ -31,6 +31,7 @@ struct ChatRequest {
   // client's order; not compiled yet. Empty: any text.
   std::string schema = {};
   bool logprobs = false;
+  bool ignore_eos = false;  // for measuring: answers end at tokens_max
   bool stream = false;
   bool include_usage = false;
 };

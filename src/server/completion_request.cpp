@@ -18,6 +18,7 @@ Result<CompletionRequest> parse_completion_request(std::string_view body, std::s
   PLINTH_TRY(parse_sampling(fields, request.sampling));
   PLINTH_TRY(request.stop, parse_stop(fields));
   PLINTH_TRY(request.stop_tokens, parse_stop_tokens(fields));
+  PLINTH_TRY(request.ignore_eos, fields.flag("ignore_eos", false));
   PLINTH_TRY(request.echo, fields.flag("echo", false));
   PLINTH_TRY(request.tokens_max, fields.integer("max_tokens", 16, 0, kNumberMax));
   if (request.tokens_max == 0 && !request.echo)

@@ -6,6 +6,7 @@
 #include "server/chat.h"
 #include "server/chat_answer.h"
 #include "server/chat_request.h"
+#include "server/text_input.h"
 
 namespace plinth::server {
 namespace {
@@ -113,6 +114,7 @@ void handle_chat(const Services& services, const Call& call) {
   work.stop_tokens.insert(work.stop_tokens.end(), request->stop_tokens.begin(),
                           request->stop_tokens.end());
   work.n = request->n;
+  if (request->ignore_eos) ignore_ends(tokenizer, work);
 
   AnswerPlan plan{.model = request->model, .release = model, .stream = request->stream};
   plan.requests.push_back(std::move(work));

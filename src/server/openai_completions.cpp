@@ -23,6 +23,9 @@ void answer(const Services& services, const Call& call, const CompletionRequest&
                              .stop = request.stop,
                              .stop_tokens = request.stop_tokens,
                              .n = request.n});
+  if (request.ignore_eos)
+    for (engine::Request& work : plan.requests)
+      ignore_ends(services.engine.model().tokenizer(), work);
   plan.format = completion_format(services.engine.model().tokenizer(),
                                   answer_head("cmpl-", call, *model, request.model), request,
                                   request.echo ? prompts : std::vector<ReadPrompt>());

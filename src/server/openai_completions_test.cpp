@@ -109,6 +109,14 @@ TEST_F(CompletionsTest, AStopEndsTheText) {
   EXPECT_EQ(choice["text"], text.substr(0, text.find(request["stop"].get<std::string>())));
 }
 
+TEST_F(CompletionsTest, IgnoreEosGoesToTheLimit) {
+  Json request = body("合同");
+  request["temperature"] = 2;
+  request["max_tokens"] = 400;
+  request["ignore_eos"] = true;
+  EXPECT_EQ(complete(request)["choices"][0]["finish_reason"], "length");
+}
+
 TEST_F(CompletionsTest, WhatCannotBeDoneIsRefusedByName) {
   EXPECT_EQ(refused("suffix", "。"), "suffix");
   EXPECT_EQ(refused("prompt", Json::array()), "prompt");

@@ -20,4 +20,11 @@ Result<std::vector<int32_t>> to_tokens(const text::Tokenizer& tokenizer, const T
   return tokens;
 }
 
+void ignore_ends(const text::Tokenizer& tokenizer, engine::Request& request) {
+  constexpr float kNever = -100;  // as far as a bias goes
+  auto& bias = request.sampling.logit_bias;
+  for (const int32_t id : request.stop_tokens) bias.emplace_back(id, kNever);
+  if (tokenizer.eos() >= 0) bias.emplace_back(tokenizer.eos(), kNever);
+}
+
 }  // namespace plinth::server

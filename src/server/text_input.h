@@ -17,4 +17,8 @@ Result<std::vector<int32_t>> to_tokens(const text::Tokenizer& tokenizer, const T
                                        bool parse_special, int64_t tokens_max,
                                        const std::string& place);
 
+// The answer goes on to its limit: none of the tokens that would end it may come ("ignore_eos", for
+// measuring).
+void ignore_ends(const text::Tokenizer& tokenizer, engine::Request& request);
+
 }  // namespace plinth::server

@@ -7,14 +7,7 @@ python=build/clients/bin/python
   skip "no openai client; make it with: python3 -m venv build/clients && build/clients/bin/pip install openai"
 
 key=$("$PLINTH" key create --tenant e2e --json 2>/dev/null | jq -r .key)
-"$PLINTH" serve --port 0 2>"$work/server.log" &
-server=$!
-for _ in $(seq 100); do
-  grep -q 'serving .* on http' "$work/server.log" && break
-  sleep 0.1
-done
-address=$(sed -n 's/.* on \(http[^,]*\),.*/\1/p' "$work/server.log" | head -n 1)
-[ -n "$address" ] || { cat "$work/server.log" >&2; fail "the server did not start"; }
+start_server
 
 $python - "$address" "$key" <<'PY'
 import json
@@ -66,7 +59,5 @@ except openai.AuthenticationError:
     pass
 PY
 [ "$("$PLINTH" usage --json | jq '.usage[0].requests')" = 7 ] || fail "seven requests in the ledger: $("$PLINTH" usage --json)"
-kill -TERM $server
-wait $server || fail "the server did not end cleanly"
-server=
+stop_server
 echo "openai: fine"
