@@ -9,6 +9,7 @@
 #include "engine/answer.h"
 #include "engine/batch_output.h"
 #include "engine/engine_impl.h"
+#include "engine/reading.h"
 
 namespace plinth::engine {
 namespace {
@@ -214,6 +215,38 @@ Result<std::vector<std::vector<float>>> Engine::Impl::score(std::vector<ScoreReq
   return batch->wait();
 }
 
+Result<RequestId> Engine::Impl::read(ReadRequest request) {
+  PLINTH_TRY(check_tokens(request.tokens));
+  if (!request.pooled && request.tokens.size() < 2)
+    return invalid("one token has no log-probability: nothing is before it");
+  if (request.top_logprobs < 0 || request.top_logprobs > 20)
+    return invalid("top_logprobs {} is outside 0..20", request.top_logprobs);
+  if (!request.done) return invalid("the request has nobody to tell");
+  std::unique_ptr<Output> output;
+  if (request.pooled) {
+    output = std::make_unique<PooledOutput>(std::move(request.done));
+  } else {
+    output = std::make_unique<LogprobOutput>(request.tokens, request.top_logprobs,
+                                             std::move(request.done));
+    request.tokens.pop_back();
+  }
+  auto sequence =
+      make_sequence(std::move(request.tokens), {}, request.registered, "", std::move(output));
+  // All of its rows are computed, and what it leaves in the cache must not be seen by others.
+  sequence->cacheable = false;
+  RequestId id = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (queued_ >= options_.queue_max)
+      return exhausted("{} requests are waiting, the queue holds {}", queued_, options_.queue_max);
+    ++queued_;
+    id = sequence->id = sequence->request = ++last_id_;
+    inbox_.push_back(std::move(sequence));
+  }
+  changed_.notify_one();
+  return id;
+}
+
 Result<std::vector<float>> Engine::Impl::logits(std::vector<int32_t> tokens,
                                                 std::shared_ptr<const model::Adapter> adapter) {
   PLINTH_TRY(check_tokens(tokens));
@@ -278,6 +311,10 @@ void Engine::cancel(RequestId id) {
 
 Result<std::vector<std::vector<float>>> Engine::score(std::vector<ScoreRequest> requests) {
   return impl_->score(std::move(requests));
+}
+
+Result<RequestId> Engine::read(ReadRequest request) {
+  return impl_->read(std::move(request));
 }
 
 Result<std::vector<float>> Engine::logits(std::vector<int32_t> tokens,

@@ -42,6 +42,7 @@ class Engine::Impl {
   Result<RequestId> submit(Request request);
   void cancel(RequestId id);
   Result<std::vector<std::vector<float>>> score(std::vector<ScoreRequest> requests);
+  Result<RequestId> read(ReadRequest request);
   Result<std::vector<float>> logits(std::vector<int32_t> tokens,
                                     std::shared_ptr<const model::Adapter> adapter);
   EngineStats stats() const;

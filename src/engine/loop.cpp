@@ -289,7 +289,8 @@ std::unordered_set<const Sequence*> Engine::Impl::compute(const std::vector<Sequ
                         .position = sequence.computed,
                         .table = sequence.table.data(),
                         .adapter = sequence.adapter.get(),
-                        .first_wanted = sequence.output->first_wanted(std::ssize(tokens))});
+                        .first_wanted = sequence.output->first_wanted(std::ssize(tokens)),
+                        .hidden = sequence.output->wants_hidden()});
     counted_.rows += chunk.rows;
   }
   if (!segments.empty()) ++counted_.steps;
