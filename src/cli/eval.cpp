@@ -5,6 +5,7 @@
 #include "cli/prompts.h"
 #include "core/json.h"
 #include "core/progress.h"
+#include "eval/divergence.h"
 #include "eval/kneser_ney.h"
 #include "eval/verdict.h"
 #include "train/train.h"
@@ -17,6 +18,7 @@ struct Options {
   std::vector<Path> suites;
   Path out;
   std::string against;
+  std::string reference;
   Path domain;
   Path general;
   double tolerance = 0.05;
@@ -119,6 +121,43 @@ Status prove(const Options& options, const Context& context) {
   return {};
 }
 
+// How far the model's distributions are from the reference's on texts.
+Status compare_distributions(const Options& options, const Context& context) {
+  PLINTH_TRY(const auto model, prepare(options.model, options, context));
+  PLINTH_TRY(const auto reference, prepare(options.reference, options, context));
+  Json rows = Json::array();
+  for (const auto& path : options.suites) {
+    PLINTH_TRY(const auto suite, eval::read_suite(path));
+    Progress progress(suite.name, 0, context.quiet);
+    PLINTH_TRY(const auto result,
+               eval::divergence({*model.engine, model.loaded.adapter},
+                                {*reference.engine, reference.loaded.adapter}, suite,
+                                static_cast<uint64_t>(options.seed),
+                                [&](int64_t done, int64_t) { progress.update(done); }));
+    progress.finish();
+    if (context.json)
+      rows.push_back({{"suite", suite.name},
+                      {"divergence", result.nats.mean},
+                      {"lo", result.nats.lo},
+                      {"hi", result.nats.hi},
+                      {"same_best", result.same_best},
+                      {"nats_per_token", result.nats_per_token},
+                      {"nats_per_token_reference", result.nats_per_token_reference},
+                      {"positions", result.positions}});
+    else
+      fmt::print(
+          "{:<16} divergence {:.6f} nats [{:.6f}, {:.6f}]  {} positions\n{:16} the same most "
+          "likely token at {:.2f} % of them; {:.4f} nats a token, the reference {:.4f}\n",
+          suite.name, result.nats.mean, result.nats.lo, result.nats.hi, result.positions, "",
+          100 * result.same_best, result.nats_per_token, result.nats_per_token_reference);
+  }
+  if (context.json)
+    fmt::print(
+        "{}\n",
+        to_text({{"model", options.model}, {"reference", options.reference}, {"results", rows}}));
+  return {};
+}
+
 // What a model must beat to have learnt anything, on the held-out text of a pretraining recipe.
 Status baseline(const Options& options, const Context& context) {
   if (options.baseline != "kn5") return invalid("--baseline {}: is not kn5", options.baseline);
@@ -150,7 +189,8 @@ Status run(const Options& options, const Context& context) {
     return prove(options, context);
   }
   if (options.suites.empty()) return invalid("nothing to do: give --suite, or --against");
-  return run_suites(options, context);
+  return options.reference.empty() ? run_suites(options, context)
+                                   : compare_distributions(options, context);
 }
 
 }  // namespace
@@ -164,6 +204,9 @@ void add_eval(Command& root, const Context& context) {
   command.option("MODEL", options->model, "a name, a path, or base+adapter");
   command.option("--suite", options->suites, "JSONL questions, or text for bits per character");
   command.option("-o,--out", options->out, "folder for results and every item's prediction");
+  command.option(
+      "--reference", options->reference,
+      "with --suite: how far the next token's distribution is from this model's on text");
   command.option("--against", options->against, "the base to compare with");
   command.option("--domain", options->domain, "with --against: the domain suite");
   command.option("--general", options->general, "with --against: the general text suite");

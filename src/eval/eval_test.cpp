@@ -7,53 +7,14 @@
 #include <gtest/gtest.h>
 
 #include "core/json.h"
-#include "engine/test_model.h"
 #include "eval/characters.h"
 #include "eval/tasks.h"
+#include "eval/test_y_sayer.h"
 
 namespace plinth::eval {
 namespace {
 
-constexpr double kLogit = 10;  // of the byte 'y', whatever stands before it; all others have 0
-
-// A model that wants to say y: its blocks add nothing, every token's embedding is the same.
-std::shared_ptr<const model::Model> y_sayer() {
-  model::ModelConfig config = engine::tiny_config();
-  config.tied = false;
-  auto store = std::make_shared<engine::FloatStore>();
-  const auto zeros = [&](int64_t rows, int64_t cols) {
-    return tensor::weight(tensor::matrix(
-        std::as_const(store->add(static_cast<size_t>(rows * cols))).data(), rows, cols));
-  };
-  const auto ones = [&](int64_t n) {
-    auto& floats = store->add(static_cast<size_t>(n));
-    std::ranges::fill(floats, 1.0f);
-    return floats.data();
-  };
-  model::Weights weights;
-  weights.embedding = {ones(config.vocabulary * config.width), tensor::DType::kF32,
-                       config.vocabulary, config.width};
-  weights.head = zeros(config.vocabulary, config.width);
-  const auto width = static_cast<size_t>(config.width);
-  auto& head = *store->parts.back();
-  for (size_t i = 0; i < width; ++i)
-    head['y' * width + i] = static_cast<float>(kLogit / static_cast<double>(width));
-  weights.final_norm = ones(config.width);
-  for (int64_t layer = 0; layer < config.layers; ++layer) {
-    model::LayerWeights block;
-    for (int i = 0; i < model::kLinears; ++i) {
-      const auto which = static_cast<model::Linear>(i);
-      block.linear[static_cast<size_t>(i)] = zeros(config.outputs(which), config.inputs(which));
-    }
-    block.attention_norm = ones(config.width);
-    block.ffn_norm = ones(config.width);
-    block.q_norm = ones(config.head_dim);
-    block.k_norm = ones(config.head_dim);
-    weights.layers.push_back(block);
-  }
-  return model::Model::assemble(config, weights, std::make_shared<engine::ByteTokenizer>(), "",
-                                store);
-}
+constexpr double kLogit = 10;  // of the byte 'y'
 
 const double kLogTotal = std::log(std::exp(kLogit) + 256);
 const double kBitsOfY = (kLogTotal - kLogit) * std::numbers::log2e;
@@ -81,7 +42,7 @@ Suite suite_of(std::string_view jsonl) {
 }
 
 TEST(Eval, ChoicePrefersWhatTheModelPrefers) {
-  const auto engine = start(y_sayer());
+  const auto engine = start(y_sayer(kLogit));
   const auto result = run_suite(*engine, nullptr, suite_of(R"(
     {"id": "right", "question": "?", "choices": ["no", "yy"], "answer": 1}
     {"id": "wrong", "question": "?", "choices": ["no", "yy", "my"], "answer": 0}
@@ -98,7 +59,7 @@ TEST(Eval, ChoicePrefersWhatTheModelPrefers) {
 }
 
 TEST(Eval, ShortAnswersAreComparedWithoutCaseSpaceAndPunctuation) {
-  const auto engine = start(y_sayer());
+  const auto engine = start(y_sayer(kLogit));
   const auto result = run_suite(*engine, nullptr, suite_of(R"(
     {"id": "1", "question": "?", "answer": ["no", "Ｙ, y y。"]}
     {"id": "2", "question": "?", "answer": "yy"}
@@ -113,7 +74,7 @@ TEST(Eval, ShortAnswersAreComparedWithoutCaseSpaceAndPunctuation) {
 }
 
 TEST(Eval, AShortAnswerEndsWithItsTurn) {
-  const auto engine = start(y_sayer());
+  const auto engine = start(y_sayer(kLogit));
   auto ending = options(*engine);
   ending.stop_tokens = {'y'};
   const auto result =
@@ -123,7 +84,7 @@ TEST(Eval, AShortAnswerEndsWithItsTurn) {
 }
 
 TEST(Eval, AnExamKeepsItsOrderAndJudgesEachItemByItsKind) {
-  const auto engine = start(y_sayer());
+  const auto engine = start(y_sayer(kLogit));
   const auto result = run_suite(*engine, nullptr, suite_of(R"(
     {"id": "1", "question": "?", "answer": "yyy"}
     {"id": "2", "question": "?", "choices": ["no", "yy"], "answer": 1}
@@ -142,7 +103,7 @@ TEST(Eval, AnExamKeepsItsOrderAndJudgesEachItemByItsKind) {
 }
 
 TEST(Eval, BitsPerCharacterAreTheSumByHand) {
-  const auto engine = start(y_sayer());
+  const auto engine = start(y_sayer(kLogit));
   const auto result =
       run_suite(*engine, nullptr, suite_of("{\"text\": \"yxyy\"}\n{\"text\": \"\xE4\xB8\xADy\"}"),
                 options(*engine));
@@ -171,7 +132,7 @@ TEST(Eval, WindowsScoreEveryTokenOnceWithHalfAWindowOfContext) {
 }
 
 TEST(Eval, LongDocumentsCountEveryToken) {
-  const auto engine = start(y_sayer());
+  const auto engine = start(y_sayer(kLogit));
   EvalOptions narrow = options(*engine);
   narrow.window_tokens = 16;
   const std::string text = std::string(100, 'y') + std::string(50, 'n');
@@ -207,7 +168,7 @@ TEST(Eval, RunsAreRepeatableAndAdaptersMatter) {
 }
 
 TEST(Eval, ErrorsNameTheItem) {
-  const auto engine = start(y_sayer());
+  const auto engine = start(y_sayer(kLogit));
   const std::string question(200, 'q');
   const auto suite = suite_of(R"({"id": "long", "question": ")" + question +
                               R"(", "choices": ["a", "b"], "answer": 0})");
@@ -224,7 +185,7 @@ TEST(Eval, ErrorsNameTheItem) {
 }
 
 TEST(Eval, WritesResultAndItems) {
-  const auto engine = start(y_sayer());
+  const auto engine = start(y_sayer(kLogit));
   const auto suite = suite_of(R"(
     {"id": "a", "question": "?", "answer": "yyy"}
     {"id": "b", "question": "?", "answer": "n"})");

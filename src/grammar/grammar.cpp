@@ -6,6 +6,7 @@
 #include "grammar/network.h"
 #include "grammar/schema.h"
 #include "grammar/tables.h"
+#include "grammar/trie.h"
 
 namespace plinth::grammar {
 
@@ -22,11 +23,22 @@ std::shared_ptr<const Vocabulary> Vocabulary::create(const text::Tokenizer& toke
       out->tokens_[static_cast<size_t>(id)] = std::move(bytes);
   }
   for (const int32_t id : spec.unused) out->tokens_[static_cast<size_t>(id)].clear();
-  out->trie_ = std::make_unique<const Trie>(out->tokens_);
+  size_t longest = 0;
+  for (const int bytes : kAlikeBytes) {
+    out->tries_.emplace_back(out->tokens_, longest + 1, static_cast<size_t>(bytes));
+    longest = static_cast<size_t>(bytes);
+  }
+  out->tries_.emplace_back(out->tokens_, longest + 1, Trie::kTokenBytesMax);
   return out;
 }
 
+Vocabulary::Vocabulary() = default;
+
 Vocabulary::~Vocabulary() = default;
+
+std::span<const Trie> Vocabulary::tries() const {
+  return tries_;
+}
 
 // --- Grammar ------------------------------------------------------------------------------------
 
@@ -59,7 +71,8 @@ Result<std::shared_ptr<const Grammar>> Grammar::from_schema(std::string_view sch
 
 size_t Grammar::memory_bytes() const {
   const size_t own = network_->nodes.size() * sizeof(Network::Node) +
-                     network_->edges.size() * sizeof(Edge) + network_->calls.size() * sizeof(Call);
+                     network_->edges.size() * sizeof(Edge) + network_->calls.size() * sizeof(Call) +
+                     network_->alike.size() * network_->nodes.size() * sizeof(int32_t);
   const std::lock_guard lock(mutex_);
   if (tables_ == nullptr) return own;
   const std::lock_guard tables_lock(tables_->mutex());

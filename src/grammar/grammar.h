@@ -45,12 +45,13 @@ class Vocabulary {
   // Empty: a token that is never offered.
   std::string_view bytes(int32_t token) const { return tokens_[static_cast<size_t>(token)]; }
 
-  const Trie& trie() const { return *trie_; }
+  // By length: of kAlikeBytes (network.h), the last of the longer tokens.
+  std::span<const Trie> tries() const;
 
  private:
-  Vocabulary() = default;
+  Vocabulary();
   std::vector<std::string> tokens_;
-  std::unique_ptr<const Trie> trie_;
+  std::vector<Trie> tries_;
 };
 
 class Grammar {

@@ -3,6 +3,7 @@
 #include "grammar/grammar.h"
 #include "grammar/network.h"
 #include "grammar/tables.h"
+#include "grammar/trie.h"
 
 namespace plinth::grammar {
 
@@ -16,7 +17,7 @@ Result<Matcher> Matcher::create(std::shared_ptr<const Grammar> grammar,
                                 std::shared_ptr<const Vocabulary> vocabulary) {
   const Network& network = grammar->network();
   for (size_t byte = 0; byte < 256; ++byte)
-    if (network.used[byte] && !vocabulary->trie().has_byte(static_cast<uint8_t>(byte)))
+    if (network.used[byte] && !vocabulary->tries()[0].has_byte(static_cast<uint8_t>(byte)))
       return invalid("grammar: it can need the byte 0x{:02X}, which is no token of the vocabulary",
                      byte);
   Matcher matcher(std::move(grammar), std::move(vocabulary));

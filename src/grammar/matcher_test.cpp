@@ -1,5 +1,6 @@
 #include <cmath>
 #include <functional>
+#include <set>
 
 #include <gtest/gtest.h>
 
@@ -7,6 +8,7 @@
 #include "core/rng.h"
 #include "grammar/test_schema.h"
 #include "grammar/test_vocabulary.h"
+#include "text/byte_alphabet.h"
 
 namespace plinth::grammar {
 namespace {
@@ -104,6 +106,61 @@ TEST(Matcher, TheMaskHoldsExactlyTheTokensThatFit) {
       ASSERT_EQ(ids, fitting);
       if (ids.empty()) break;
       ASSERT_TRUE(matcher.accept(choose(ids, rng)));
+    }
+  }
+}
+
+// Tokens of 1 to 60 bytes and more, of which some end strings, some run over their ends, and some
+// end within a character.
+std::shared_ptr<const Vocabulary> long_tokens() {
+  std::set<std::string> words;
+  for (int byte = 0; byte < 256; ++byte) words.insert(std::string(1, static_cast<char>(byte)));
+  for (size_t n = 1; n <= 60; ++n) {
+    words.insert(std::string(n, 'a'));
+    words.insert(std::string(n, 'a') + '"');
+    words.insert(std::string(n, 'a') + "\"}");
+    words.insert(std::string(n, ' '));
+    words.insert('"' + std::string(n, 'a') + "\",\"");
+    std::string han;
+    for (size_t i = 0; i < n; ++i) han += "电";
+    words.insert(han);
+    words.insert(han.substr(1));
+    words.insert(han + "\xE7");
+  }
+  text::TokenizerSpec spec;
+  spec.pre = "qwen2";
+  for (const std::string& word : words) spec.tokens.push_back(text::to_byte_alphabet(word));
+  return Vocabulary::create(**text::Tokenizer::from_spec(std::move(spec)));
+}
+
+TEST(Matcher, TheMaskHoldsExactlyTheLongTokensThatFit) {
+  const auto vocabulary = long_tokens();
+  const std::vector<std::shared_ptr<const Grammar>> grammars = {
+      *Grammar::from_schema(R"({"type":"object","properties":{"a":{"type":"string","maxLength":37},
+                               "aa":{"type":"string"}},"required":["a"]})"),
+      *Grammar::from_schema(R"({"type":"array","items":{"type":"string","maxLength":9}})"),
+      *Grammar::from_gbnf("root ::= [a电]{3,50}"),
+      *Grammar::from_gbnf("root ::= x{0,20} \" \"{5,70}\nx ::= \"aa\" | \"电\" y\ny ::= \"电\"*"),
+  };
+  Rng rng(5);
+  for (const auto& grammar : grammars) {
+    Matcher matcher = *Matcher::create(grammar, vocabulary);
+    for (int n = 0; n < 60; ++n) {
+      const auto mask = *matcher.mask();
+      std::vector<int32_t> fitting;
+      for (int32_t id = 0; id < vocabulary->size(); ++id) {
+        const bool fits = Matcher(matcher).accept(id).has_value();
+        ASSERT_EQ(allows(mask, id), fits) << vocabulary->bytes(id);
+        if (fits) fitting.push_back(id);
+      }
+      if (fitting.empty()) break;
+      // Mostly short ones, so that many positions are seen.
+      int32_t token = fitting[rng.below(fitting.size())];
+      for (int i = 0; i < 8; ++i)
+        if (const int32_t other = fitting[rng.below(fitting.size())];
+            vocabulary->bytes(other).size() < vocabulary->bytes(token).size())
+          token = other;
+      ASSERT_TRUE(matcher.accept(token));
     }
   }
 }

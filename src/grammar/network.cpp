@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "grammar/alike.h"
 #include "grammar/draft.h"
 
 namespace plinth::grammar {
@@ -137,6 +138,7 @@ class Builder {
     network_.start = network_.rules[static_cast<size_t>(root_)].start;
     PLINTH_TRY(rank_rules());
     find_classes();
+    network_.alike = find_alike(network_, kAlikeBytes);
     return std::move(network_);
   }
 

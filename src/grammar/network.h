@@ -26,6 +26,9 @@ struct Call {
   int32_t to = 0;
 };
 
+// Tokens are looked at in ranges of their lengths: up to 8 bytes, 16, 32, and the rest.
+inline constexpr std::array<int, 3> kAlikeBytes = {8, 16, 32};
+
 struct Network {
   struct Node {
     int32_t edges = 0;     // the first of its edges; they end where the next node's begin
@@ -51,6 +54,9 @@ struct Network {
   std::array<uint8_t, 256> class_of{};
   int32_t classes = 0;
   std::array<bool, 256> used{};  // bytes that some edge reads
+
+  // By length of kAlikeBytes and node: the first node that is alike up to it (alike.h).
+  std::vector<std::vector<int32_t>> alike;
 
   std::span<const Edge> edges_of(int32_t node) const {
     const auto i = static_cast<size_t>(node);

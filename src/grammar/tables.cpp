@@ -19,14 +19,33 @@ void set_bit(std::span<uint64_t> mask, int32_t token) {
 
 }  // namespace
 
-TokenSet::TokenSet(std::vector<int32_t> ids, int32_t vocabulary) {
-  if (std::ssize(ids) * 32 < vocabulary) {
-    ids.shrink_to_fit();
-    ids_ = std::move(ids);
+TokenSet::TokenSet(const Trie& trie, std::span<const TokenRange> ranges, int32_t vocabulary) {
+  const auto each = [&](auto&& act) {
+    for (const TokenRange& range : ranges)
+      for (int32_t i = range.first; i < range.last; ++i) act(trie.ids()[static_cast<size_t>(i)]);
+  };
+  int64_t size = 0;
+  for (const TokenRange& range : ranges) size += range.last - range.first;
+  if (size * 32 < vocabulary) {
+    ids_.reserve(static_cast<size_t>(size));
+    each([&](int32_t id) { ids_.push_back(id); });
+  } else {
+    words_.resize((static_cast<size_t>(vocabulary) + 63) / 64);
+    each([&](int32_t id) { set_bit(words_, id); });
+  }
+}
+
+TokenSet::TokenSet(std::span<const uint64_t> mask) {
+  size_t size = 0;
+  for (const uint64_t word : mask) size += static_cast<size_t>(std::popcount(word));
+  if (size >= mask.size() * 2) {
+    words_.assign(mask.begin(), mask.end());
     return;
   }
-  words_.resize((static_cast<size_t>(vocabulary) + 63) / 64);
-  for (const int32_t id : ids) set_bit(words_, id);
+  ids_.reserve(size);
+  for (size_t w = 0; w < mask.size(); ++w)
+    for (uint64_t bits = mask[w]; bits != 0; bits &= bits - 1)
+      ids_.push_back(static_cast<int32_t>(w * 64) + std::countr_zero(bits));
 }
 
 void TokenSet::add_to(std::span<uint64_t> mask) const {
@@ -50,7 +69,7 @@ int32_t Tables::start() {
 int32_t Tables::state_of(std::span<const int32_t> list) {
   const int32_t id = states_.id_of(list);
   if (static_cast<size_t>(id) == infos_.size()) {
-    infos_.emplace_back();
+    infos_.emplace_back().flags = list[0];
     bytes_ += list.size_bytes() + sizeof(StateInfo) + 64;
   }
   return id;
@@ -160,14 +179,28 @@ int32_t Tables::after(int32_t frame) {
   return state;
 }
 
+// Where the state's row begins; lays it out with nothing known but what no edge reads.
+int32_t Tables::row_of(int32_t state) {
+  int32_t& row = infos_[static_cast<size_t>(state)].row;
+  if (row >= 0) return row;
+  row = static_cast<int32_t>(next_.size());
+  next_.resize(next_.size() + static_cast<size_t>(network_.classes), kDead);
+  bytes_ += static_cast<size_t>(network_.classes) * sizeof(int32_t);
+  const auto begin = next_.begin() + row;
+  const auto list = states_.list(state);
+  for (size_t k = 1; k < list.size(); k += 2)
+    for (const int32_t node : sets_.list(list[k + 1]))
+      for (const Edge& edge : network_.edges_of(node)) {
+        ++work_;
+        std::fill(begin + network_.class_of[edge.first], begin + network_.class_of[edge.last] + 1,
+                  kUnknown);
+      }
+  return row;
+}
+
 int32_t Tables::transition(int32_t state, uint8_t byte) {
-  auto& next = infos_[static_cast<size_t>(state)].next;
-  const size_t of = network_.class_of[byte];
-  if (next.empty()) {
-    next.assign(static_cast<size_t>(network_.classes), kUnknown);
-    bytes_ += next.size() * sizeof(int32_t);
-  }
-  if (next[of] != kUnknown) return next[of];
+  const auto at = static_cast<size_t>(row_of(state)) + network_.class_of[byte];
+  if (next_[at] != kUnknown) return next_[at];
   std::vector<Item> items;
   const auto list = states_.list(state);
   for (size_t k = 1; k < list.size(); k += 2)
@@ -176,7 +209,9 @@ int32_t Tables::transition(int32_t state, uint8_t byte) {
         ++work_;
         if (edge.first <= byte && byte <= edge.last) items.push_back({edge.to, list[k]});
       }
-  return next[of] = items.empty() ? kDead : close(std::move(items), 0);
+  const int32_t to = close(std::move(items), 0);
+  next_[at] = to;
+  return to;
 }
 
 Status Tables::check() {
@@ -199,72 +234,91 @@ Result<int32_t> Tables::step(int32_t state, uint8_t byte) {
 // Collects the tokens that end in [begin, end) of the trie and can be read from `state`, which
 // stands before the bytes at the depth of `begin`. `exits`, of a local walk: where the rule may
 // have ended while some token goes on.
-void Tables::walk(int32_t begin, int32_t end, int32_t state, std::vector<int32_t>& ids,
-                  std::vector<int32_t>* exits) {
+void Tables::walk(const Trie& trie, int32_t begin, int32_t end, int32_t state,
+                  std::vector<TokenRange>& found, std::vector<int32_t>* exits) {
   if (begin == end) return;
-  const Trie& trie = vocabulary_->trie();
   const auto nodes = trie.nodes();
-  std::array<int32_t, Trie::kTokenBytesMax + 1> before;  // states by depth
-  before[nodes[static_cast<size_t>(begin)].depth] = state;
+
+  struct Before {
+    int32_t state;
+    int32_t row;
+  };
+
+  std::array<Before, Trie::kTokenBytesMax + 1> before;  // by depth
+  before[nodes[static_cast<size_t>(begin)].depth] = {state, row_of(state)};
+  TokenRange open{-1, -1};  // the next node often goes on where the last one ended
   for (int32_t i = begin; i < end && !exhausted();) {
     const Trie::Node& node = nodes[static_cast<size_t>(i)];
     ++work_;
-    const int32_t from = before[node.depth];
-    const auto& next = infos_[static_cast<size_t>(from)].next;
-    int32_t to = next.empty() ? kUnknown : next[network_.class_of[node.byte]];
-    if (to == kUnknown) to = transition(from, node.byte);
+    const Before& from = before[node.depth];
+    int32_t to = next_[static_cast<size_t>(from.row) + network_.class_of[node.byte]];
+    if (to == kUnknown) to = transition(from.state, node.byte);
     if (to == kDead) {
       i = node.end;
       continue;
     }
-    const auto tokens = trie.tokens_at(i);
-    ids.insert(ids.end(), tokens.begin(), tokens.end());
+    if (open.last != node.tokens) {
+      if (open.first < open.last) found.push_back(open);
+      open.first = node.tokens;
+    }
+    open.last = trie.tokens_end(i);
     if (++i < node.end) {
-      before[node.depth + size_t{1}] = to;
-      if (exits != nullptr && (states_.list(to)[0] & kLeft) != 0) exits->push_back(i - 1);
+      before[node.depth + size_t{1}] = {to, row_of(to)};
+      if (exits != nullptr && (infos_[static_cast<size_t>(to)].flags & kLeft) != 0)
+        exits->push_back(i - 1);
     }
   }
+  if (open.first < open.last) found.push_back(open);
 }
 
-const Tables::Local& Tables::local(int32_t set) {
-  if (const auto known = locals_.find(set); known != locals_.end()) return known->second;
-  std::vector<int32_t> ids;
+// Of tokens of the given range of lengths, for all sets that are alike up to the longest.
+const Tables::Local& Tables::local(size_t length, int32_t set) {
+  if (length < network_.alike.size()) {
+    const auto nodes = sets_.list(set);
+    std::vector<int32_t> alike(nodes.begin(), nodes.end());
+    for (int32_t& node : alike) node = network_.alike[length][static_cast<size_t>(node)];
+    set = set_of(std::move(alike));
+  }
+  auto& locals = locals_[length];
+  if (const auto known = locals.find(set); known != locals.end()) return known->second;
+  const Trie& trie = vocabulary_->tries()[length];
+  std::vector<TokenRange> found;
   Local local;
-  const auto size = static_cast<int32_t>(vocabulary_->trie().nodes().size());
-  walk(0, size, state_of(std::array{0, kAbove, set}), ids, &local.exits);
-  local.tokens = TokenSet(std::move(ids), vocabulary_->size());
+  walk(trie, 0, static_cast<int32_t>(trie.nodes().size()), state_of(std::array{0, kAbove, set}),
+       found, &local.exits);
+  local.tokens = TokenSet(trie, found, vocabulary_->size());
   local.exits.shrink_to_fit();
   bytes_ += local.tokens.bytes() + local.exits.size() * sizeof(int32_t) + sizeof(Local);
-  return locals_.emplace(set, std::move(local)).first->second;
+  return locals.emplace(set, std::move(local)).first->second;
 }
 
 Status Tables::add_mask(int32_t state, std::span<uint64_t> mask) {
-  auto& known = infos_[static_cast<size_t>(state)].mask;
-  if (known != nullptr) {
+  if (const auto& known = infos_[static_cast<size_t>(state)].mask; known != nullptr) {
     known->add_to(mask);
     return {};
   }
   work_ = 0;
-  const auto nodes = vocabulary_->trie().nodes();
   std::vector<uint64_t> words(mask.size());
-  std::vector<int32_t> ids;
+  std::vector<TokenRange> found;
   const auto list = states_.list(state);
-  for (size_t k = 1; k < list.size(); k += 2) {
-    const Local& part = local(list[k + 1]);
-    part.tokens.add_to(words);
-    if (list[k] == kRoot) continue;  // nothing follows
-    const int32_t next = after(list[k]);
-    for (const int32_t exit : part.exits)
-      walk(exit + 1, nodes[static_cast<size_t>(exit)].end, next, ids, nullptr);
-  }
+  for (size_t k = 1; k < list.size(); k += 2)
+    for (size_t length = 0; length < locals_.size(); ++length) {
+      const Local& part = local(length, list[k + 1]);
+      part.tokens.add_to(words);
+      if (list[k] == kRoot || part.exits.empty()) continue;  // nothing follows
+      const int32_t next = after(list[k]);
+      const Trie& trie = vocabulary_->tries()[length];
+      found.clear();
+      for (const int32_t exit : part.exits)
+        walk(trie, exit + 1, trie.nodes()[static_cast<size_t>(exit)].end, next, found, nullptr);
+      for (const TokenRange& range : found)
+        for (int32_t i = range.first; i < range.last; ++i)
+          set_bit(words, trie.ids()[static_cast<size_t>(i)]);
+    }
   PLINTH_TRY(check());
-  for (const int32_t id : ids) set_bit(words, id);
-  ids.clear();
-  for (size_t w = 0; w < words.size(); ++w)
-    for (uint64_t bits = words[w]; bits != 0; bits &= bits - 1)
-      ids.push_back(static_cast<int32_t>(w * 64) + std::countr_zero(bits));
-  known = std::make_unique<const TokenSet>(std::move(ids), vocabulary_->size());
+  auto known = std::make_unique<const TokenSet>(words);
   bytes_ += known->bytes() + sizeof(TokenSet);
+  infos_[static_cast<size_t>(state)].mask = std::move(known);
   for (size_t w = 0; w < words.size(); ++w) mask[w] |= words[w];
   return {};
 }

@@ -11,11 +11,14 @@
 // Masks rest on that. What a set of nodes allows before its rule ends is the same under every
 // frame, so it is walked once ("local"): a mask, and the places in the trie where the rule may have
 // ended. Under a frame only the subtrees below those places are walked. A string that is read deep
-// inside an object costs nothing that the string at the top has not paid for.
+// inside an object costs nothing that the string at the top has not paid for. And tokens of up to n
+// bytes are walked once for all sets whose nodes are alike up to n bytes (alike.h): the positions
+// of a string of at most 100 characters share all walks but those of tokens that may run over its
+// end.
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -31,11 +34,18 @@
 
 namespace plinth::grammar {
 
+// Tokens first..last-1 of Trie::ids().
+struct TokenRange {
+  int32_t first;
+  int32_t last;
+};
+
 // Some tokens of a vocabulary, in the smaller of two forms.
 class TokenSet {
  public:
   TokenSet() = default;
-  TokenSet(std::vector<int32_t> ids, int32_t vocabulary);
+  TokenSet(const Trie& trie, std::span<const TokenRange> ranges, int32_t vocabulary);
+  explicit TokenSet(std::span<const uint64_t> mask);
 
   void add_to(std::span<uint64_t> mask) const;
 
@@ -63,7 +73,9 @@ class Tables {
   // The state after one more byte; kDead when it cannot come.
   Result<int32_t> step(int32_t state, uint8_t byte);
 
-  bool can_end(int32_t state) const { return (states_.list(state)[0] & kCanEnd) != 0; }
+  bool can_end(int32_t state) const {
+    return (infos_[static_cast<size_t>(state)].flags & kCanEnd) != 0;
+  }
 
   // Nothing can follow.
   bool is_final(int32_t state) const { return states_.list(state).size() == 1; }
@@ -104,7 +116,8 @@ class Tables {
   };
 
   struct StateInfo {
-    std::vector<int32_t> next;  // by class of bytes; empty: none known
+    int32_t flags = 0;
+    int32_t row = -1;  // index into next_; negative: not laid out yet
     std::unique_ptr<const TokenSet> mask;
   };
 
@@ -114,9 +127,10 @@ class Tables {
   int32_t state_of(std::span<const int32_t> list);
   int32_t frame_of(std::span<const int32_t> list);
   int32_t set_of(std::vector<int32_t> nodes);
-  const Local& local(int32_t set);
-  void walk(int32_t begin, int32_t end, int32_t state, std::vector<int32_t>& ids,
-            std::vector<int32_t>* exits);
+  int32_t row_of(int32_t state);
+  const Local& local(size_t length, int32_t set);
+  void walk(const Trie& trie, int32_t begin, int32_t end, int32_t state,
+            std::vector<TokenRange>& found, std::vector<int32_t>* exits);
   Status check();
 
   bool exhausted() const { return work_ > kWorkMax || bytes_ > kBytesMax; }
@@ -125,12 +139,13 @@ class Tables {
   std::shared_ptr<const Vocabulary> vocabulary_;
   std::mutex mutex_;
 
-  Interner sets_;                              // sorted nodes
-  Interner frames_;                            // frame, set, frame, set, ... sorted by frame
-  Interner states_;                            // flags, frame, set, frame, set, ... sorted by frame
-  std::deque<StateInfo> infos_;                // by state
-  std::unordered_map<int32_t, Local> locals_;  // by set
-  std::unordered_map<int32_t, int32_t> afters_;  // by frame
+  Interner sets_;                 // sorted nodes
+  Interner frames_;               // frame, set, frame, set, ... sorted by frame
+  Interner states_;               // flags, frame, set, frame, set, ... sorted by frame
+  std::vector<StateInfo> infos_;  // by state
+  std::vector<int32_t> next_;     // rows of states by class of bytes
+  std::array<std::unordered_map<int32_t, Local>, kAlikeBytes.size() + 1> locals_;  // by set
+  std::unordered_map<int32_t, int32_t> afters_;                                    // by frame
   int64_t work_ = 0;
   size_t bytes_ = 0;     // about
   bool spoilt_ = false;  // some state was left unfinished

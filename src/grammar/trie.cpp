@@ -4,12 +4,12 @@
 
 namespace plinth::grammar {
 
-Trie::Trie(std::span<const std::string> tokens) : single_(256) {
+Trie::Trie(std::span<const std::string> tokens, size_t shortest, size_t longest) : single_(256) {
   const auto bytes = [&](int32_t id) -> const std::string& {
     return tokens[static_cast<size_t>(id)];
   };
   for (size_t id = 0; id < tokens.size(); ++id) {
-    if (tokens[id].empty() || tokens[id].size() > kTokenBytesMax) continue;
+    if (tokens[id].size() < shortest || tokens[id].size() > longest) continue;
     ids_.push_back(static_cast<int32_t>(id));
     if (tokens[id].size() == 1) single_[static_cast<uint8_t>(tokens[id][0])] = true;
   }

@@ -1,4 +1,4 @@
-// All tokens of a vocabulary in one tree of their bytes, laid out in the order of a walk: the node
+// Tokens of a vocabulary in one tree of their bytes, laid out in the order of a walk: the node
 // behind a node is its first child, and each knows where its subtree ends. A walk that leaves out
 // subtrees reads memory forwards only.
 #pragma once
@@ -22,16 +22,17 @@ class Trie {
 
   static constexpr size_t kTokenBytesMax = 255;  // longer tokens are left out
 
-  // Index = id; empty tokens are left out.
-  explicit Trie(std::span<const std::string> tokens);
+  // Of the tokens of `shortest` to `longest` bytes, both within 1..kTokenBytesMax. Index = id.
+  Trie(std::span<const std::string> tokens, size_t shortest, size_t longest);
 
   // Without the root: node 0 is the first byte of the smallest token. And one behind the last.
   std::span<const Node> nodes() const { return {nodes_.data(), nodes_.size() - 1}; }
 
-  std::span<const int32_t> tokens_at(int32_t node) const {
-    const auto i = static_cast<size_t>(node);
-    return {ids_.data() + nodes_[i].tokens, ids_.data() + nodes_[i + 1].tokens};
-  }
+  // The tokens in the order of the nodes; Node::tokens counts in it.
+  std::span<const int32_t> ids() const { return ids_; }
+
+  // Behind the last of the tokens that end at the node, in ids().
+  int32_t tokens_end(int32_t node) const { return nodes_[static_cast<size_t>(node) + 1].tokens; }
 
   bool has_byte(uint8_t byte) const { return single_[byte]; }
 
