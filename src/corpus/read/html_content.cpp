@@ -363,6 +363,14 @@ class Finder {
 
 }  // namespace
 
+std::vector<bool> readable_nodes(std::span<const HtmlNode> nodes) {
+  std::vector<bool> keep(nodes.size(), true);
+  for (size_t i = 0; i < nodes.size(); ++i)
+    if (!nodes[i].is_text() && (is_machinery(nodes[i].tag) || nodes[i].hidden))
+      std::fill(keep.begin() + static_cast<long>(i), keep.begin() + nodes[i].end, false);
+  return keep;
+}
+
 HtmlContent find_content(std::span<const HtmlNode> nodes) {
   if (nodes.empty()) return {};
   return Finder(nodes).run();
