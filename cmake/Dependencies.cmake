@@ -26,7 +26,7 @@ find_package(benchmark REQUIRED)                 # libbenchmark-dev
 
 # Faster links where the linker is there; nothing depends on it.
 find_program(PLINTH_MOLD mold)
-if(PLINTH_MOLD AND NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+if(PLINTH_MOLD AND NOT CMAKE_CROSSCOMPILING AND NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   add_link_options(-fuse-ld=mold)
 endif()
 find_program(PLINTH_CCACHE ccache)
