@@ -3,6 +3,7 @@
 #include <mutex>
 
 #include "cli/bases.h"
+#include "cli/bench_refine.h"
 #include "cli/command.h"
 #include "cli/kv_option.h"
 #include "cli/machine.h"
@@ -80,7 +81,8 @@ class Bench {
     if (options_.name == "batch") return batch();
     if (options_.name == "lora") return lora();
     if (options_.name == "tokenize") return tokenize();
-    return invalid("bench {}: is not decode, prefill, batch, lora or tokenize", options_.name);
+    return invalid("bench {}: is not decode, prefill, batch, lora, tokenize or refine",
+                   options_.name);
   }
 
  private:
@@ -279,6 +281,7 @@ void print(const Machine& machine, const std::vector<Row>& rows, bool json) {
 }
 
 Status run(const Options& options, const Context& context) {
+  if (options.name == "refine") return bench_refine(options.file, options.repeats, context);
   // A tokenizer needs no engine, and a tokenizer file has none.
   if (options.name == "tokenize" && !options.file.empty()) {
     PLINTH_TRY(const auto tokenizer, open_tokenizer(options.model, context.home));
@@ -299,15 +302,15 @@ void add_bench(Command& root, const Context& context) {
   auto options = std::make_shared<Options>();
   auto command =
       root.add("bench", "measure, beside the machine's own limit", "plinth bench lora --json");
-  command.option("NAME", options->name, "decode, prefill, batch, lora or tokenize", true);
+  command.option("NAME", options->name, "decode, prefill, batch, lora, tokenize or refine", true);
   command.option("--model", options->model, "a name, a path, or base+adapter");
   command.option("--repeats", options->repeats, "rounds after the warm-up; the median is shown", 1,
                  1000);
   command.option("--rank", options->rank, "rank of the lora bench's adapters", 1, 256);
   options->kv.add_to(command);
   command.option("--file", options->file,
-                 "the text of the tokenize bench; the model may then be a "
-                 "tokenizer.json or tokenizer.model");
+                 "the text of the tokenize bench (the model may then be a tokenizer.json or "
+                 "tokenizer.model); the data folder of the refine bench");
   command.action([options, &context] { return run(*options, context); });
 }
 
