@@ -3,6 +3,7 @@
 #include <mutex>
 
 #include "cli/bases.h"
+#include "cli/bench_refine.h"
 #include "cli/bench_serve.h"
 #include "cli/command.h"
 #include "cli/kv_option.h"
@@ -319,6 +320,7 @@ void add_bench(Command& root, const Context& context) {
   add("batch", "1 to 16 sequences at once");
   add("lora", "8 and 64 sequences with no, the same and different adapters");
   add("tokenize", "text to tokens and back");
+  add_bench_refine(bench, context);
   add_bench_serve(bench, context);
 }
 

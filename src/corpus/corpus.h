@@ -176,4 +176,25 @@ struct CheckReport {
 // Validates a training file: shape of each line, duplicates, leaks against the suites.
 Result<CheckReport> check_dataset(const Path& file, const std::vector<Path>& suites);
 
+// What the refinery reaches on labelled data: speed, and how often it is right.
+struct Figure {
+  std::string name;
+  double value = 0;
+  std::string unit;
+  double target = 0;  // 0: none
+  bool at_most = false;
+
+  bool met() const { return target == 0 || (at_most ? value <= target : value >= target); }
+};
+
+struct Figures {
+  std::vector<Figure> rows;
+  std::vector<std::string> missing;  // files of the data folder that were not there: their rows are
+                                     // left out
+};
+
+// data: a folder with raw/ and pretrain/ as docs/performance.md lists them. Speeds are of one
+// thread, the median of `repeats` rounds.
+Result<Figures> measure_refinery(const Path& data, int repeats);
+
 }  // namespace plinth::corpus

@@ -2,6 +2,7 @@
 
 #include <unicode/ucnv.h>
 #include <unicode/ucnv_err.h>
+#include <unicode/unistr.h>
 
 #include <algorithm>
 #include <array>
@@ -198,6 +199,23 @@ Decoded decode_text(std::string_view bytes) {
   const CharsetGuess guess = detect_charset(bytes);
   Decoded out = decode_as(bytes.substr(static_cast<size_t>(guess.bom_bytes)), guess.charset);
   out.margin_bits = guess.margin_bits;
+  return out;
+}
+
+std::optional<std::string> encode_as(std::string_view utf8, Charset charset) {
+  const Converter converter = open_converter(charset);
+  UErrorCode error = U_ZERO_ERROR;
+  ucnv_setFromUCallBack(converter.get(), UCNV_FROM_U_CALLBACK_STOP, nullptr, nullptr, nullptr,
+                        &error);
+  if (U_FAILURE(error) || utf8.size() > INT32_MAX / 4) return std::nullopt;
+  const auto text = icu::UnicodeString::fromUTF8(
+      icu::StringPiece(utf8.data(), static_cast<int32_t>(utf8.size())));
+  std::string out(static_cast<size_t>(text.length()) * 4 + 8, '\0');
+  const int32_t length =
+      ucnv_fromUChars(converter.get(), out.data(), static_cast<int32_t>(out.size()),
+                      text.getBuffer(), text.length(), &error);
+  if (U_FAILURE(error)) return std::nullopt;
+  out.resize(static_cast<size_t>(length));
   return out;
 }
 

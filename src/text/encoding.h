@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -45,6 +46,9 @@ Decoded decode_as(std::string_view bytes, Charset charset);
 
 // detect_charset(), then decode_as() without the byte order mark.
 Decoded decode_text(std::string_view bytes);
+
+// UTF-8 in another charset, without a byte order mark; nothing when a character has no place in it.
+std::optional<std::string> encode_as(std::string_view utf8, Charset charset);
 
 enum class Mojibake {
   kNone,

@@ -1,9 +1,5 @@
 // repair_mojibake(): reverse the wrong reading, then ask whether what comes out is UTF-8 and text.
-#include <unicode/ucnv.h>
-#include <unicode/unistr.h>
-
 #include <array>
-#include <memory>
 #include <optional>
 
 #include "text/encoding.h"
@@ -54,22 +50,10 @@ std::optional<std::string> bytes_of_latin1(std::string_view utf8) {
 }
 
 std::optional<std::string> bytes_of_gb18030(std::string_view utf8) {
-  UErrorCode error = U_ZERO_ERROR;
-  const std::unique_ptr<UConverter, decltype(&ucnv_close)> converter(ucnv_open("gb18030", &error),
-                                                                     &ucnv_close);
-  ucnv_setFromUCallBack(converter.get(), UCNV_FROM_U_CALLBACK_STOP, nullptr, nullptr, nullptr,
-                        &error);
-  if (U_FAILURE(error) || utf8.size() > INT32_MAX / 4) return std::nullopt;
-  const auto text = icu::UnicodeString::fromUTF8(
-      icu::StringPiece(utf8.data(), static_cast<int32_t>(utf8.size())));
-  std::string out(static_cast<size_t>(text.length()) * 4 + 8, '\0');
-  const int32_t length =
-      ucnv_fromUChars(converter.get(), out.data(), static_cast<int32_t>(out.size()),
-                      text.getBuffer(), text.length(), &error);
-  if (U_FAILURE(error)) return std::nullopt;
-  out.resize(static_cast<size_t>(length));
+  auto out = encode_as(utf8, Charset::kGb18030);
+  if (!out) return out;
   // The way back must lead to the same text.
-  const Decoded again = decode_as(out, Charset::kGb18030);
+  const Decoded again = decode_as(*out, Charset::kGb18030);
   if (again.bytes_replaced != 0 || again.text != utf8) return std::nullopt;
   return out;
 }

@@ -62,8 +62,9 @@ bool has_luhn_checksum(std::string_view digits) {
 bool has_issuer_prefix(std::string_view digits) {
   if (digits.size() < 4) return false;
   const int two = number(digits.substr(0, 2)), four = number(digits.substr(0, 4));
-  return two == 62 || two == 60 || four == 9558 || four == 9559 || digits[0] == '4' ||
-         (two >= 51 && two <= 55) || (four >= 2221 && four <= 2720) || two == 35;
+  return two == 62 || two == 60 || four == 9558 || four == 9559 || two == 35 ||
+         (digits.size() == 16 &&
+          (digits[0] == '4' || (two >= 51 && two <= 55) || (four >= 2221 && four <= 2720)));
 }
 
 bool is_uscc_shape(std::string_view code) {

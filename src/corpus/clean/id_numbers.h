@@ -15,8 +15,8 @@ bool has_id_checksum(std::string_view id);
 
 // ISO/IEC 7812-1: Luhn.
 bool has_luhn_checksum(std::string_view digits);
-// Issuers met in China: UnionPay 62, 60, 9558..9559, Visa 4, Mastercard 51-55 and 2221-2720,
-// JCB 35.
+// Issuers met in China: UnionPay 62, 60, 9558..9559, JCB 35; of 16 digits only: Visa 4, Mastercard
+// 51-55 and 2221-2720.
 bool has_issuer_prefix(std::string_view digits);
 
 // GB 32100-2015: 18 of 0-9A-Z without I, O, S, V, Z; check character modulo 31.

@@ -160,6 +160,7 @@ class Scanner {
   }
 
   size_t numbers(size_t begin) {
+    if (const size_t end = landline_in_brackets(begin); end > 0) return end;
     const Run run = read_run(begin);
     if (word(at(run.end)) || touches_decimal(run.begin, run.end)) return run.end;
     if (bank_card(run) || mobile(run) || landline(run)) return run.end;
@@ -216,18 +217,42 @@ class Scanner {
     return true;
   }
 
-  // 010-12345678, 0590-8800301, (0590)8800301 is left to the caller's eye.
+  static bool area_code(std::string_view digits) {
+    if (digits.size() < 3 || digits[0] != '0' || digits[1] == '0') return false;
+    return digits.size() == (digits[1] == '1' || digits[1] == '2' ? 3u : 4u);
+  }
+
+  static bool local_number(std::string_view digits) {
+    return (digits.size() == 7 || digits.size() == 8) && digits[0] != '0' && digits[0] != '1';
+  }
+
+  // 010-12345678, 0590-8800301
   bool landline(const Run& run) {
-    if (run.groups.size() != 2 || run.digits[0] != '0' || at(run.begin + run.groups[0]) != '-')
-      return false;
-    const bool area = run.digits[1] == '1' || run.digits[1] == '2'
-                          ? run.groups[0] == 3
-                          : run.groups[0] == 4 && run.digits[1] != '0';
-    const char first = run.digits[run.groups[0]];
-    if (!area || run.groups[1] < 7 || run.groups[1] > 8 || first == '0' || first == '1')
+    if (run.groups.size() != 2 || at(run.begin + run.groups[0]) != '-') return false;
+    const std::string_view digits = run.digits;
+    if (!area_code(digits.substr(0, run.groups[0])) || !local_number(digits.substr(run.groups[0])))
       return false;
     add(kLandline, run.begin, run.end, false);
     return true;
+  }
+
+  // (0590)8800301, （010） 12345678: the value goes from the area code to the end. Returns its end,
+  // 0 when there is none.
+  size_t landline_in_brackets(size_t begin) {
+    size_t i = begin;
+    while (digit(at(i)) && i - begin < 5) ++i;
+    const auto before = text_.substr(0, begin), after = text_.substr(i);
+    const bool wide = before.ends_with("（") && after.starts_with("）");
+    if (!wide && !(before.ends_with('(') && after.starts_with(')'))) return 0;
+    if (!area_code(text_.substr(begin, i - begin))) return 0;
+    i += wide ? std::string_view("）").size() : 1;
+    if (separator(at(i))) ++i;
+    const size_t local = i;
+    while (digit(at(i)) && i - local < 9) ++i;
+    if (word(at(i)) || touches_decimal(local, i) || !local_number(text_.substr(local, i - local)))
+      return 0;
+    add(kLandline, begin, i, false);
+    return i;
   }
 
   void email(size_t sign) {
@@ -294,7 +319,7 @@ std::vector<PiiHit> find_personal_data(std::string_view text) {
 
 std::string mask_value(std::string_view kind, std::string_view value) {
   if (kind == kPhone) return star_middle(value, 3, 4);
-  if (kind == kLandline) return star_middle(value, value.find('-'), 2);
+  if (kind == kLandline) return star_middle(value, value.find_first_not_of("0123456789"), 2);
   if (kind == kEmail)
     return std::string(value.substr(0, 1)) + "***" + std::string(value.substr(value.find('@')));
   if (kind == kIpv4) {

@@ -34,6 +34,14 @@ TEST(PersonalData, AcceptsTheUsualWaysToWriteAMobile) {
   EXPECT_THAT(hits("+8613800138000"), ElementsAre("phone:13800138000"));
 }
 
+TEST(PersonalData, LandlinesWithTheAreaInBrackets) {
+  EXPECT_THAT(hits("电话（0571）88001234。"), ElementsAre("landline:0571）88001234"));
+  EXPECT_THAT(hits("(010) 62001234"), ElementsAre("landline:010) 62001234"));
+  EXPECT_THAT(hits("（0571）8800123456"), IsEmpty());
+  EXPECT_THAT(hits("（2024）88001234"), IsEmpty());
+  EXPECT_EQ(mask_value("landline", "0571）88001234"), "0571）******34");
+}
+
 TEST(PersonalData, ShapeWithoutProofIsANearMiss) {
   EXPECT_THAT(hits("110105194912310021"), ElementsAre("~id_card:110105194912310021"));  // checksum
   EXPECT_THAT(hits("330203199002300005"),

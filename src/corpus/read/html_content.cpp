@@ -1,9 +1,9 @@
 #include "corpus/read/html_content.h"
 
 #include <algorithm>
-#include <array>
-#include <initializer_list>
 
+#include "corpus/read/html_furniture.h"
+#include "corpus/read/html_labels.h"
 #include "corpus/utf8.h"
 
 namespace plinth::corpus {
@@ -20,125 +20,6 @@ struct Weight {
   }
 };
 
-bool one_of(std::string_view tag, std::initializer_list<std::string_view> tags) {
-  return std::find(tags.begin(), tags.end(), tag) != tags.end();
-}
-
-// Never content, whatever they hold.
-bool is_machinery(std::string_view tag) {
-  return one_of(
-      tag, {"script", "style",  "noscript", "template", "iframe", "object",   "embed",  "svg",
-            "canvas", "button", "select",   "option",   "input",  "textarea", "link",   "meta",
-            "head",   "title",  "video",    "audio",    "map",    "datalist", "applet", "frame"});
-}
-
-bool has_word(std::string_view label, std::string_view word) {
-  for (size_t at = 0; (at = label.find(word, at)) != label.npos; at += word.size()) {
-    const bool starts = at == 0 || label[at - 1] == ' ';
-    const size_t end = at + word.size();
-    if (starts && (end == label.size() || label[end] == ' ')) return true;
-  }
-  return false;
-}
-
-// Words of class, id and role that say "not the article". Whole words only: "ad" is not in "head".
-bool says_boilerplate(std::string_view label) {
-  static constexpr std::array<std::string_view, 78> kWords = {"nav",
-                                                              "navi",
-                                                              "navbar",
-                                                              "navigation",
-                                                              "topnav",
-                                                              "subnav",
-                                                              "menu",
-                                                              "menus",
-                                                              "breadcrumb",
-                                                              "breadcrumbs",
-                                                              "crumb",
-                                                              "crumbs",
-                                                              "footer",
-                                                              "foot",
-                                                              "bottombar",
-                                                              "sidebar",
-                                                              "sidebars",
-                                                              "aside",
-                                                              "side",
-                                                              "rightbar",
-                                                              "leftbar",
-                                                              "ad",
-                                                              "ads",
-                                                              "adv",
-                                                              "advert",
-                                                              "adverts",
-                                                              "advertisement",
-                                                              "advertising",
-                                                              "adbox",
-                                                              "gg",
-                                                              "guanggao",
-                                                              "banner",
-                                                              "banners",
-                                                              "sponsor",
-                                                              "sponsored",
-                                                              "promo",
-                                                              "promotion",
-                                                              "popup",
-                                                              "modal",
-                                                              "dialog",
-                                                              "share",
-                                                              "sharing",
-                                                              "shares",
-                                                              "social",
-                                                              "bdsharebuttonbox",
-                                                              "related",
-                                                              "relate",
-                                                              "recommend",
-                                                              "recommended",
-                                                              "recommendation",
-                                                              "recommends",
-                                                              "hot",
-                                                              "hotnews",
-                                                              "ranking",
-                                                              "rank",
-                                                              "tags",
-                                                              "tagcloud",
-                                                              "pagination",
-                                                              "pager",
-                                                              "pages",
-                                                              "page nav",
-                                                              "login",
-                                                              "register",
-                                                              "signin",
-                                                              "copyright",
-                                                              "toolbar",
-                                                              "qrcode",
-                                                              "erweima",
-                                                              "subscribe",
-                                                              "newsletter",
-                                                              "cookie",
-                                                              "cookies",
-                                                              "contentinfo",
-                                                              "complementary",
-                                                              "search",
-                                                              "searchbox",
-                                                              "feedback",
-                                                              "friendlink"};
-  return std::any_of(kWords.begin(), kWords.end(),
-                     [&](auto word) { return has_word(label, word); });
-}
-
-bool says_content(std::string_view label) {
-  return std::any_of(label.begin(), label.end(), [](char c) { return c != ' '; }) &&
-         (label.find("article") != label.npos || label.find("content") != label.npos ||
-          has_word(label, "main") || has_word(label, "post") || label.find("entry") != label.npos ||
-          has_word(label, "text") || has_word(label, "body") ||
-          label.find("detail") != label.npos || has_word(label, "story") ||
-          has_word(label, "news") || has_word(label, "message"));
-}
-
-bool says_chatter(std::string_view label) {
-  return has_word(label, "comment") || has_word(label, "comments") || has_word(label, "reply") ||
-         has_word(label, "meta") || has_word(label, "author") || has_word(label, "avatar");
-}
-
 class Finder {
  public:
   explicit Finder(std::span<const HtmlNode> nodes)
@@ -154,8 +35,10 @@ class Finder {
     drop_boilerplate();
     drop_link_lists();
     weigh();
+    if (narrow()) weigh();
     score();
     select();
+    drop_lines();
     return finish();
   }
 
@@ -181,12 +64,12 @@ class Finder {
   void weigh() {
     std::fill(own_.begin(), own_.end(), Weight{});
     std::fill(all_.begin(), all_.end(), Weight{});
-    std::vector<int32_t> block(size(), -1);
+    block_.assign(size(), -1);
     std::vector<bool> link(size(), false);
     for (size_t i = 0; i < size(); ++i) {
       const HtmlNode& node = nodes_[i];
       const int32_t parent = node.parent;
-      block[i] = node.block || parent < 0 ? static_cast<int32_t>(i) : block[at(parent)];
+      block_[i] = node.block || parent < 0 ? static_cast<int32_t>(i) : block_[at(parent)];
       link[i] = node.tag == "a" || (parent >= 0 && link[at(parent)]);
       if (!node.is_text() || dropped_[i] || parent < 0) continue;
       Weight w;
@@ -198,7 +81,7 @@ class Finder {
       }
       if (link[i]) w.links = w.chars;
       all_[i] = w;
-      add(own_[at(block[i])], w);
+      add(own_[at(block_[i])], w);
     }
     for (size_t i = size(); i-- > 0;)
       if (nodes_[i].parent >= 0) add(all_[at(nodes_[i].parent)], all_[i]);
@@ -248,6 +131,40 @@ class Finder {
       for (size_t k = i; k < at(node.end); ++k) links += nodes_[k].tag == "a" ? 1 : 0;
       if (links >= 3 || w.chars < 25) drop(i);
     }
+  }
+
+  // The page says where its article is: the only <article> or articleBody, or the one that holds
+  // nearly all that is in such elements. Everything else goes.
+  bool narrow() {
+    int64_t best_chars = 0, all_chars = 0;
+    size_t best = 0;
+    for (size_t i = 0; i < size();) {
+      const bool named = nodes_[i].tag == "article" || has_word(nodes_[i].label, "article body");
+      if (!named || dropped_[i]) {
+        ++i;
+        continue;
+      }
+      const int64_t chars = all_[i].chars - all_[i].links;
+      all_chars += chars;
+      if (chars > best_chars && all_[i].commas >= 2) {
+        best_chars = chars;
+        best = i;
+      }
+      i = at(nodes_[i].end);
+    }
+    if (best_chars < 100 || best_chars * 4 < all_chars * 3) return false;
+    for (size_t i = 1; i < size(); ++i) {
+      const bool around = i <= best && at(nodes_[i].end) >= at(nodes_[best].end);
+      const bool inside = i > best && i < at(nodes_[best].end);
+      if (!around && !inside && nodes_[i].tag != "h1" && !in_h1(i)) dropped_[i] = true;
+    }
+    return true;
+  }
+
+  bool in_h1(size_t i) const {
+    for (int32_t up = nodes_[i].parent; up >= 0; up = nodes_[at(up)].parent)
+      if (nodes_[at(up)].tag == "h1") return true;
+    return false;
   }
 
   void score() {
@@ -331,6 +248,45 @@ class Finder {
     }
   }
 
+  // The text of each chosen block, in order; body returns false to take it out.
+  template <typename Body>
+  void each_chosen_block(Body&& body) {
+    std::vector<size_t> texts;
+    std::string line;
+    const auto flush = [&] {
+      if (!trim(line).empty() && !body(trim(line)))
+        for (const size_t i : texts) chosen_[i] = false;
+      texts.clear();
+      line.clear();
+    };
+    int32_t block = -1;
+    for (size_t i = 0; i < size(); ++i) {
+      if (!nodes_[i].is_text() || !chosen_[i]) continue;
+      if (block_[i] != block) flush();
+      block = block_[i];
+      texts.push_back(i);
+      line += nodes_[i].text;
+    }
+    flush();
+  }
+
+  void drop_lines() {
+    int64_t before = 0, all = 0;
+    each_chosen_block([&](std::string_view line) {
+      all += static_cast<int64_t>(line.size());
+      return true;
+    });
+    bool over = false, begun = false;
+    each_chosen_block([&](std::string_view line) {
+      const auto bytes = static_cast<int64_t>(line.size());
+      before += bytes;
+      // Behind the heading there must be less than before it: it may head a column of teasers.
+      if (!over && begins_other_articles(line) && before * 2 > all) over = true;
+      begun |= count_chars(line) >= 40;
+      return !over && !is_furniture(line) && (begun || !is_byline(line));
+    });
+  }
+
   HtmlContent finish() {
     std::vector<int32_t> chosen_before(size() + 1, 0);
     for (size_t i = 0; i < size(); ++i)
@@ -356,6 +312,7 @@ class Finder {
   std::vector<bool> dropped_;    // by rule, before scoring
   std::vector<bool> machinery_;  // of these, what no reader ever sees
   std::vector<bool> chosen_;
+  std::vector<int32_t> block_;  // the nearest block that a node is in
   std::vector<Weight> own_;
   std::vector<Weight> all_;
   std::vector<double> score_;

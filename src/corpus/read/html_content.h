@@ -1,10 +1,12 @@
 // Finds the main content of a page: what the reader came for, without navigation and
 // advertisements.
 //
-// Three steps: (1) drop what names itself boilerplate (nav, footer, aside, class "sidebar", hidden
-// parts) or is mostly links; (2) score blocks of running text and let the score flow to their
-// ancestors, as Arc90's Readability did; (3) take the best subtree and those siblings that read
-// like it. Class names are a hint that a large share of the page's text overrules.
+// Steps: (1) drop what names itself boilerplate (nav, footer, aside, class "sidebar", hidden parts)
+// or is mostly links; where the page names its one article, drop all else; (2) score blocks of
+// running text and let the score flow to their ancestors, as Arc90's Readability did; (3) take the
+// best subtree and those siblings that read like it; (4) drop lines that belong to the page (dates,
+// sources, buttons) and what stands behind "相关阅读". Class names are a hint that a large share of
+// the page's text overrules.
 #pragma once
 
 #include <span>

@@ -90,6 +90,50 @@ TEST(Html, MenuWithoutATellingNameGoes) {
   EXPECT_THAT(text, Not(HasSubstr("新闻中心")));
 }
 
+TEST(Html, TheOneArticleOfThePageIsTaken) {
+  const std::string teaser =
+      "<div><p>另一篇文章的摘要写得很长，有逗号，有句号，读起来像正文，可是不是。</p></div>";
+  std::string page = "<body><h1>题目</h1><div>" + teaser + teaser + teaser + teaser +
+                     "</div><article><p>正文只有一段，说的是门锁，也说导轨，还说钢丝绳的保养。</p>"
+                     "<p>第二段接着说，限速器应当每两年校验一次，安全钳应当同时检查，记录存档，"
+                     "由维保单位与使用单位共同签字。第三句补足字数，以免太短，不足一百个字，"
+                     "那样就看不出是不是正文了。</p></article>";
+  const std::string text = text_of(read_html({"a.html", page}));
+  EXPECT_THAT(text, HasSubstr("正文只有一段"));
+  EXPECT_THAT(text, HasSubstr("# 题目"));
+  EXPECT_THAT(text, Not(HasSubstr("另一篇文章")));
+  // Posts of a forum are articles too: all of them stay.
+  page = "<body>";
+  for (const char* who : {"甲", "乙", "丙"})
+    page += std::string("<article><p>") + who +
+            "楼说，门锁要看，导轨要擦，钢丝绳要量，限速器要校验，记录要保存。</p></article>";
+  const std::string posts = text_of(read_html({"a.html", page}));
+  for (const char* who : {"甲楼", "乙楼", "丙楼"}) EXPECT_THAT(posts, HasSubstr(who));
+}
+
+TEST(Html, LinesOfThePageGo) {
+  const std::string text = text_of(read_html(
+      {"a.html",
+       "<body><div class=article><p>2024-05-20 06:48</p><p>来源：新华社</p><p>分享到：</p>"
+       "<p>电梯困人时，乘客应当保持镇静，使用轿厢内的报警装置与外界联系，不要强行扒门，等待专业人员"
+       "救援。</p><p>日期：救援人员到达之后，应当先确认轿厢位置，再断开主电源，最后按照规程盘车。</"
+       "p>"
+       "<p>责任编辑：王一</p><p>相关阅读：</p><p>别的文章，别的标题。</p></div>"}));
+  EXPECT_THAT(text, HasSubstr("电梯困人时"));
+  EXPECT_THAT(text, HasSubstr("日期：救援人员"));
+  for (const char* gone : {"06:48", "新华社", "分享", "王一", "相关阅读", "别的文章"})
+    EXPECT_THAT(text, Not(HasSubstr(gone)));
+}
+
+TEST(Html, ALetterKeepsItsDateAtTheEnd) {
+  const std::string text = text_of(read_html(
+      {"a.html",
+       "<body><div class=article><h1>通知</h1><p>各单位应当在十月底以前完成电梯的年度自检，并将报告"
+       "送交特种设备管理科，逾期不交的按照考核办法处理，请遵照执行。</p><p>设备管理科</p>"
+       "<p>2024年5月20日</p></div>"}));
+  EXPECT_THAT(text, HasSubstr("设备管理科\n\n2024年5月20日"));
+}
+
 TEST(Html, DeepNestingIsReadOrRefusedNeverFatal) {
   const auto nested = [](int depth) {
     std::string out;

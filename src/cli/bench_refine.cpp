@@ -1,0 +1,58 @@
+#include "cli/bench_refine.h"
+
+#include <memory>
+
+#include "cli/machine.h"
+#include "core/json.h"
+#include "corpus/corpus.h"
+
+namespace plinth::cli {
+namespace {
+
+struct Options {
+  Path data;
+  int64_t repeats = 3;
+};
+
+Status run(const Options& options, const Context& context) {
+  PLINTH_TRY(const auto figures,
+             corpus::measure_refinery(options.data, static_cast<int>(options.repeats)));
+  if (context.json) {
+    Json list = Json::array();
+    for (const auto& row : figures.rows)
+      list.push_back({{"name", row.name},
+                      {"value", row.value},
+                      {"unit", row.unit},
+                      {"bound", nullptr},
+                      {"of_bound", nullptr},
+                      {"target", row.target > 0 ? Json(row.target) : Json()},
+                      {"met", row.met()}});
+    fmt::print("{}\n", to_text({{"machine", to_json(measure_machine())},
+                                {"rows", std::move(list)},
+                                {"missing", figures.missing}}));
+    return {};
+  }
+  for (const auto& row : figures.rows) {
+    fmt::print("{:10.4g} {:<5}", row.value, row.unit);
+    if (row.target > 0)
+      fmt::print(" {} {:<6g}{}", row.at_most ? "<=" : ">=", row.target, row.met() ? "   " : " ! ");
+    else
+      fmt::print("{:12}", "");
+    fmt::print(" {}\n", row.name);
+  }
+  for (const auto& file : figures.missing) fmt::print("not there: {}\n", file);
+  return {};
+}
+
+}  // namespace
+
+void add_bench_refine(Command& bench, const Context& context) {
+  auto options = std::make_shared<Options>();
+  auto command = bench.add("refine", "the refinery's speed and judgement on labelled data",
+                           "plinth bench refine DATA --json");
+  command.option("DATA", options->data, "folder with raw/ and pretrain/", true);
+  command.option("--repeats", options->repeats, "rounds; the median is shown", 1, 1000);
+  command.action([options, &context] { return run(*options, context); });
+}
+
+}  // namespace plinth::cli

@@ -1,0 +1,60 @@
+// Good text that the default recipe rejects: national laws, and technical documents in Markdown.
+#include <map>
+
+#include "corpus/measure/measure.h"
+#include "corpus/process.h"
+
+namespace plinth::corpus {
+namespace {
+
+Result<std::pair<int, int>> rejected(Measurement& m, const std::string& name,
+                                     const ExamIndex& exams, std::map<std::string, int>& stages) {
+  PLINTH_TRY(const auto documents, m.documents(name));
+  int drops = 0;
+  for (const auto& [path, text] : documents) {
+    Leaf leaf;
+    leaf.path = path;
+    leaf.kind = Kind::kMarkdown;
+    leaf.bytes = text;
+    for (const Outcome& outcome : process_leaf(leaf, "", {}, exams).outcomes)
+      if (outcome.drop) {
+        ++drops;
+        ++stages[outcome.drop->stage];
+      }
+  }
+  return std::pair{drops, static_cast<int>(documents.size())};
+}
+
+std::string by_stage(const std::map<std::string, int>& stages) {
+  std::string out;
+  for (const auto& [stage, n] : stages)
+    out += fmt::format("{}{} {}", out.empty() ? ": " : ", ", n, stage);
+  return out;
+}
+
+}  // namespace
+
+Status measure_false_positives(Measurement& m) {
+  PLINTH_TRY(const ExamIndex exams, ExamIndex::read({}, RefineRecipe().exam_run));
+  std::map<std::string, int> stages;
+  PLINTH_TRY(const auto laws, rejected(m, "raw/law/laws_md.tar.zst", exams, stages));
+  if (laws.second > 0)
+    m.add({fmt::format("good laws rejected ({}{})", laws.second, by_stage(stages)),
+           100.0 * laws.first / laws.second, "%", 1, true});
+  stages.clear();
+  int drops = 0, all = 0;
+  for (const char* name :
+       {"pretrain/tidb_docs_zh_md.jsonl.zst", "pretrain/oi_wiki_zh_md.jsonl.zst",
+        "pretrain/d2l_zh_md.jsonl.zst", "pretrain/freecodecamp_news_zh_md.jsonl.zst",
+        "raw/finance/d365_finance_operations_zh_md.jsonl.zst"}) {
+    PLINTH_TRY(const auto some, rejected(m, name, exams, stages));
+    drops += some.first;
+    all += some.second;
+  }
+  if (all > 0)
+    m.add({fmt::format("good technical documents rejected ({}{})", all, by_stage(stages)),
+           100.0 * drops / all, "%", 5, true});
+  return {};
+}
+
+}  // namespace plinth::corpus
