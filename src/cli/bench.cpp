@@ -70,6 +70,10 @@ class Bench {
     engine_options.prefix_cache = false;               // every prompt is paid for
     engine_options.adapter_bytes = int64_t{16} << 30;  // all of a batch's at once
     PLINTH_TRY(options.kv.read_into(engine_options));
+    if (options.name == "growth") {
+      engine_options.kv_bytes = int64_t{4} << 30;
+      engine_options.sequences_max = kCrowd;
+    }
     PLINTH_TRY(bench.engine_, engine::Engine::start(bench.loaded_.base, engine_options));
     while (!bench.engine_->stats().interleaved)
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -83,11 +87,13 @@ class Bench {
     if (options_.name == "prefill") return prefill();
     if (options_.name == "batch") return batch();
     if (options_.name == "lora") return lora();
+    if (options_.name == "growth") return growth();
     return tokenize();
   }
 
  private:
   static constexpr int64_t kPrompt = 64;
+  static constexpr int64_t kCrowd = 256;
   static constexpr int64_t kAnswer = 64;
 
   const model::ModelConfig& config() const { return loaded_.base->config(); }
@@ -114,7 +120,8 @@ class Bench {
 
   // Tokens a second of all requests together, while all of them decode: from the moment that the
   // last one has its first token until the first one has its last. Prompts are not in it.
-  Result<double> full_batch_rate(const std::vector<engine::AdapterSourcePtr>& adapters) {
+  Result<double> full_batch_rate(const std::vector<engine::AdapterSourcePtr>& adapters,
+                                 int64_t prompt_tokens = kPrompt, int64_t answer_tokens = kAnswer) {
     std::mutex mutex;
     std::condition_variable changed;
     std::vector<bool> started(adapters.size());
@@ -122,13 +129,13 @@ class Bench {
     int64_t begin_ns = 0, end_ns = 0, tokens = 0;
     for (size_t i = 0; i < adapters.size(); ++i) {
       engine::Request request;
-      request.prompt = prompt(kPrompt);
+      request.prompt = prompt(prompt_tokens);
       request.registered = adapters[i];
       request.sampling.temperature = 0;
       // The end of text must not end a benchmark.
       request.sampling.logit_bias = {{loaded_.base->tokenizer().eos(), -100.0f}};
       if (loaded_.base->tokenizer().eos() < 0) request.sampling.logit_bias.clear();
-      request.tokens_max = kAnswer;
+      request.tokens_max = answer_tokens;
       request.sink = [&, i](const engine::Event& event) {
         const std::lock_guard lock(mutex);
         const int64_t now = system_clock().monotonic_ns();
@@ -205,6 +212,37 @@ class Bench {
       rows.push_back({fmt::format("{} sequences, the same adapter", n), same, "tokens/s", none});
       rows.push_back(
           {fmt::format("{0} sequences, {0} different adapters", n), mixed, "tokens/s", none});
+    }
+    return rows;
+  }
+
+  // How a step grows: with the context of one sequence, and with the number of adapters in a batch
+  // of 256, against the first row of each. One round: what is looked for are factors.
+  Result<std::vector<Row>> growth() {
+    std::vector<Row> rows;
+    const auto add = [&rows](std::string name, double rate, double first) {
+      rows.push_back({std::move(name), 1000.0 / rate, "ms", first});
+    };
+    PLINTH_TRY(full_batch_rate({nullptr}));  // warm
+    double first = 0;
+    for (const int64_t context : {64, 1024, 4096, 16384}) {
+      if (context + kAnswer > config().context) break;
+      PLINTH_TRY(const double rate, full_batch_rate({nullptr}, context));
+      if (first == 0) first = 1000.0 / rate;
+      add(fmt::format("a token after {} others", context), rate, first);
+    }
+    std::vector<engine::AdapterSourcePtr> adapters;
+    for (int i = 0; i < kCrowd; ++i) {
+      PLINTH_TRY(adapters.emplace_back(), engine_->adapters().add(random_adapter(i)));
+    }
+    first = 0;
+    for (const size_t different : {1, 4, 16, 64, 256}) {
+      std::vector<engine::AdapterSourcePtr> of_each(kCrowd);
+      for (size_t i = 0; i < of_each.size(); ++i) of_each[i] = adapters[i % different];
+      PLINTH_TRY(const double rate, full_batch_rate(of_each, 8, 24));
+      const double steps = rate / static_cast<double>(kCrowd);
+      if (first == 0) first = 1000.0 / steps;
+      add(fmt::format("a step of {} tokens, {} adapters", kCrowd, different), steps, first);
     }
     return rows;
   }
@@ -308,7 +346,8 @@ void add_bench(Command& root, const Context& context) {
     command.option("--model", options->model, "a name, a path, or base+adapter");
     command.option("--repeats", options->repeats, "rounds after the warm-up; the median is shown",
                    1, 1000);
-    if (name == "lora") command.option("--rank", options->rank, "rank of the adapters", 1, 256);
+    if (name == "lora" || name == "growth")
+      command.option("--rank", options->rank, "rank of the adapters", 1, 256);
     options->kv.add_to(command);
     if (name == "tokenize")
       command.option("--file", options->file,
@@ -319,6 +358,7 @@ void add_bench(Command& root, const Context& context) {
   add("prefill", "a prompt of 512 tokens");
   add("batch", "1 to 16 sequences at once");
   add("lora", "8 and 64 sequences with no, the same and different adapters");
+  add("growth", "a step with longer contexts and with more adapters");
   add("tokenize", "text to tokens and back");
   add_bench_refine(bench, context);
   add_bench_serve(bench, context);
