@@ -38,6 +38,23 @@ made = client.chat.completions.create(**{**ask, "max_tokens": 64}, response_form
     "type": "json_schema", "json_schema": {"name": "lifts", "schema": schema, "strict": True}})
 value = json.loads(made.choices[0].message.content)
 assert list(value) == ["台数"] and 1 <= value["台数"] <= 99, value
+tools = [{"type": "function", "function": {"name": "count_lifts", "parameters": {
+    "type": "object", "properties": {"n": {"type": "integer", "minimum": 1, "maximum": 99}}, "required": ["n"],
+    "additionalProperties": False}}}]
+for choice in ("required", {"type": "function", "function": {"name": "count_lifts"}}):
+    made = client.chat.completions.create(**{**ask, "max_tokens": 100}, tools=tools, tool_choice=choice, parallel_tool_calls=False)
+    call = made.choices[0].message.tool_calls[0]
+    assert made.choices[0].finish_reason == "tool_calls" and call.function.name == "count_lifts", made
+    assert 1 <= json.loads(call.function.arguments)["n"] <= 99, call
+    streamed = ""
+    for part in client.chat.completions.create(**{**ask, "max_tokens": 100}, tools=tools, tool_choice=choice,
+                                               parallel_tool_calls=False, stream=True):
+        for piece in part.choices[0].delta.tool_calls or []:
+            assert piece.index == 0
+            streamed += piece.function.arguments
+    assert streamed == call.function.arguments, (streamed, call)
+after = [*ask["messages"], {"role": "assistant", "tool_calls": [call.model_dump()]}, {"role": "tool", "tool_call_id": call.id, "content": "7"}]
+assert client.chat.completions.create(**{**ask, "messages": after}, tools=tools).choices[0].message.role == "assistant"
 told = client.completions.create(model="plinth-zh-base", prompt="第一条", max_tokens=6, temperature=0, echo=True, logprobs=2)
 choice = told.choices[0]
 assert choice.text.startswith("第一条") and len(choice.logprobs.tokens) == told.usage.total_tokens, told
@@ -58,6 +75,6 @@ try:
 except openai.AuthenticationError:
     pass
 PY
-[ "$("$PLINTH" usage --json | jq '.usage[0].requests')" = 7 ] || fail "seven requests in the ledger: $("$PLINTH" usage --json)"
+[ "$("$PLINTH" usage --json | jq '.usage[0].requests')" = 12 ] || fail "twelve requests in the ledger: $("$PLINTH" usage --json)"
 stop_server
 echo "openai: fine"
