@@ -65,6 +65,8 @@ void add_tune(Command& root, const Context& context);
 void add_eval(Command& root, const Context& context);
 void add_publish(Command& root, const Context& context);
 void add_release(Command& root, const Context& context);
+void add_tenant(Command& root, const Context& context);
+void add_price(Command& root, const Context& context);
 void add_key(Command& root, const Context& context);
 void add_serve(Command& root, const Context& context);
 void add_chat(Command& root, const Context& context);

@@ -1,6 +1,11 @@
+#include <algorithm>
+
 #include "cli/command.h"
 #include "core/clock.h"
 #include "core/json.h"
+#include "server/access.h"
+#include "server/quotas.h"
+#include "server/statement.h"
 #include "store/store.h"
 
 namespace plinth::cli {
@@ -10,7 +15,23 @@ struct Options {
   std::string tenant = "default";
   std::string label;
   std::string prefix;
+  std::string role = "developer";
+  std::string models;   // separated by commas
+  std::string actions;  // likewise
+  int64_t expires_days = 0;
+  std::string month;
+  bool csv = false;
 };
+
+std::vector<std::string> split(const std::string& names) {
+  std::vector<std::string> all;
+  for (size_t at = 0; at < names.size();) {
+    const size_t end = std::min(names.find(',', at), names.size());
+    if (end > at) all.push_back(names.substr(at, end - at));
+    at = end + 1;
+  }
+  return all;
+}
 
 Status create(const Options& options, const Context& context) {
   PLINTH_TRY(const auto store, store::Store::open(context.home));
@@ -18,7 +39,12 @@ Status create(const Options& options, const Context& context) {
     if (known.error().code != Code::kNotFound) return known.error();
     PLINTH_TRY(store->create_tenant(options.tenant));
   }
-  PLINTH_TRY(const auto key, store->create_key(options.tenant, options.label));
+  store::KeyScope scope{
+      .role = options.role, .models = split(options.models), .actions = split(options.actions)};
+  if (options.expires_days > 0)
+    scope.expires_ms = system_clock().unix_ms() + options.expires_days * 24 * 3600 * 1000;
+  PLINTH_TRY(server::check_scope(scope));
+  PLINTH_TRY(const auto key, store->create_key(options.tenant, options.label, scope));
   if (context.json)
     fmt::print(
         "{}\n",
@@ -34,19 +60,24 @@ Status list(const Context& context) {
   PLINTH_TRY(const auto keys, store->keys());
   Json rows = Json::array();
   for (const auto& key : keys)
-    rows.push_back({{"prefix", key.prefix},
-                    {"tenant", key.tenant},
-                    {"label", key.label},
-                    {"created", iso_time(key.created_ms)},
-                    {"revoked", key.revoked_ms == 0 ? Json() : Json(iso_time(key.revoked_ms))}});
+    rows.push_back(
+        {{"prefix", key.prefix},
+         {"tenant", key.tenant},
+         {"label", key.label},
+         {"role", key.scope.role},
+         {"models", key.scope.models},
+         {"actions", key.scope.actions},
+         {"expires", key.scope.expires_ms == 0 ? Json() : Json(iso_time(key.scope.expires_ms))},
+         {"created", iso_time(key.created_ms)},
+         {"revoked", key.revoked_ms == 0 ? Json() : Json(iso_time(key.revoked_ms))}});
   if (context.json) {
     fmt::print("{}\n", to_text({{"keys", rows}}));
     return {};
   }
   for (const auto& row : rows)
-    fmt::print("{}  {:<16} {}  {}\n", row["prefix"].get<std::string>(),
-               row["tenant"].get<std::string>(), row["created"].get<std::string>(),
-               row["revoked"].is_null() ? "valid" : "revoked");
+    fmt::print("{}  {:<16} {:<9} {}  {}\n", row["prefix"].get<std::string>(),
+               row["tenant"].get<std::string>(), row["role"].get<std::string>(),
+               row["created"].get<std::string>(), row["revoked"].is_null() ? "valid" : "revoked");
   return {};
 }
 
@@ -54,10 +85,22 @@ Status usage(const Options& options, const Context& context) {
   PLINTH_TRY(const auto store, store::Store::open(context.home));
   store::UsageQuery query;
   query.tenant = options.tenant;
-  PLINTH_TRY(const auto totals, store->usage(query));
+  if (!options.month.empty()) {
+    const auto month = server::month_of(options.month);
+    if (!month) return invalid("month {}: is no month, 2026-11 is one", options.month);
+    query.from_ms = month->first;
+    query.until_ms = month->second;
+  }
+  PLINTH_TRY(const auto statement, store->statement(query));
+  if (options.csv) {
+    fmt::print("{}",
+               server::statement_csv(options.month.empty() ? "all" : options.month, statement));
+    return {};
+  }
   Json rows = Json::array();
-  for (const auto& total : totals)
-    rows.push_back({{"tenant", total.tenant},
+  for (const auto& [total, price, cost] : statement)
+    rows.push_back({{"cost", static_cast<double>(cost) / 1e6},
+                    {"tenant", total.tenant},
                     {"model", total.model},
                     {"requests", total.requests},
                     {"prompt_tokens", total.prompt_tokens},
@@ -67,11 +110,12 @@ Status usage(const Options& options, const Context& context) {
     fmt::print("{}\n", to_text({{"usage", rows}}));
     return {};
   }
-  fmt::print("{:<16} {:<24} {:>9} {:>12} {:>12} {:>12}\n", "tenant", "model", "requests", "prompt",
-             "answer", "cached");
-  for (const auto& total : totals)
-    fmt::print("{:<16} {:<24} {:>9} {:>12} {:>12} {:>12}\n", total.tenant, total.model,
-               total.requests, total.prompt_tokens, total.completion_tokens, total.cached_tokens);
+  fmt::print("{:<16} {:<24} {:>9} {:>12} {:>12} {:>12} {:>12}\n", "tenant", "model", "requests",
+             "prompt", "answer", "cached", "cost");
+  for (const auto& [total, price, cost] : statement)
+    fmt::print("{:<16} {:<24} {:>9} {:>12} {:>12} {:>12} {:>12.6f}\n", total.tenant, total.model,
+               total.requests, total.prompt_tokens, total.completion_tokens, total.cached_tokens,
+               static_cast<double>(cost) / 1e6);
   return {};
 }
 
@@ -86,6 +130,11 @@ void add_key(Command& root, const Context& context) {
       group.add("create", "a new key, shown once", "plinth key create --tenant finance --json");
   creating.option("--tenant", options->tenant, "whose key; created when new");
   creating.option("--label", options->label, "a note for people");
+  creating.option("--role", options->role, "operator, owner, developer, viewer or billing");
+  creating.option("--models", options->models, "only these, separated by commas (default: all)");
+  creating.option("--actions", options->actions,
+                  "of the role's only these: infer, models, files, usage, keys, admin");
+  creating.option("--expires-days", options->expires_days, "0: never", 0, 36500);
   creating.action([options, &context] { return create(*options, context); });
 
   auto listing = group.add("list", "all keys by prefix", "plinth key list");
@@ -100,9 +149,11 @@ void add_key(Command& root, const Context& context) {
 
   auto billing = std::make_shared<Options>();
   billing->tenant.clear();
-  auto spending = root.add("usage", "tokens by tenant and model, from the ledger",
+  auto spending = root.add("usage", "tokens and cost by tenant and model, from the ledger",
                            "plinth usage --tenant finance");
   spending.option("--tenant", billing->tenant, "one tenant (default: all)");
+  spending.option("--month", billing->month, "one month (UTC), as 2026-11 (default: all of time)");
+  spending.flag("--csv", billing->csv, "a statement for spreadsheets");
   spending.action([billing, &context] { return usage(*billing, context); });
 }
 

@@ -13,6 +13,8 @@ int main(int argc, char** argv) {
     add_eval(root, context);
     add_publish(root, context);
     add_release(root, context);
+    add_tenant(root, context);
+    add_price(root, context);
     add_key(root, context);
     add_serve(root, context);
     add_chat(root, context);

@@ -148,6 +148,8 @@ struct EngineStats {
   int64_t kv_blocks_free = 0;
   int64_t steps = 0;
   int64_t rows = 0;
+  int64_t adapter_rows = 0;   // of the rows, with an adapter
+  int64_t step_adapters = 0;  // different adapters of a step, summed over all steps
   int64_t prefix_hits_tokens = 0;
   int64_t preemptions = 0;
   int64_t blocks_copied = 0;    // shared by choices until one of them wrote

@@ -278,6 +278,7 @@ void Engine::Impl::allocate(Sequence& sequence, int64_t rows) {
 std::unordered_set<const Sequence*> Engine::Impl::compute(const std::vector<Sequence*>& sequences,
                                                           const std::vector<Chunk>& chunks) {
   std::vector<Segment> segments;
+  std::unordered_set<const model::Adapter*> adapters;
   for (const Chunk& chunk : chunks) {
     Sequence& sequence = *sequences[chunk.sequence];
     const auto rows = static_cast<size_t>(chunk.rows);
@@ -292,7 +293,12 @@ std::unordered_set<const Sequence*> Engine::Impl::compute(const std::vector<Sequ
                         .first_wanted = sequence.output->first_wanted(std::ssize(tokens)),
                         .hidden = sequence.output->wants_hidden()});
     counted_.rows += chunk.rows;
+    if (sequence.adapter != nullptr) {
+      counted_.adapter_rows += chunk.rows;
+      adapters.insert(sequence.adapter.get());
+    }
   }
+  counted_.step_adapters += std::ssize(adapters);
   if (!segments.empty()) ++counted_.steps;
 
   std::unordered_set<const Sequence*> ended;
@@ -370,6 +376,8 @@ void Engine::Impl::publish_stats() {
   stats_.kv_blocks_free = pool_.free();
   stats_.steps = counted_.steps;
   stats_.rows = counted_.rows;
+  stats_.adapter_rows = counted_.adapter_rows;
+  stats_.step_adapters = counted_.step_adapters;
   stats_.prefix_hits_tokens = counted_.prefix_hits_tokens;
   stats_.preemptions = counted_.preemptions;
   stats_.blocks_copied = counted_.blocks_copied;

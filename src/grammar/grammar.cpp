@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "grammar/calls.h"
 #include "grammar/gbnf.h"
 #include "grammar/network.h"
 #include "grammar/schema.h"
@@ -69,6 +70,13 @@ Result<std::shared_ptr<const Grammar>> Grammar::from_schema(std::string_view sch
   return std::shared_ptr<const Grammar>(new Grammar(std::move(network)));
 }
 
+Result<std::shared_ptr<const Grammar>> Grammar::from_calls(const CallSpec& spec) {
+  Expressions grammar;
+  PLINTH_TRY(const RuleId root, compile_calls(spec, grammar));
+  PLINTH_TRY(auto network, compile(grammar, root));
+  return std::shared_ptr<const Grammar>(new Grammar(std::move(network)));
+}
+
 size_t Grammar::memory_bytes() const {
   const size_t own = network_->nodes.size() * sizeof(Network::Node) +
                      network_->edges.size() * sizeof(Edge) + network_->calls.size() * sizeof(Call) +
@@ -90,8 +98,12 @@ std::shared_ptr<Tables> Grammar::tables(const std::shared_ptr<const Vocabulary>&
 // --- SchemaCache --------------------------------------------------------------------------------
 
 Result<std::shared_ptr<const Grammar>> SchemaCache::get(std::string_view schema) {
+  return get(schema, [&] { return Grammar::from_schema(schema); });
+}
+
+Result<std::shared_ptr<const Grammar>> SchemaCache::get(std::string_view key, const Make& make) {
   const auto find = [&] {
-    return std::ranges::find(entries_, schema,
+    return std::ranges::find(entries_, key,
                              [](const Entry& e) { return std::string_view(e.first); });
   };
   {
@@ -101,10 +113,10 @@ Result<std::shared_ptr<const Grammar>> SchemaCache::get(std::string_view schema)
       return known->second;
     }
   }
-  PLINTH_TRY(auto grammar, Grammar::from_schema(schema));
+  PLINTH_TRY(auto grammar, make());
   const std::lock_guard lock(mutex_);
   if (const auto known = find(); known != entries_.end()) return known->second;
-  entries_.emplace_front(schema, grammar);
+  entries_.emplace_front(key, grammar);
   size_t bytes = 0;
   size_t kept = 0;
   auto it = entries_.begin();

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -29,6 +30,7 @@ namespace plinth::grammar {
 
 class Tables;
 class Trie;
+struct CallSpec;
 struct Network;
 
 class Vocabulary {
@@ -69,6 +71,9 @@ class Grammar {
   // $ref to places of the same schema, also recursive. Annotations are skipped, and anything else
   // is refused by its keyword and its JSON pointer.
   static Result<std::shared_ptr<const Grammar>> from_schema(std::string_view schema);
+
+  // Calls of functions, as a family of models writes them; see calls.h.
+  static Result<std::shared_ptr<const Grammar>> from_calls(const CallSpec& spec);
 
   ~Grammar();
 
@@ -138,6 +143,10 @@ class SchemaCache {
   explicit SchemaCache(const Limits& limits) : limits_(limits) {}
 
   Result<std::shared_ptr<const Grammar>> get(std::string_view schema);
+
+  // The same for a grammar that is made in another way; `key` is all that it depends on.
+  using Make = std::function<Result<std::shared_ptr<const Grammar>>()>;
+  Result<std::shared_ptr<const Grammar>> get(std::string_view key, const Make& make);
 
  private:
   using Entry = std::pair<std::string, std::shared_ptr<const Grammar>>;

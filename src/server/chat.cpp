@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "core/hash.h"
 #include "text/chat_text.h"
 
 namespace plinth::server {
@@ -29,10 +30,32 @@ std::string with_passages(const std::vector<knowledge::Hit>& hits, const std::st
   return text + "\n问题：" + question;
 }
 
+// Mistral's template takes ids of nine letters and digits only, whatever the client made of them.
+std::string call_id(const std::string& id, ToolStyle style) {
+  constexpr size_t kMistralDigits = 9;
+  if (style != ToolStyle::kMistral || id.size() == kMistralDigits) return id;
+  return sha256_hex(id).substr(0, kMistralDigits);
+}
+
+text::OrderedJson turns_of(const std::vector<Message>& messages, ToolStyle style) {
+  text::OrderedJson turns = text::OrderedJson::array();
+  for (const Message& message : messages) {
+    text::OrderedJson turn = {{"role", message.role}, {"content", message.content}};
+    if (!message.tool_calls.is_null()) {
+      turn["tool_calls"] = message.tool_calls;
+      for (text::OrderedJson& call : turn["tool_calls"])
+        call["id"] = call_id(call["id"].get<std::string>(), style);
+    }
+    if (message.role == "tool") turn["tool_call_id"] = call_id(message.tool_call_id, style);
+    turns.push_back(std::move(turn));
+  }
+  return turns;
+}
+
 }  // namespace
 
 Result<PreparedChat> prepare_chat(const DomainModel& model, const text::Tokenizer& tokenizer,
-                                  std::vector<Message> messages) {
+                                  std::vector<Message> messages, const ToolRequest& tools) {
   if (model.chat_template == nullptr)
     return make_error(Code::kFailedPrecondition, "model {} has no chat template", model.name);
   PreparedChat prepared;
@@ -45,12 +68,19 @@ Result<PreparedChat> prepare_chat(const DomainModel& model, const text::Tokenize
   }
   add_system_prompt(messages, model.system_prompt);
   prepared.stop_tokens = text::turn_ends(tokenizer);
-  text::OrderedJson turns = text::OrderedJson::array();
-  for (const Message& message : messages)
-    turns.push_back({{"role", message.role}, {"content", message.content}});
-  PLINTH_TRY(const auto chat, text::render_chat(*model.chat_template, tokenizer, turns,
-                                                {.add_generation_prompt = true}));
+  text::OrderedJson turns = turns_of(messages, model.tool_style);
+  text::ChatOptions options{.add_generation_prompt = true};
+  if (model.tool_style == ToolStyle::kPrompted)
+    write_tools_out(turns, tools);
+  else if (tools.offered())
+    options.tools = tools.json;
+  PLINTH_TRY(const auto chat,
+             text::render_chat(*model.chat_template, tokenizer, turns, std::move(options)));
   prepared.prompt = text::encode_chat(chat, tokenizer);
+  if (tools.forced()) {
+    const auto opening = call_opening(tokenizer, model.tool_style);
+    prepared.prompt.insert(prepared.prompt.end(), opening.begin(), opening.end());
+  }
   return prepared;
 }
 

@@ -14,7 +14,7 @@
 namespace plinth::server {
 
 struct PreparedChat {
-  std::vector<int32_t> prompt;
+  std::vector<int32_t> prompt;       // with forced tools it ends in the beginning of a call
   std::vector<int32_t> stop_tokens;  // text::turn_ends()
   // Passages that bear on the last user message, best first; empty without knowledge. They are in
   // the prompt only if the release says so: a small base answers better from its tuned weights.
@@ -23,7 +23,7 @@ struct PreparedChat {
 
 // kFailedPrecondition when the model has no chat template.
 Result<PreparedChat> prepare_chat(const DomainModel& model, const text::Tokenizer& tokenizer,
-                                  std::vector<Message> messages);
+                                  std::vector<Message> messages, const ToolRequest& tools = {});
 
 // [{"index", "document", "title", "section", "source", "source_sha256", "span": [begin, end],
 //   "page", "score", "text"}]: index from 1, as in the prompt; page null where there is none.

@@ -32,10 +32,10 @@ Json envelope(const AnswerHead& head, std::string_view object) {
           {"system_fingerprint", head.fingerprint}};
 }
 
-std::string_view finish_name(engine::FinishReason reason) {
+std::string_view finish_name(engine::FinishReason reason, bool called) {
   switch (reason) {
     case engine::FinishReason::kStop:
-      return "stop";
+      return called ? "tool_calls" : "stop";
     case engine::FinishReason::kLength:
       return "length";
     case engine::FinishReason::kCancelled:
@@ -81,12 +81,16 @@ Json whole_json(const AnswerHead& head, const WholeAnswer& answer) {
   json["choices"] = Json::array();
   for (const Choice& choice : answer.choices) {
     Json message = {{"role", "assistant"}, {"content", choice.text}, {"refusal", nullptr}};
+    if (!choice.tool_calls.empty()) {
+      message["tool_calls"] = choice.tool_calls;
+      if (choice.text.empty()) message["content"] = nullptr;
+    }
     if (!answer.citations.is_null()) message["citations"] = answer.citations;
     json["choices"].push_back(
         {{"index", json["choices"].size()},
          {"message", std::move(message)},
          {"logprobs", choice.logprobs.is_null() ? Json() : Json{{"content", choice.logprobs}}},
-         {"finish_reason", finish_name(choice.reason)}});
+         {"finish_reason", finish_name(choice.reason, !choice.tool_calls.empty())}});
   }
   json["usage"] = usage_json(answer.usage);
   return json;

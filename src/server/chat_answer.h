@@ -28,9 +28,9 @@ AnswerHead answer_head(std::string_view prefix, const Call& call, const DomainMo
 // What every answer and chunk begins with: id, object, created, model, system_fingerprint.
 Json envelope(const AnswerHead& head, std::string_view object);
 
-// "stop", "length", "cancelled", "error"; the last two are never seen by a client, only by the
-// ledger.
-std::string_view finish_name(engine::FinishReason reason);
+// "stop" ("tool_calls" when tools were called), "length", "cancelled", "error"; the last two are
+// never seen by a client, only by the ledger.
+std::string_view finish_name(engine::FinishReason reason, bool called = false);
 
 Json usage_json(const engine::Usage& usage);
 
@@ -47,7 +47,8 @@ Json usage_chunk_json(const AnswerHead& head, const engine::Usage& usage,
 struct Choice {
   std::string text = {};
   engine::FinishReason reason = engine::FinishReason::kStop;
-  Json logprobs = nullptr;  // array of logprob_json, or null
+  Json logprobs = nullptr;          // array of logprob_json, or null
+  Json tool_calls = Json::array();  // [{"id", "type", "function": {"name", "arguments"}}]
 };
 
 struct WholeAnswer {

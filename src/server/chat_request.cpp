@@ -8,6 +8,7 @@ namespace plinth::server {
 namespace {
 
 constexpr size_t kMessagesMax = 4096;
+constexpr size_t kCallsMax = 128;  // of one message
 
 // A message's content: a text, or parts of type text.
 Result<std::string> parse_content(const Json& message, const std::string& place,
@@ -16,7 +17,8 @@ Result<std::string> parse_content(const Json& message, const std::string& place,
   const auto it = message.find("content");
   const std::string role = string_or(message, "role", "");
   if (it == message.end() || it->is_null()) {
-    if (role == "assistant") return std::string();
+    if (role == "assistant" && (message.contains("tool_calls") || it != message.end()))
+      return std::string();
     return invalid("{}: a text is needed", param);
   }
   if (it->is_string()) return it->get<std::string>();
@@ -35,20 +37,56 @@ Result<std::string> parse_content(const Json& message, const std::string& place,
   return text;
 }
 
+// The calls of an assistant's message, their arguments parsed.
+Result<text::OrderedJson> parse_calls(const Json& message, const std::string& place,
+                                      std::string& param) {
+  const auto calls = message.find("tool_calls");
+  if (calls == message.end() || calls->is_null()) return text::OrderedJson();
+  param = place + ".tool_calls";
+  if (!calls->is_array() || calls->size() > kCallsMax)
+    return invalid("{}: an array of at most {} calls is needed", param, kCallsMax);
+  text::OrderedJson parsed = text::OrderedJson::array();
+  for (size_t i = 0; i < calls->size(); ++i) {
+    const Json& call = (*calls)[i];
+    param = fmt::format("{}.tool_calls[{}]", place, i);
+    const auto function = call.is_object() ? call.find("function") : call.end();
+    if (!call.is_object() || function == call.end() || !function->is_object() ||
+        string_or(*function, "name", "").empty())
+      return invalid("{}: an object with a function, which has a name, is needed", param);
+    const std::string text = string_or(*function, "arguments", "{}");
+    auto arguments = text::OrderedJson::parse(text, nullptr, false);
+    if (!arguments.is_object() || !parse_json(text, "arguments"))
+      return invalid("{}: the arguments are not the text of a JSON object", param);
+    parsed.push_back(
+        {{"id", string_or(call, "id", "")},
+         {"type", "function"},
+         {"function",
+          {{"name", string_or(*function, "name", "")}, {"arguments", std::move(arguments)}}}});
+  }
+  if (parsed.empty()) return text::OrderedJson();
+  return parsed;
+}
+
 // Fields that would change the answer's meaning and that we cannot honour.
 Status refuse_unsupported(const Fields& fields) {
-  for (const char* name : {"tools", "functions"})
-    if (const Json* value = fields.find(name); value != nullptr && !value->empty())
-      return invalid("{} are not supported", name);
-  for (const char* name : {"tool_choice", "function_call"})
-    if (const Json* value = fields.find(name);
-        value != nullptr && *value != "none" && *value != "auto")
-      return invalid("{}: only none or auto, as there are no tools", name);
+  if (const Json* functions = fields.find("functions"); functions != nullptr && !functions->empty())
+    return invalid("functions: use tools");
+  if (const Json* call = fields.find("function_call"); call != nullptr && *call != "none")
+    return invalid("function_call: use tool_choice");
   if (const Json* modalities = fields.find("modalities");
       modalities != nullptr && *modalities != Json::array({"text"}))
     return invalid("modalities: only [\"text\"] is supported");
   for (const char* name : {"audio", "prediction", "web_search_options", "reasoning_effort"})
     if (fields.find(name) != nullptr) return invalid("{} is not supported", name);
+  PLINTH_TRY(const bool store, fields.flag("store", false));
+  if (store) return invalid("store: answers are not kept");
+  if (const Json* user = fields.find("user"); user != nullptr && !user->is_string())
+    return invalid("user: a text is needed");
+  if (const Json* metadata = fields.find("metadata")) {
+    bool texts = metadata->is_object();
+    for (const Json& value : *metadata) texts = texts && value.is_string();
+    if (!texts) return invalid("metadata: an object of texts is needed");
+  }
   return {};
 }
 
@@ -96,14 +134,19 @@ Result<std::vector<Message>> parse_messages(const Json& body, std::string& param
     param = place + ".role";
     std::string role = string_or(message, "role", "");
     if (role == "developer") role = "system";
-    if (role != "system" && role != "user" && role != "assistant")
-      return invalid("{}: role \"{}\" is not supported: system, user or assistant", place, role);
-    param = place + ".tool_calls";
-    if (const auto calls = message.find("tool_calls");
-        calls != message.end() && !calls->is_null() && !calls->empty())
-      return invalid("{}: tool calls are not supported", place);
-    PLINTH_TRY(std::string content, parse_content(message, place, param));
-    messages.push_back({.role = std::move(role), .content = std::move(content)});
+    if (role != "system" && role != "user" && role != "assistant" && role != "tool")
+      return invalid("{}: role \"{}\" is not supported: system, user, assistant or tool", place,
+                     role);
+    Message parsed{.role = std::move(role)};
+    PLINTH_TRY(parsed.tool_calls, parse_calls(message, place, param));
+    if (!parsed.tool_calls.is_null() && parsed.role != "assistant")
+      return invalid("{}: only an assistant calls tools", param);
+    param = place + ".tool_call_id";
+    parsed.tool_call_id = string_or(message, "tool_call_id", "");
+    if (parsed.role == "tool" && parsed.tool_call_id.empty())
+      return invalid("{}: the id of the call that this answers is needed", param);
+    PLINTH_TRY(parsed.content, parse_content(message, place, param));
+    messages.push_back(std::move(parsed));
   }
   return messages;
 }
@@ -115,6 +158,7 @@ Result<ChatRequest> parse_chat_request(std::string_view body, std::string& param
   PLINTH_TRY(request.model, fields.text("model"));
   PLINTH_TRY(refuse_unsupported(fields));
   PLINTH_TRY(request.messages, parse_messages(json, param));
+  PLINTH_TRY(request.tools, parse_tools(fields, body));
   PLINTH_TRY(parse_sampling(fields, request.sampling));
   PLINTH_TRY(parse_logprobs(fields, request));
   for (const char* name : {"max_tokens", "max_completion_tokens"})

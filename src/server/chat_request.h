@@ -11,12 +11,17 @@
 #include "core/json.h"
 #include "core/result.h"
 #include "engine/engine.h"
+#include "server/tools.h"
 
 namespace plinth::server {
 
 struct Message {
-  std::string role = {};  // "system", "user", "assistant"
+  std::string role = {};  // "system", "user", "assistant", "tool"
   std::string content = {};
+  // Of an assistant: an array of {"id", "type", "function": {"name", "arguments": object}}, as
+  // templates read them; null: none.
+  text::OrderedJson tool_calls = {};
+  std::string tool_call_id = {};  // of a tool: the call that it answers
 };
 
 struct ChatRequest {
@@ -30,6 +35,7 @@ struct ChatRequest {
   // response_format: the text of the JSON Schema that the answer follows, its properties in the
   // client's order; not compiled yet. Empty: any text.
   std::string schema = {};
+  ToolRequest tools = {};
   bool logprobs = false;
   bool ignore_eos = false;  // for measuring: answers end at tokens_max
   bool stream = false;

@@ -136,7 +136,7 @@ TEST(ChatRequest, NamesTheFieldItCannotHonour) {
   EXPECT_EQ(refused_with("model", 1), "model");
   EXPECT_EQ(refused_with("messages", Json::array()), "messages");
   EXPECT_EQ(refused_with("messages", Json::array({1})), "messages[0]");
-  EXPECT_EQ(refused_with("messages", {{{"role", "tool"}, {"content", "x"}}}), "messages[0].role");
+  EXPECT_EQ(refused_with("messages", {{{"role", "robot"}, {"content", "x"}}}), "messages[0].role");
   EXPECT_EQ(refused_with("messages", {{{"role", "user"}}}), "messages[0].content");
   EXPECT_EQ(refused_with("messages", {{{"role", "user"}, {"content", {{{"type", "image_url"}}}}}}),
             "messages[0].content[0]");

@@ -29,6 +29,7 @@ Result<std::unique_ptr<DomainModels>> DomainModels::create(const store::Store& s
   own->name = models->base_->config().name.empty() ? "base" : models->base_->config().name;
   own->digest = models->base_->digest();
   PLINTH_TRY(own->chat_template, parse_template(models->base_->chat_template(), own->name));
+  own->tool_style = tool_style(models->base_->chat_template());
   models->base_model_ = std::move(own);
   return models;
 }
@@ -64,8 +65,10 @@ Result<DomainModelPtr> DomainModels::load(const store::Release& release) const {
   model->system_prompt = release.system_prompt;
   model->knowledge_in_prompt = release.knowledge_in_prompt;
   model->chat_template = base_model_->chat_template;
+  model->tool_style = base_model_->tool_style;
   if (!release.chat_template.empty()) {
     PLINTH_TRY(model->chat_template, parse_template(release.chat_template, release.name));
+    model->tool_style = tool_style(release.chat_template);
   }
   if (!release.adapter_digest.empty()) {
     PLINTH_TRY(model->adapter, register_adapter(release));

@@ -20,6 +20,7 @@
 #include "engine/engine.h"
 #include "knowledge/knowledge.h"
 #include "model/model.h"
+#include "server/tools.h"
 #include "store/store.h"
 #include "text/chat_template.h"
 
@@ -31,6 +32,7 @@ struct DomainModel {
   std::string digest = {};                // of the release; of the base for the base itself
   engine::AdapterSourcePtr adapter = {};  // null: the plain base
   std::shared_ptr<const text::ChatTemplate> chat_template = {};  // null: there is none
+  ToolStyle tool_style = ToolStyle::kPrompted;                   // of the template
   std::string system_prompt = {};
   std::shared_ptr<const knowledge::Index> knowledge = {};  // null: none
   bool knowledge_in_prompt = false;

@@ -16,6 +16,8 @@ struct HttpRequest {
   std::string id = {};      // ours, unique; goes back as x-request-id
   std::string method = {};  // HEAD arrives as GET, its body is not sent
   std::string path = {};    // decoded, without the query
+  std::string query = {};   // as it came, without the ?
+  std::string content_type = {};
   std::string authorization = {};
   std::string body = {};
   bool loopback = false;  // the peer is this machine
@@ -38,6 +40,9 @@ class Exchange {
   virtual ~Exchange() = default;
 
   virtual const HttpRequest& request() const = 0;
+
+  // Go out with the head of the answer, besides its own.
+  virtual void add_headers(Headers headers) = 0;
 
   virtual void reply(HttpResponse response) = 0;
 

@@ -86,6 +86,10 @@ class Session : public std::enable_shared_from_this<Session> {
     return serial == serial_ && state_ == State::kAnswering && !answered_;
   }
 
+  void add_headers(Headers headers) {
+    added_headers_.insert(added_headers_.end(), headers.begin(), headers.end());
+  }
+
   void set_gone(std::function<void()> gone) { on_gone_ = std::move(gone); }
 
   void send_head(const HttpResponse& response, const std::string& request_id, bool whole) {
@@ -93,8 +97,11 @@ class Session : public std::enable_shared_from_this<Session> {
     std::string head =
         fmt::format("HTTP/1.1 {} {}\r\ncontent-type: {}\r\nx-request-id: {}\r\n", response.status,
                     status_text(response.status), response.content_type, request_id);
-    for (const auto& [name, value] : response.headers)
-      head += fmt::format("{}: {}\r\n", name, value);
+    const auto add = [&](const Headers& headers) {
+      for (const auto& [name, value] : headers) head += fmt::format("{}: {}\r\n", name, value);
+    };
+    add(response.headers);
+    add(added_headers_);
     chunked_ = !whole && http_1_1_;
     if (whole)
       head += fmt::format("content-length: {}\r\n", response.body.size());
@@ -144,7 +151,7 @@ class Session : public std::enable_shared_from_this<Session> {
     state_ = State::kReading;
     parser_.emplace();
     parser_->header_limit(kHeaderMax);
-    parser_->body_limit(options_.body_max);
+    parser_->body_limit(boost::none);  // once the head is read, it says how much may come
     stream_.expires_after(std::chrono::milliseconds(options_.idle_ms));
     http::async_read_header(
         stream_, buffer_, *parser_,
@@ -154,6 +161,9 @@ class Session : public std::enable_shared_from_this<Session> {
   void head_read(beast::error_code error) {
     if (error) return read_failed(error);
     stream_.expires_after(std::chrono::milliseconds(options_.transfer_ms));
+    const uint64_t limit = body_limit();
+    if (parser_->content_length() && *parser_->content_length() > limit) return refuse_large(limit);
+    parser_->body_limit(limit);
     if (beast::iequals(parser_->get()[http::field::expect], "100-continue"))
       queue("HTTP/1.1 100 Continue\r\n\r\n");
     http::async_read(stream_, buffer_, *parser_,
@@ -162,9 +172,19 @@ class Session : public std::enable_shared_from_this<Session> {
                      });
   }
 
+  uint64_t body_limit() const {
+    if (!options_.body_max_of) return options_.body_max;
+    const auto& head = parser_->get();
+    return options_.body_max_of(decode_path({head.target().data(), head.target().size()}),
+                                std::string(head[http::field::authorization]));
+  }
+
+  void refuse_large(uint64_t limit) {
+    refuse(413, fmt::format("the request is larger than {} bytes", limit));
+  }
+
   void read_failed(beast::error_code error) {
-    if (error == http::error::body_limit)
-      return refuse(413, fmt::format("the request is larger than {} bytes", options_.body_max));
+    if (error == http::error::body_limit) return refuse_large(body_limit());
     if (error == http::error::header_limit)
       return refuse(431, fmt::format("the header is larger than {} bytes", kHeaderMax));
     const bool ours =
@@ -196,6 +216,8 @@ class Session : public std::enable_shared_from_this<Session> {
     request.id = "req-" + random_hex(12);
     request.method = head_only_ ? "GET" : std::string(message.method_string());
     request.path = decode_path({message.target().data(), message.target().size()});
+    request.query = query_of({message.target().data(), message.target().size()});
+    request.content_type = std::string(message[http::field::content_type]);
     request.authorization = std::string(message[http::field::authorization]);
     request.body = std::move(message.body());
     beast::error_code ignored;
@@ -205,6 +227,7 @@ class Session : public std::enable_shared_from_this<Session> {
     state_ = State::kAnswering;
     answered_ = false;
     chunked_ = false;
+    added_headers_.clear();
     ++serial_;
     stream_.expires_never();
     watch();
@@ -304,6 +327,7 @@ class Session : public std::enable_shared_from_this<Session> {
   bool head_only_ = false;
   bool chunked_ = false;
   bool answered_ = false;
+  Headers added_headers_;  // of the answer being made
   uint64_t serial_ = 0;
   std::function<void()> on_gone_;
 
@@ -320,6 +344,10 @@ class SessionExchange : public Exchange {
       : session_(std::move(session)), request_(std::move(request)), serial_(serial) {}
 
   const HttpRequest& request() const override { return request_; }
+
+  void add_headers(Headers headers) override {
+    if (session_->answering(serial_)) session_->add_headers(std::move(headers));
+  }
 
   void reply(HttpResponse response) override {
     if (!session_->answering(serial_)) return;

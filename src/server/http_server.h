@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,8 +18,10 @@ struct HttpOptions {
   std::string address = "127.0.0.1";
   int port = 0;  // 0: any free one
   int threads = 2;
-  int connections_max = 1024;          // more are closed at once
-  size_t body_max = size_t{4} << 20;   // bytes; larger requests get 413
+  int connections_max = 1024;         // more are closed at once
+  size_t body_max = size_t{4} << 20;  // bytes; larger requests get 413
+  // The same by path and authorization header, asked before the body is read; null: body_max.
+  std::function<size_t(const std::string& path, const std::string& authorization)> body_max_of = {};
   size_t queue_max = size_t{1} << 20;  // bytes a slow reader of a stream may leave unread
   int idle_ms = 60'000;                // between requests
   int transfer_ms = 30'000;  // without progress while a request comes in or an answer goes out

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/json.h"
+#include "server/access.h"
 #include "server/errors.h"
 
 namespace plinth::server {
@@ -24,7 +25,8 @@ void handle_models(const Services& services, const Call& call) {
     return call.exchange->reply(
         error_response({.error = entries.error()}, call.exchange->request().id));
   Json data = Json::array();
-  for (const ModelEntry& entry : *entries) data.push_back(model_json(entry));
+  for (const ModelEntry& entry : *entries)
+    if (may_use_model(call.key, entry.name)) data.push_back(model_json(entry));
   call.exchange->reply({.body = to_text({{"object", "list"}, {"data", std::move(data)}})});
 }
 
@@ -33,7 +35,7 @@ void handle_model(const Services& services, const Call& call) {
   const std::string& id = call.exchange->request().id;
   if (!entries) return call.exchange->reply(error_response({.error = entries.error()}, id));
   const auto found = std::find_if(entries->begin(), entries->end(), [&](const ModelEntry& entry) {
-    return entry.name == call.argument;
+    return entry.name == call.argument && may_use_model(call.key, entry.name);
   });
   if (found == entries->end())
     return call.exchange->reply(

@@ -15,6 +15,7 @@ struct TokenizeRequest {
   bool chat = false;
   std::string prompt = {};
   std::vector<Message> messages = {};
+  ToolRequest tools = {};
   bool with_before = true;
   bool with_texts = false;
 };
@@ -29,6 +30,7 @@ Result<TokenizeRequest> parse_tokenize(std::string_view body, std::string& param
   request.chat = fields.find("messages") != nullptr;
   if (request.chat) {
     PLINTH_TRY(request.messages, parse_messages(json, param));
+    PLINTH_TRY(request.tools, parse_tools(fields, body));
   } else {
     PLINTH_TRY(request.prompt, fields.text("prompt"));
   }
@@ -38,7 +40,7 @@ Result<TokenizeRequest> parse_tokenize(std::string_view body, std::string& param
 Result<std::vector<int32_t>> tokens_of(const TokenizeRequest& request, const DomainModel& model,
                                        const text::Tokenizer& tokenizer) {
   if (request.chat) {
-    PLINTH_TRY(auto prepared, prepare_chat(model, tokenizer, request.messages));
+    PLINTH_TRY(auto prepared, prepare_chat(model, tokenizer, request.messages, request.tools));
     return std::move(prepared.prompt);
   }
   std::vector<int32_t> tokens;

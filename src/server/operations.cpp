@@ -28,6 +28,8 @@ void handle_metrics(const Services& services, const Call& call) {
   gauge("plinth_engine_kv_blocks_free", stats.kv_blocks_free);
   gauge("plinth_engine_steps", stats.steps);
   gauge("plinth_engine_rows", stats.rows);
+  gauge("plinth_engine_adapter_rows", stats.adapter_rows);
+  gauge("plinth_engine_step_adapters", stats.step_adapters);
   gauge("plinth_engine_prefix_hits_tokens", stats.prefix_hits_tokens);
   gauge("plinth_engine_preemptions", stats.preemptions);
   gauge("plinth_engine_blocks_copied", stats.blocks_copied);

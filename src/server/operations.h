@@ -10,6 +10,7 @@ namespace plinth::server {
 void handle_health(const Services& services, bool draining, const Call& call);
 
 // Prometheus text. From this machine no key is needed.
+// Tells tenants' names: for this machine and operators.
 void handle_metrics(const Services& services, const Call& call);
 
 }  // namespace plinth::server

@@ -1,5 +1,6 @@
 #include "server/router.h"
 
+#include "core/metrics.h"
 #include "server/auth.h"
 #include "server/errors.h"
 
@@ -7,41 +8,46 @@ namespace plinth::server {
 namespace {
 
 bool matches(std::string_view pattern, std::string_view path, std::string& argument) {
-  if (!pattern.ends_with("/*")) return pattern == path;
-  const std::string_view stem = pattern.substr(0, pattern.size() - 1);
-  if (path.size() <= stem.size() || !path.starts_with(stem)) return false;
-  argument = path.substr(stem.size());
+  const size_t star = pattern.find('*');
+  if (star == std::string_view::npos) return pattern == path;
+  const std::string_view stem = pattern.substr(0, star);
+  const std::string_view tail = pattern.substr(star + 1);
+  if (path.size() <= stem.size() + tail.size() || !path.starts_with(stem) || !path.ends_with(tail))
+    return false;
+  const std::string_view middle = path.substr(stem.size(), path.size() - stem.size() - tail.size());
+  if (!tail.empty() && middle.find('/') != std::string_view::npos) return false;
+  argument = middle;
   return true;
 }
 
 }  // namespace
 
-void Router::handle(const ExchangePtr& exchange) const {
-  const HttpRequest& request = exchange->request();
-  const Route* found = nullptr;
-  std::string other_methods;
-  Call call{.exchange = exchange, .key = {}, .argument = {}};
+const Route* Router::find(const HttpRequest& request, std::string& argument,
+                          std::string& other_methods) const {
   for (const Route& route : routes_) {
-    if (!matches(route.path, request.path, call.argument)) continue;
-    if (route.method == request.method) {
-      found = &route;
-      break;
-    }
+    if (!matches(route.path, request.path, argument)) continue;
+    if (route.method == request.method) return &route;
     other_methods += (other_methods.empty() ? "" : ", ") + route.method;
   }
+  return nullptr;
+}
 
+void Router::handle(const ExchangePtr& exchange) const {
+  const HttpRequest& request = exchange->request();
+  std::string other_methods;
+  Call call{.exchange = exchange, .key = {}, .argument = {}};
+  const Route* found = find(request, call.argument, other_methods);
   const bool open = found != nullptr && (found->access == Access::kOpen ||
                                          (found->access == Access::kLoopback && request.loopback));
-  if (!open) {
-    auto key = authenticate(*store_, request.authorization);
-    if (!key) {
-      const bool refused = key.error().code == Code::kUnauthenticated;
-      return exchange->reply(error_response(
-          {.error = key.error(), .code = refused ? "invalid_api_key" : ""}, request.id));
-    }
-    call.key = *std::move(key);
+  if (open) return found->handle(call);
+  auto key = authenticate(*store_, request.authorization);
+  if (!key) {
+    const bool refused = key.error().code == Code::kUnauthenticated;
+    return exchange->reply(error_response(
+        {.error = key.error(), .code = refused ? "invalid_api_key" : ""}, request.id));
   }
-  if (found != nullptr) return found->handle(call);
+  call.key = *std::move(key);
+  if (found != nullptr) return admit(*found, std::move(call));
   HttpResponse response = error_response(
       {.error = not_found("{} {}: there is no such route", request.method, request.path)},
       request.id);
@@ -50,6 +56,45 @@ void Router::handle(const ExchangePtr& exchange) const {
     response.headers.emplace_back("allow", other_methods);
   }
   exchange->reply(std::move(response));
+}
+
+void Router::dispatch(const ExchangePtr& exchange, const store::KeyInfo& key) const {
+  const HttpRequest& request = exchange->request();
+  Call call{.exchange = exchange, .key = key, .argument = {}};
+  std::string other_methods;
+  if (const Route* found = find(request, call.argument, other_methods))
+    return admit(*found, std::move(call));
+  exchange->reply(error_response(
+      {.error = not_found("{} {}: there is no such route", request.method, request.path)},
+      request.id));
+}
+
+void Router::admit(const Route& route, Call call) const {
+  const ExchangePtr exchange = call.exchange;
+  const std::string& id = exchange->request().id;
+  if (!may(call.key, route.action))
+    return exchange->reply(
+        error_response({.error = make_error(Code::kPermissionDenied,
+                                            "this key, of role {}, may not do this: it needs {}",
+                                            call.key.scope.role, action_name(route.action)),
+                        .code = "insufficient_permissions"},
+                       id));
+  if (route.metered) {
+    auto decision = quotas_->admit(call.key.tenant_id);
+    if (!decision) return exchange->reply(error_response({.error = decision.error()}, id));
+    exchange->add_headers(decision->headers);
+    if (decision->admission == nullptr) {
+      count("plinth_refused_total", 1, {{"reason", "quota"}});
+      HttpResponse response = error_response(
+          {.error = exhausted("the quota of {} is used up", decision->refusal),
+           .code = decision->for_long ? "insufficient_quota" : "rate_limit_exceeded"},
+          id);
+      response.headers.clear();  // the decision says when to come again
+      return exchange->reply(std::move(response));
+    }
+    call.admission = std::move(decision->admission);
+  }
+  route.handle(call);
 }
 
 }  // namespace plinth::server

@@ -3,11 +3,14 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "server/access.h"
 #include "server/http.h"
+#include "server/quotas.h"
 #include "store/store.h"
 
 namespace plinth::server {
@@ -22,29 +25,47 @@ struct Call {
   ExchangePtr exchange;
   store::KeyInfo key;    // kKey routes only
   std::string argument;  // what stands for the "*"
+  // Of a metered route: counts as running while the call lives. Shared by the call's copies.
+  std::shared_ptr<const Admission> admission = {};
 };
 
 struct Route {
   std::string method;
-  std::string path;  // "/v1/models", or "/v1/models/*": one or more characters
+  // "/v1/models", or with one "*": "/v1/models/*" is one or more characters, in the middle
+  // ("/v1/files/*/content") without a slash. Of several that fit the first counts.
+  std::string path;
   Access access = Access::kKey;
+  Action action = Action::kAdmin;  // what the key must be allowed
+  bool metered = false;            // counts against the tenant's quota
   std::function<void(const Call&)> handle;
+  // For the OpenAPI document: a sentence, and names of schemas (openapi.h); empty: none.
+  std::string summary = {};
+  std::string request = {};
+  std::string response = {};
 };
 
 class Router {
  public:
-  // `store` outlives the router.
-  Router(std::vector<Route> routes, const store::Store& store)
-      : routes_(std::move(routes)), store_(&store) {}
+  // `store` and `quotas` outlive the router.
+  Router(std::vector<Route> routes, const store::Store& store, Quotas& quotas)
+      : routes_(std::move(routes)), store_(&store), quotas_(&quotas) {}
 
-  // 401 comes before 404 and 405: without a key nobody learns what there is.
+  // 401 comes before 403, 404 and 405: without a key nobody learns what there is.
   void handle(const ExchangePtr& exchange) const;
+
+  // The same for a request whose key is known to be valid: a line of a batch.
+  void dispatch(const ExchangePtr& exchange, const store::KeyInfo& key) const;
 
   const std::vector<Route>& routes() const { return routes_; }
 
  private:
+  const Route* find(const HttpRequest& request, std::string& argument,
+                    std::string& other_methods) const;
+  void admit(const Route& route, Call call) const;
+
   std::vector<Route> routes_;
   const store::Store* store_;
+  Quotas* quotas_;
 };
 
 }  // namespace plinth::server

@@ -4,58 +4,45 @@
 #include <utility>
 
 #include "core/log.h"
+#include "server/auth.h"
 #include "server/http_server.h"
-#include "server/openai_chat.h"
-#include "server/openai_completions.h"
-#include "server/openai_embeddings.h"
-#include "server/openai_models.h"
-#include "server/openai_tokens.h"
-#include "server/operations.h"
 #include "server/routes.h"
 
 namespace plinth::server {
 
-std::vector<Route> routes(const Services& services, const std::atomic<bool>& draining) {
-  return {
-      {"POST", "/v1/chat/completions", Access::kKey,
-       [services](const Call& call) { handle_chat(services, call); }},
-      {"POST", "/v1/completions", Access::kKey,
-       [services](const Call& call) { handle_completions(services, call); }},
-      {"POST", "/v1/embeddings", Access::kKey,
-       [services](const Call& call) { handle_embeddings(services, call); }},
-      {"POST", "/v1/rerank", Access::kKey,
-       [services](const Call& call) { handle_rerank(services, call); }},
-      {"POST", "/v1/tokenize", Access::kKey,
-       [services](const Call& call) { handle_tokenize(services, call); }},
-      {"POST", "/v1/detokenize", Access::kKey,
-       [services](const Call& call) { handle_detokenize(services, call); }},
-      {"GET", "/v1/models", Access::kKey,
-       [services](const Call& call) { handle_models(services, call); }},
-      {"GET", "/v1/models/*", Access::kKey,
-       [services](const Call& call) { handle_model(services, call); }},
-      {"GET", "/metrics", Access::kLoopback,
-       [services](const Call& call) { handle_metrics(services, call); }},
-      {"GET", "/healthz", Access::kOpen,
-       [services, &draining](const Call& call) { handle_health(services, draining, call); }},
-  };
-}
-
-// Members are destroyed bottom up: first the connections, last the ledger they write to.
+// Members are destroyed bottom up: first connections and batches, last the ledger they write to.
 class Server::Impl {
  public:
   Impl(const ServerOptions& options, std::unique_ptr<LedgerWriter> ledger,
-       std::unique_ptr<DomainModels> models, store::Store& store, engine::Engine& engine)
+       std::unique_ptr<DomainModels> models, std::unique_ptr<BatchRunner> batches,
+       store::Store& store, engine::Engine& engine)
       : options_(options),
+        store_(store),
         ledger_(std::move(ledger)),
         models_(std::move(models)),
-        router_(routes({store, engine, *models_, *ledger_, schemas_}, draining_), store) {}
+        quotas_(store),
+        batches_(std::move(batches)),
+        router_(routes({store, engine, *models_, *ledger_, schemas_, *batches_}, draining_), store,
+                quotas_) {}
+
+  ~Impl() { stop(); }
 
   Status listen() {
     HttpOptions http;
     http.address = options_.address;
     http.port = options_.port;
+    // Only who may upload files is listened to for longer.
+    http.body_max_of = [this, small = http.body_max](const std::string& path,
+                                                     const std::string& authorization) {
+      if (path != "/v1/files") return small;
+      const auto key = authenticate(store_, authorization);
+      return key && may(*key, Action::kFiles) ? kFileMax : small;
+    };
     PLINTH_TRY(http_, HttpServer::start(
                           http, [this](const ExchangePtr& exchange) { router_.handle(exchange); }));
+    batches_->start([this](const ExchangePtr& exchange, const store::KeyInfo& key) {
+      router_.dispatch(exchange, key);
+    });
     log_info("serving {} on {}:{}", models_->base_name(), options_.address, http_->port());
     return {};
   }
@@ -64,15 +51,21 @@ class Server::Impl {
 
   void stop() {
     draining_ = true;
-    http_->stop(options_.drain_ms);
+    if (http_ != nullptr) http_->stop(options_.drain_ms);
+    batches_->stop();
   }
 
  private:
+  static constexpr size_t kFileMax = size_t{64} << 20;  // bytes of an upload
+
   const ServerOptions options_;
+  const store::Store& store_;
   std::atomic<bool> draining_ = false;
   std::unique_ptr<LedgerWriter> ledger_;
   std::unique_ptr<DomainModels> models_;
   grammar::SchemaCache schemas_;
+  Quotas quotas_;
+  std::unique_ptr<BatchRunner> batches_;
   Router router_;
   std::unique_ptr<HttpServer> http_;
 };
@@ -83,7 +76,9 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, stor
   // The engine outlives the server, and its model with it.
   std::shared_ptr<const model::Model> base(std::shared_ptr<const void>(), &engine.model());
   PLINTH_TRY(auto models, DomainModels::create(store, std::move(base), engine.adapters()));
-  auto impl = std::make_unique<Impl>(options, std::move(ledger), std::move(models), store, engine);
+  PLINTH_TRY(auto batches, BatchRunner::create(store.home()));
+  auto impl = std::make_unique<Impl>(options, std::move(ledger), std::move(models),
+                                     std::move(batches), store, engine);
   PLINTH_TRY(impl->listen());
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/metrics.h"
+#include "server/access.h"
 
 namespace plinth::server {
 
@@ -11,7 +12,9 @@ void refuse(const Call& call, const ApiError& error) {
 }
 
 DomainModelPtr find_model(const Services& services, const Call& call, const std::string& name) {
-  auto model = services.models.resolve(name);
+  auto model = may_use_model(call.key, name)
+                   ? services.models.resolve(name)
+                   : Result<DomainModelPtr>(not_found("model {} is not known", name));
   if (model) return *std::move(model);
   const bool unknown = model.error().code == Code::kNotFound;
   refuse(call, {.error = model.error(),
@@ -29,6 +32,12 @@ void bill(const Services& services, const Call& call, const Bill& bill, LedgerWr
   tokens("completion", usage.completion_tokens);
   tokens("cached", usage.cached_tokens);
   count("plinth_answers_total", 1, {{"outcome", bill.outcome}});
+  count("plinth_tenant_requests_total", 1, {{"tenant", call.key.tenant}});
+  count("plinth_tenant_tokens_total",
+        static_cast<double>(usage.prompt_tokens + usage.completion_tokens),
+        {{"tenant", call.key.tenant}});
+  if (call.admission != nullptr)
+    call.admission->take_tokens(usage.prompt_tokens + usage.completion_tokens);
   services.ledger.add({.request_id = call.exchange->request().id,
                        .tenant_id = call.key.tenant_id,
                        .key_id = call.key.id,

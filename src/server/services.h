@@ -5,6 +5,7 @@
 
 #include "engine/engine.h"
 #include "grammar/grammar.h"
+#include "server/batch_runner.h"
 #include "server/domain_models.h"
 #include "server/errors.h"
 #include "server/ledger_writer.h"
@@ -18,12 +19,14 @@ struct Services {
   DomainModels& models;
   LedgerWriter& ledger;
   grammar::SchemaCache& schemas;
+  BatchRunner& batches;
 };
 
 // Answers the call with an error.
 void refuse(const Call& call, const ApiError& error);
 
-// What the name means right now; null after the call was refused.
+// What the name means right now, for a key that may use it: others' is as unknown as none; null
+// after the call was refused.
 DomainModelPtr find_model(const Services& services, const Call& call, const std::string& name);
 
 // Writes what the call used to the ledger, and to the metrics. `done` runs on the call's strand

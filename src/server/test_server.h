@@ -1,6 +1,7 @@
 // A whole server on a tiny random base, for tests.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "core/json.h"
 #include "engine/test_model.h"
+#include "server/routes.h"
 #include "server/server.h"
 #include "server/test_client.h"
 #include "server/test_tokenizer.h"
@@ -64,6 +66,32 @@ class ServerTest : public ::testing::Test {
 
   Reply post_to(std::string_view path, const Json& body) const {
     return TestClient(server_->port()).request("POST", path, to_text(body), key_);
+  }
+
+  Reply send(std::string_view method, std::string_view path, std::string_view key,
+             std::string_view body = "") const {
+    return TestClient(server_->port()).request(method, path, body, key);
+  }
+
+  std::string new_key(const std::string& tenant, const store::KeyScope& scope) const {
+    if (!store_->tenant(tenant)) {
+      EXPECT_TRUE(store_->create_tenant(tenant));
+    }
+    const auto key = store_->create_key(tenant, "", scope);
+    EXPECT_TRUE(key);
+    return key->secret;
+  }
+
+  // Every route of a server like this one.
+  std::vector<Route> table() const {
+    static const std::atomic<bool> draining = false;
+    auto ledger = *LedgerWriter::start(store_->home());
+    auto models = *DomainModels::create(*store_, model_, engine_->adapters());
+    auto batches = *BatchRunner::create(store_->home());
+    grammar::SchemaCache schemas;
+    auto all = routes({*store_, *engine_, *models, *ledger, schemas, *batches}, draining);
+    for (Route& route : all) route.handle = nullptr;  // what it works with is gone
+    return all;
   }
 
   // The answer to a request that must be fine.

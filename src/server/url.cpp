@@ -1,5 +1,8 @@
 #include "server/url.h"
 
+#include <algorithm>
+#include <charconv>
+
 namespace plinth::server {
 
 std::string decode_path(std::string_view target) {
@@ -20,6 +23,42 @@ std::string decode_path(std::string_view target) {
     }
   }
   return path;
+}
+
+std::string query_of(std::string_view target) {
+  const size_t at = target.find('?');
+  return at == std::string_view::npos ? "" : std::string(target.substr(at + 1));
+}
+
+std::string query_value(std::string_view query, std::string_view name) {
+  while (!query.empty()) {
+    const std::string_view pair = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(query.size(), pair.size() + 1));
+    const size_t equals = pair.find('=');
+    if (pair.substr(0, equals) != name || equals == std::string_view::npos) continue;
+    std::string value(pair.substr(equals + 1));
+    for (char& c : value)
+      if (c == '+') c = ' ';
+    return decode_path(value);
+  }
+  return "";
+}
+
+Page page_of(std::string_view query, const std::vector<std::string>& ids) {
+  constexpr size_t kLimit = 20;
+  constexpr size_t kLimitMax = 10'000;
+  Page page;
+  if (const std::string after = query_value(query, "after"); !after.empty()) {
+    const auto found = std::ranges::find(ids, after);
+    page.begin = static_cast<size_t>(found - ids.begin()) + (found == ids.end() ? 0 : 1);
+  }
+  const std::string text = query_value(query, "limit");
+  size_t limit = kLimit;
+  if (size_t value = 0;
+      std::from_chars(text.data(), text.data() + text.size(), value).ec == std::errc() && value > 0)
+    limit = std::min(value, kLimitMax);
+  page.end = std::min(ids.size(), page.begin + limit);
+  return page;
 }
 
 }  // namespace plinth::server

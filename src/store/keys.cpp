@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "core/hash.h"
+#include "core/json.h"
 #include "store/store_impl.h"
 
 namespace plinth::store {
@@ -18,8 +19,17 @@ constexpr size_t kPrefixSize = kScheme.size() + 2 * kIdBytes;
 constexpr size_t kKeySize = kPrefixSize + 1 + 2 * kSecretBytes;
 
 constexpr std::string_view kKeyColumns =
-    "SELECT k.id, k.tenant, t.name, k.prefix, k.label, k.created_ms, k.revoked_ms, k.salt, k.hash "
-    "FROM keys k JOIN tenants t ON t.id = k.tenant ";
+    "SELECT k.id, k.tenant, t.name, k.prefix, k.label, k.created_ms, k.revoked_ms, k.salt, k.hash, "
+    "k.role, k.models, k.actions, k.expires_ms FROM keys k JOIN tenants t ON t.id = k.tenant ";
+
+std::vector<std::string> list_of(const std::string& text) {
+  std::vector<std::string> list;
+  const auto json = parse_json(text, "list");
+  if (!json || !json->is_array()) return list;
+  for (const Json& item : *json)
+    if (item.is_string()) list.push_back(item.get<std::string>());
+  return list;
+}
 
 KeyInfo key_of(const Row& row) {
   return {.id = row.integer(0),
@@ -28,7 +38,15 @@ KeyInfo key_of(const Row& row) {
           .prefix = row.text(3),
           .label = row.text(4),
           .created_ms = row.integer(5),
-          .revoked_ms = row.integer(6)};
+          .revoked_ms = row.integer(6),
+          .scope = {.role = row.text(9),
+                    .models = list_of(row.text(10)),
+                    .actions = list_of(row.text(11)),
+                    .expires_ms = row.integer(12)}};
+}
+
+bool is_valid(const KeyInfo& key, int64_t now_ms) {
+  return key.revoked_ms == 0 && (key.scope.expires_ms == 0 || now_ms < key.scope.expires_ms);
 }
 
 Tenant tenant_of(const Row& row) {
@@ -83,7 +101,8 @@ Result<std::vector<Tenant>> Store::tenants() const {
   return all;
 }
 
-Result<NewKey> Store::create_key(std::string_view tenant_name, std::string_view label) {
+Result<NewKey> Store::create_key(std::string_view tenant_name, std::string_view label,
+                                 const KeyScope& scope) {
   NewKey key;
   key.info.prefix = std::string(kScheme) + random_hex(kIdBytes);
   key.secret = key.info.prefix + "-" + random_hex(kSecretBytes);
@@ -95,9 +114,12 @@ Result<NewKey> Store::create_key(std::string_view tenant_name, std::string_view 
   key.info.tenant = owner.name;
   key.info.label = label;
   key.info.created_ms = impl_->now_ms();
+  key.info.scope = scope;
   PLINTH_TRY(impl_->db.run(
-      "INSERT INTO keys (tenant, prefix, label, salt, hash, created_ms) VALUES (?, ?, ?, ?, ?, ?)",
-      {owner.id, key.info.prefix, label, salt, hash_of(salt, key.secret), key.info.created_ms}));
+      "INSERT INTO keys (tenant, prefix, label, salt, hash, created_ms, role, models, actions, "
+      "expires_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      {owner.id, key.info.prefix, label, salt, hash_of(salt, key.secret), key.info.created_ms,
+       scope.role, to_text(Json(scope.models)), to_text(Json(scope.actions)), scope.expires_ms}));
   key.info.id = impl_->db.last_id();
   return key;
 }
@@ -129,7 +151,17 @@ Result<KeyInfo> Store::check_key(std::string_view secret) const {
                               if (equal_in_constant_time(hash_of(row.text(7), secret), row.text(8)))
                                 found = key_of(row);
                             }));
-  if (!found || found->revoked_ms != 0) return refused;
+  if (!found || !is_valid(*found, impl_->now_ms())) return refused;
+  return *std::move(found);
+}
+
+Result<KeyInfo> Store::valid_key(int64_t id) const {
+  const std::lock_guard lock(impl_->mutex);
+  std::optional<KeyInfo> found;
+  PLINTH_TRY(impl_->db.each(std::string(kKeyColumns) + "WHERE k.id = ?", {id},
+                            [&](const Row& row) { found = key_of(row); }));
+  if (!found || !is_valid(*found, impl_->now_ms()))
+    return make_error(Code::kUnauthenticated, "the key is not valid");
   return *std::move(found);
 }
 

@@ -91,7 +91,71 @@ CREATE TABLE runs (
 ) STRICT;
 )sql";
 
-constexpr std::array<std::string_view, 1> kMigrations = {kFirst};
+constexpr std::string_view kTenancy = R"sql(
+-- Lists are JSON arrays of texts; empty: no restriction.
+ALTER TABLE keys ADD COLUMN role TEXT NOT NULL DEFAULT 'developer';
+ALTER TABLE keys ADD COLUMN models TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE keys ADD COLUMN actions TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE keys ADD COLUMN expires_ms INTEGER NOT NULL DEFAULT 0;
+
+-- 0: no limit.
+CREATE TABLE quotas (
+  tenant INTEGER PRIMARY KEY REFERENCES tenants (id),
+  requests_per_minute INTEGER NOT NULL,
+  tokens_per_minute INTEGER NOT NULL,
+  requests_per_month INTEGER NOT NULL,
+  tokens_per_month INTEGER NOT NULL,
+  concurrent INTEGER NOT NULL,
+  storage_bytes INTEGER NOT NULL
+) STRICT;
+
+-- Millionths of the currency for a million tokens.
+CREATE TABLE prices (
+  model TEXT PRIMARY KEY,
+  prompt INTEGER NOT NULL CHECK (prompt >= 0),
+  cached INTEGER NOT NULL CHECK (cached >= 0),
+  completion INTEGER NOT NULL CHECK (completion >= 0)
+) STRICT;
+
+CREATE TABLE files (
+  id TEXT PRIMARY KEY,
+  tenant INTEGER NOT NULL REFERENCES tenants (id),
+  filename TEXT NOT NULL,
+  purpose TEXT NOT NULL,
+  bytes INTEGER NOT NULL,
+  digest TEXT NOT NULL,
+  created_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX files_by_tenant ON files (tenant);
+
+CREATE TABLE batches (
+  id TEXT PRIMARY KEY,
+  tenant INTEGER NOT NULL REFERENCES tenants (id),
+  key INTEGER NOT NULL REFERENCES keys (id),
+  endpoint TEXT NOT NULL,
+  input_file TEXT NOT NULL,
+  metadata TEXT NOT NULL,
+  state TEXT NOT NULL,
+  total INTEGER NOT NULL DEFAULT 0,
+  output_file TEXT NOT NULL DEFAULT '',
+  error_file TEXT NOT NULL DEFAULT '',
+  error TEXT NOT NULL DEFAULT '',
+  created_ms INTEGER NOT NULL,
+  ended_ms INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX batches_by_tenant ON batches (tenant);
+-- What is done of a batch: a crash loses nothing that stands here.
+CREATE TABLE batch_results (
+  batch TEXT NOT NULL REFERENCES batches (id),
+  line INTEGER NOT NULL,
+  custom_id TEXT NOT NULL,
+  status INTEGER NOT NULL,
+  body TEXT NOT NULL,
+  PRIMARY KEY (batch, line)
+) STRICT;
+)sql";
+
+constexpr std::array<std::string_view, 2> kMigrations = {kFirst, kTenancy};
 
 }  // namespace
 

@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/clock.h"
@@ -78,6 +79,14 @@ struct Tenant {
   int64_t created_ms = 0;
 };
 
+// What a key may do. What the words mean is the server's business (server/access.h).
+struct KeyScope {
+  std::string role = "developer";
+  std::vector<std::string> models = {};   // names; empty: all
+  std::vector<std::string> actions = {};  // of the role's; empty: all of them
+  int64_t expires_ms = 0;                 // 0: never
+};
+
 // What may be shown of a key. The key itself is shown once, by create_key().
 struct KeyInfo {
   int64_t id = 0;
@@ -87,11 +96,32 @@ struct KeyInfo {
   std::string label;
   int64_t created_ms = 0;
   int64_t revoked_ms = 0;  // 0: valid
+  KeyScope scope = {};
 };
 
 struct NewKey {
   KeyInfo info;
   std::string secret;  // the whole key; kept nowhere
+};
+
+// What a tenant may use; 0: no limit.
+struct Quota {
+  int64_t requests_per_minute = 0;
+  int64_t tokens_per_minute = 0;
+  int64_t requests_per_month = 0;
+  int64_t tokens_per_month = 0;
+  int64_t concurrent = 0;
+  int64_t storage_bytes = 0;
+
+  bool operator==(const Quota&) const = default;
+};
+
+// Of a million tokens, in millionths of the currency that all prices are in.
+struct Price {
+  std::string model = {};  // "*": all models without a price of their own
+  int64_t prompt = 0;
+  int64_t cached = 0;  // prompt tokens that came from the cache
+  int64_t completion = 0;
 };
 
 // One request in the ledger. `request_id` is unique: a row that comes twice counts once.
@@ -117,10 +147,55 @@ struct UsageTotal {
   int64_t cached_tokens = 0;
 };
 
+// A total and what it costs, in millionths of the currency, rounded down.
+struct StatementRow {
+  UsageTotal total = {};
+  Price price = {};
+  int64_t cost = 0;
+};
+
 struct UsageQuery {
   std::string tenant = {};       // empty: all
   int64_t from_ms = 0;           // inclusive
   int64_t until_ms = INT64_MAX;  // exclusive
+};
+
+// A tenant's file; its bytes are an artifact.
+struct FileInfo {
+  std::string id = {};  // "file-..."; set by the store
+  int64_t tenant_id = 0;
+  std::string filename = {};
+  std::string purpose = {};
+  int64_t bytes = 0;
+  std::string digest = {};
+  int64_t created_ms = 0;
+};
+
+// Many requests from a file, answered in the background.
+struct Batch {
+  std::string id = {};  // "batch_..."; set by the store
+  int64_t tenant_id = 0;
+  int64_t key_id = 0;  // answers are billed to it
+  std::string endpoint = {};
+  std::string input_file = {};
+  std::string metadata = "{}";
+  std::string state = {};  // "in_progress", "cancelling", "completed", "cancelled", "failed"
+  int64_t total = 0;       // requests; 0 until the input has been read
+  std::string output_file = {};
+  std::string error_file = {};
+  std::string error = {};
+  int64_t created_ms = 0;
+  int64_t ended_ms = 0;
+
+  int64_t completed = 0;  // results with status 200
+  int64_t failed = 0;     // others
+};
+
+struct BatchResult {
+  int64_t line = 0;
+  std::string custom_id = {};
+  int64_t status = 0;  // of HTTP
+  std::string body = {};
 };
 
 // A piece of long work (a refining, a tuning, an evaluation): a durable row with a heartbeat.
@@ -177,18 +252,53 @@ class Store {
   Result<std::vector<Tenant>> tenants() const;
 
   // A new random key of 256 bits. Only a salted SHA-256 of it is kept.
-  Result<NewKey> create_key(std::string_view tenant, std::string_view label);
+  Result<NewKey> create_key(std::string_view tenant, std::string_view label,
+                            const KeyScope& scope = {});
   Result<std::vector<KeyInfo>> keys(std::string_view tenant = {}) const;
   // By prefix. Revoking twice keeps the first time.
   Status revoke_key(std::string_view prefix);
   // kUnauthenticated for anything but a valid key, with one message for all reasons. The comparison
   // takes the same time wherever the keys differ.
   Result<KeyInfo> check_key(std::string_view secret) const;
+  // By its number, as long as it is valid: for work that goes on after its request has ended.
+  Result<KeyInfo> valid_key(int64_t id) const;
+
+  Status set_quota(std::string_view tenant, const Quota& quota);
+  Result<Quota> quota(int64_t tenant_id) const;  // none set: no limits
+
+  Status set_price(const Price& price);
+  Result<std::vector<Price>> prices() const;
 
   // All rows or none, durable on return.
   Status add_usage(const std::vector<UsageRow>& rows);
   // Sums by tenant and model, in that order.
   Result<std::vector<UsageTotal>> usage(const UsageQuery& query = {}) const;
+  // The same with prices as they are now; models without a price cost nothing.
+  Result<std::vector<StatementRow>> statement(const UsageQuery& query) const;
+  // Requests and tokens (prompt and completion) of one tenant since then.
+  Result<std::pair<int64_t, int64_t>> used_since(int64_t tenant_id, int64_t from_ms) const;
+
+  // Keeps the bytes. Files are found only by their own tenant: kNotFound for others'.
+  Result<FileInfo> add_file(int64_t tenant_id, std::string_view filename, std::string_view purpose,
+                            std::string_view bytes);
+  Result<FileInfo> file(int64_t tenant_id, std::string_view id) const;
+  Result<std::vector<FileInfo>> files(int64_t tenant_id) const;  // newest first
+  // The row; the artifact may be shared and stays.
+  Status remove_file(int64_t tenant_id, std::string_view id);
+  Result<int64_t> stored_bytes(int64_t tenant_id) const;
+
+  Result<Batch> start_batch(const Batch& batch);
+  Result<Batch> batch(int64_t tenant_id, std::string_view id) const;
+  Result<std::vector<Batch>> batches(int64_t tenant_id) const;  // newest first
+  // Of all tenants, the oldest first: what a server has to go on with when it starts.
+  Result<std::vector<Batch>> unfinished_batches() const;
+  // State, total, files, error and end.
+  Status update_batch(const Batch& batch);
+  // in_progress becomes cancelling; anything else stays.
+  Status cancel_batch(int64_t tenant_id, std::string_view id);
+  // A line that is there already stays as it is.
+  Status add_batch_result(std::string_view batch, const BatchResult& result);
+  Result<std::vector<BatchResult>> batch_results(std::string_view batch) const;  // by line
 
   Result<Run> start_run(std::string_view kind, std::string_view detail);
   // Sets state, detail and heartbeat. kNotFound for an unknown id.

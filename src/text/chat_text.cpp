@@ -4,6 +4,9 @@
 // in the result, and only then the marks are taken out. A special token that a message spells is
 // broken by its mark, and none can be pieced together across the edge of a message.
 //
+// What else comes from outside (calls of tools, what tools there are) gets its marks inside special
+// tokens only: templates compare names and write such strings as JSON.
+//
 // Why not placeholders for whole messages: templates look at their messages (trim, "</think>" in
 // content), and must see the real text. The marks go inside leading and trailing white space, so
 // that trimming works too.
@@ -33,14 +36,19 @@ std::string* content_of(OrderedJson& message) {
   return content == message.end() ? nullptr : content->get_ptr<std::string*>();
 }
 
-Result<std::string> pick_mark(OrderedJson& messages) {
+bool contains(const OrderedJson& json, const std::string& mark) {
+  if (const auto* text = json.get_ptr<const std::string*>())
+    return text->find(mark) != std::string::npos;
+  if (!json.is_structured()) return false;
+  for (const auto& [key, item] : json.items())
+    if (key.find(mark) != std::string::npos || contains(item, mark)) return true;
+  return false;
+}
+
+Result<std::string> pick_mark(const OrderedJson& messages, const OrderedJson& tools) {
   for (uint32_t c = 0xe000; c <= 0xf8ff; ++c) {
     std::string mark = mark_text(c);
-    const bool used = std::any_of(messages.begin(), messages.end(), [&](OrderedJson& message) {
-      const std::string* content = content_of(message);
-      return content != nullptr && content->find(mark) != std::string::npos;
-    });
-    if (!used) return mark;
+    if (!contains(messages, mark) && !contains(tools, mark)) return mark;
   }
   return invalid("messages: they use every private-use character there is");
 }
@@ -82,6 +90,35 @@ size_t character_bytes(char first) {
   return byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
 }
 
+// The text with a mark behind the first character of each special token that it spells.
+std::string mark_specials(std::string_view text, std::string_view mark, const Specials& specials) {
+  std::string marked;
+  for (size_t at = 0; at < text.size();) {
+    const bool special = specials.at(text.substr(at)) != nullptr;
+    const size_t bytes = std::min(character_bytes(text[at]), text.size() - at);
+    marked += text.substr(at, bytes);
+    if (special) marked += mark;
+    at += bytes;
+  }
+  return marked;
+}
+
+// All strings and keys within, in place.
+void mark_strings(OrderedJson& json, std::string_view mark, const Specials& specials) {
+  if (auto* text = json.get_ptr<std::string*>()) {
+    *text = mark_specials(*text, mark, specials);
+  } else if (json.is_array()) {
+    for (auto& item : json) mark_strings(item, mark, specials);
+  } else if (json.is_object()) {
+    OrderedJson marked = OrderedJson::object();
+    for (auto& [key, item] : json.items()) {
+      mark_strings(item, mark, specials);
+      marked[mark_specials(key, mark, specials)] = std::move(item);
+    }
+    json = std::move(marked);
+  }
+}
+
 std::string mark_message(std::string_view content, std::string_view mark,
                          const Specials& specials) {
   constexpr std::string_view kSpace = " \t\r\n\f\v";
@@ -90,13 +127,7 @@ std::string mark_message(std::string_view content, std::string_view mark,
   const size_t end = content.find_last_not_of(kSpace) + 1;
   std::string marked(content.substr(0, begin));
   marked += mark;
-  for (size_t at = begin; at < end;) {
-    const bool special = specials.at(content.substr(at)) != nullptr;
-    const size_t bytes = std::min(character_bytes(content[at]), end - at);
-    marked += content.substr(at, bytes);
-    if (special) marked += mark;
-    at += bytes;
-  }
+  marked += mark_specials(content.substr(begin, end - begin), mark, specials);
   marked += mark;
   marked += content.substr(end);
   return marked;
@@ -127,11 +158,15 @@ ChatText take_marks_out(std::string_view rendered, std::string_view mark,
 Result<ChatText> render_chat(const ChatTemplate& chat_template, const Tokenizer& tokenizer,
                              const OrderedJson& messages, ChatOptions options) {
   OrderedJson marked = messages;
-  PLINTH_TRY(const std::string mark, pick_mark(marked));
+  PLINTH_TRY(const std::string mark, pick_mark(marked, options.tools));
   const Specials specials(tokenizer);
-  for (auto& message : marked)
+  for (auto& message : marked) {
     if (std::string* content = content_of(message))
       *content = mark_message(*content, mark, specials);
+    if (message.is_object() && message.contains("tool_calls"))
+      mark_strings(message["tool_calls"], mark, specials);
+  }
+  mark_strings(options.tools, mark, specials);
   const auto token_text = [&](int32_t id) {
     return id >= 0 ? tokenizer.decode(std::vector<int32_t>{id}, true) : std::string();
   };

@@ -12,6 +12,7 @@ start_server
 $python - "$address" "$key" <<'PY'
 import json
 import sys
+import time
 import openai
 
 address, key = sys.argv[1:]
@@ -38,6 +39,23 @@ made = client.chat.completions.create(**{**ask, "max_tokens": 64}, response_form
     "type": "json_schema", "json_schema": {"name": "lifts", "schema": schema, "strict": True}})
 value = json.loads(made.choices[0].message.content)
 assert list(value) == ["台数"] and 1 <= value["台数"] <= 99, value
+tools = [{"type": "function", "function": {"name": "count_lifts", "parameters": {
+    "type": "object", "properties": {"n": {"type": "integer", "minimum": 1, "maximum": 99}}, "required": ["n"],
+    "additionalProperties": False}}}]
+for choice in ("required", {"type": "function", "function": {"name": "count_lifts"}}):
+    made = client.chat.completions.create(**{**ask, "max_tokens": 100}, tools=tools, tool_choice=choice, parallel_tool_calls=False)
+    call = made.choices[0].message.tool_calls[0]
+    assert made.choices[0].finish_reason == "tool_calls" and call.function.name == "count_lifts", made
+    assert 1 <= json.loads(call.function.arguments)["n"] <= 99, call
+    streamed = ""
+    for part in client.chat.completions.create(**{**ask, "max_tokens": 100}, tools=tools, tool_choice=choice,
+                                               parallel_tool_calls=False, stream=True):
+        for piece in part.choices[0].delta.tool_calls or []:
+            assert piece.index == 0
+            streamed += piece.function.arguments
+    assert streamed == call.function.arguments, (streamed, call)
+after = [*ask["messages"], {"role": "assistant", "tool_calls": [call.model_dump()]}, {"role": "tool", "tool_call_id": call.id, "content": "7"}]
+assert client.chat.completions.create(**{**ask, "messages": after}).choices[0].message.role == "assistant"
 told = client.completions.create(model="plinth-zh-base", prompt="第一条", max_tokens=6, temperature=0, echo=True, logprobs=2)
 choice = told.choices[0]
 assert choice.text.startswith("第一条") and len(choice.logprobs.tokens) == told.usage.total_tokens, told
@@ -52,12 +70,26 @@ vectors = client.embeddings.create(model="plinth-zh-base", input=["电梯维护"
 def similar(a, b):
     return sum(x * y for x, y in zip(vectors[a].embedding, vectors[b].embedding))
 assert abs(similar(0, 0) - 1) < 1e-4 and similar(0, 1) > similar(0, 2), (similar(0, 1), similar(0, 2))
+lines = "".join(json.dumps(dict(custom_id=f"r{i}", method="POST", url="/v1/chat/completions", body={**ask, "max_tokens": 3})) + "\n"
+                for i in range(5))
+uploaded = client.files.create(file=("in.jsonl", lines.encode()), purpose="batch")
+assert client.files.content(uploaded.id).read().decode() == lines and client.files.list().data[0].id == uploaded.id
+batch = client.batches.create(input_file_id=uploaded.id, endpoint="/v1/chat/completions", completion_window="24h")
+for _ in range(300):
+    batch = client.batches.retrieve(batch.id)
+    if batch.status == "completed":
+        break
+    time.sleep(0.1)
+assert batch.status == "completed" and batch.request_counts.completed == 5, batch
+answers = [json.loads(line) for line in client.files.content(batch.output_file_id).text.splitlines()]
+assert [a["custom_id"] for a in answers] == [f"r{i}" for i in range(5)], answers
+assert client.files.delete(uploaded.id).deleted and [b.id for b in client.batches.list()] == [batch.id]
 try:
     openai.OpenAI(base_url=address, api_key="wrong", max_retries=0).models.list()
     sys.exit("a wrong key was let in")
 except openai.AuthenticationError:
     pass
 PY
-[ "$("$PLINTH" usage --json | jq '.usage[0].requests')" = 7 ] || fail "seven requests in the ledger: $("$PLINTH" usage --json)"
+[ "$("$PLINTH" usage --json | jq '.usage[0].requests')" = 17 ] || fail "seventeen requests in the ledger: $("$PLINTH" usage --json)"
 stop_server
 echo "openai: fine"

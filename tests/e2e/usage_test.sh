@@ -4,7 +4,7 @@
 
 expect_exit 0 "$PLINTH" --help
 expect_text "$work/out" "COMMAND --help"
-for verb in doctor model adapter refine data pretrain tune eval publish release key serve chat tokenize logits bench; do
+for verb in doctor model adapter refine data pretrain tune eval publish release key tenant price usage serve chat tokenize logits bench; do
   expect_exit 0 "$PLINTH" $verb --help
   expect_text "$work/out" "Example:"
 done

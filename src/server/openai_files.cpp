@@ -1,0 +1,93 @@
+#include "server/openai_files.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "core/json.h"
+#include "server/multipart.h"
+#include "server/url.h"
+
+namespace plinth::server {
+namespace {
+
+constexpr std::array<std::string_view, 3> kPurposes = {"batch", "fine-tune", "user_data"};
+constexpr size_t kNameMax = 256;
+
+Json file_json(const store::FileInfo& file) {
+  return {{"id", file.id},
+          {"object", "file"},
+          {"bytes", file.bytes},
+          {"created_at", file.created_ms / 1000},
+          {"filename", file.filename},
+          {"purpose", file.purpose},
+          {"status", "processed"}};
+}
+
+Result<store::FileInfo> upload(const Services& services, const Call& call, std::string& param) {
+  const HttpRequest& request = call.exchange->request();
+  PLINTH_TRY(const auto parts, parse_multipart(request.content_type, request.body));
+  param = "purpose";
+  const auto purpose = std::ranges::find(parts, "purpose", &FormPart::name);
+  if (purpose == parts.end() || std::ranges::find(kPurposes, purpose->content) == kPurposes.end())
+    return invalid("purpose: batch, fine-tune or user_data is needed");
+  param = "file";
+  const auto file = std::ranges::find(parts, "file", &FormPart::name);
+  if (file == parts.end() || file->filename.empty()) return invalid("file: a file is needed");
+  if (file->filename.size() > kNameMax)
+    return invalid("file: its name has {} bytes, the limit is {}", file->filename.size(), kNameMax);
+  PLINTH_TRY(const store::Quota quota, services.store.quota(call.key.tenant_id));
+  if (quota.storage_bytes > 0) {
+    PLINTH_TRY(const int64_t stored, services.store.stored_bytes(call.key.tenant_id));
+    if (stored + std::ssize(file->content) > quota.storage_bytes)
+      return exhausted("file: {} bytes beside the {} that are stored are over the quota of {}",
+                       file->content.size(), stored, quota.storage_bytes);
+  }
+  return services.store.add_file(call.key.tenant_id, file->filename, purpose->content,
+                                 file->content);
+}
+
+}  // namespace
+
+void handle_upload_file(const Services& services, const Call& call) {
+  std::string param;
+  const auto file = upload(services, call, param);
+  if (!file) return refuse(call, {.error = file.error(), .param = param});
+  call.exchange->reply({.body = to_text(file_json(*file))});
+}
+
+void handle_list_files(const Services& services, const Call& call) {
+  const auto files = services.store.files(call.key.tenant_id);
+  if (!files) return refuse(call, {.error = files.error()});
+  std::vector<std::string> ids;
+  for (const auto& one : *files) ids.push_back(one.id);
+  const Page page = page_of(call.exchange->request().query, ids);
+  Json data = Json::array();
+  for (size_t i = page.begin; i < page.end; ++i) data.push_back(file_json((*files)[i]));
+  call.exchange->reply(
+      {.body = to_text(
+           {{"object", "list"}, {"data", std::move(data)}, {"has_more", page.end < ids.size()}})});
+}
+
+void handle_file(const Services& services, const Call& call) {
+  const auto file = services.store.file(call.key.tenant_id, call.argument);
+  if (!file) return refuse(call, {.error = file.error()});
+  call.exchange->reply({.body = to_text(file_json(*file))});
+}
+
+void handle_file_content(const Services& services, const Call& call) {
+  const auto file = services.store.file(call.key.tenant_id, call.argument);
+  if (!file) return refuse(call, {.error = file.error()});
+  auto bytes = services.store.artifacts().read(file->digest);
+  if (!bytes) return refuse(call, {.error = bytes.error()});
+  call.exchange->reply({.content_type = "application/octet-stream", .body = *std::move(bytes)});
+}
+
+void handle_delete_file(const Services& services, const Call& call) {
+  const auto removed = services.store.remove_file(call.key.tenant_id, call.argument);
+  if (!removed) return refuse(call, {.error = removed.error()});
+  call.exchange->reply(
+      {.body = to_text({{"id", call.argument}, {"object", "file"}, {"deleted", true}})});
+}
+
+}  // namespace plinth::server

@@ -1,0 +1,14 @@
+// /v1/files: uploads for batches (and tuning), and what batches write.
+#pragma once
+
+#include "server/services.h"
+
+namespace plinth::server {
+
+void handle_upload_file(const Services& services, const Call& call);
+void handle_list_files(const Services& services, const Call& call);
+void handle_file(const Services& services, const Call& call);
+void handle_file_content(const Services& services, const Call& call);
+void handle_delete_file(const Services& services, const Call& call);
+
+}  // namespace plinth::server

@@ -1,0 +1,112 @@
+#include "server/openapi.h"
+
+#include "grammar/test_schema.h"
+#include "server/test_server.h"
+
+namespace plinth::server {
+namespace {
+
+class OpenApiTest : public ServerTest {
+ protected:
+  Json document() const {
+    const Reply reply = send("GET", "/openapi.json", key_);
+    EXPECT_EQ(reply.status, 200);
+    return parse_json(reply.body, "document").value();
+  }
+
+  // The schema with its references written out.
+  static Json resolved(const Json& schema, const Json& schemas) {
+    if (schema.is_object() && schema.contains("$ref")) {
+      const std::string name = schema["$ref"];
+      return resolved(schemas.at(name.substr(name.rfind('/') + 1)), schemas);
+    }
+    Json out = schema;
+    if (out.is_structured())
+      for (Json& item : out) item = resolved(item, schemas);
+    return out;
+  }
+};
+
+TEST_F(OpenApiTest, HasEveryRouteAndEverySchemaThatItNames) {
+  const Json all = document();
+  size_t operations = 0;
+  for (const auto& [path, methods] : all["paths"].items()) operations += methods.size();
+  const auto routes = table();
+  EXPECT_EQ(operations, routes.size());
+  const Json& schemas = all["components"]["schemas"];
+  for (const Route& route : routes) {
+    EXPECT_FALSE(route.summary.empty()) << route.path;
+    for (const std::string& name : {route.request, route.response})
+      EXPECT_TRUE(name.empty() || schemas.contains(name)) << name;
+  }
+  for (const auto& [name, schema] : schemas.items()) resolved(schema, schemas);  // none is missing
+}
+
+TEST_F(OpenApiTest, AnswersAreWhatItSays) {
+  const std::string admin = new_key("plant", {.role = "operator"});
+  const auto file = *store_->add_file(store_->tenant("plant")->id, "x", "batch", "{}");
+  const Json all = document();
+  const Json& schemas = all["components"]["schemas"];
+  Json tools = chat("合同");
+  tools["tools"] = {{{"type", "function"}, {"function", {{"name", "now"}}}}};
+  tools["tool_choice"] = "required";
+  tools["parallel_tool_calls"] = false;
+  tools["max_tokens"] = 200;
+  const std::string file_path = "/v1/files/" + file.id;
+
+  struct Case {
+    const char* method;
+    std::string path;
+    Json body;
+  };
+
+  const Json prompt = {{"model", "tiny"}, {"prompt", "合同"}, {"max_tokens", 2}, {"logprobs", 1}};
+  const std::vector<Case> cases = {
+      {"POST", "/v1/chat/completions", chat("合同")},
+      {"POST", "/v1/chat/completions", tools},
+      {"POST", "/v1/completions", prompt},
+      {"POST", "/v1/embeddings", {{"model", "tiny"}, {"input", "合同"}}},
+      {"POST", "/v1/rerank", {{"model", "tiny"}, {"query", "x"}, {"documents", {"a", "b"}}}},
+      {"POST", "/v1/tokenize", {{"model", "tiny"}, {"prompt", "x"}, {"return_token_strs", true}}},
+      {"POST", "/v1/detokenize", {{"model", "tiny"}, {"tokens", {1, 2}}}},
+      {"GET", "/v1/models", {}},
+      {"GET", "/v1/models/tiny", {}},
+      {"GET", "/v1/files", {}},
+      {"GET", file_path, {}},
+      {"POST",
+       "/v1/batches",
+       {{"input_file_id", file.id}, {"endpoint", "/v1/completions"}, {"completion_window", "24h"}}},
+      {"GET", "/v1/batches", {}},
+      {"DELETE", file_path, {}},
+      {"POST", "/plinth/v1/tenants", {{"name", "t"}}},
+      {"GET", "/plinth/v1/tenants", {}},
+      {"POST", "/plinth/v1/keys", {{"tenant", "t"}}},
+      {"GET", "/plinth/v1/keys", {}},
+      {"PUT", "/plinth/v1/quotas/t", {{"concurrent", 3}}},
+      {"GET", "/plinth/v1/quotas/t", {}},
+      {"POST", "/plinth/v1/prices", {{"model", "*"}, {"prompt", 1.5}}},
+      {"GET", "/plinth/v1/prices", {}},
+      {"GET", "/plinth/v1/usage", {}},
+      {"GET", "/plinth/v1/engine", {}},
+      {"GET", "/healthz", {}},
+      {"GET", "/openapi.json", {}}};
+  for (const Case& one : cases) {
+    const Reply reply =
+        send(one.method, one.path, admin, one.body.is_null() ? "" : to_text(one.body));
+    ASSERT_EQ(reply.status, 200) << one.path << " " << reply.body;
+    const Json answer = parse_json(reply.body, "answer").value();
+    std::string path = one.path;
+    if (!all["paths"].contains(path)) path = path.substr(0, path.rfind('/')) + "/{id}";
+    std::string method = one.method;
+    for (char& c : method) c = static_cast<char>(std::tolower(c));
+    const Json& schema = all.at("paths").at(path).at(
+        method)["responses"]["200"]["content"]["application/json"]["schema"];
+    EXPECT_EQ(grammar::violation(resolved(schema, schemas), answer), "")
+        << one.path << " " << reply.body;
+  }
+  const Json error = parse_json(post_text("{").body, "error").value();
+  EXPECT_EQ(grammar::violation(resolved(schemas["Error"], schemas), error), "");
+}
+
+}  // namespace
+}  // namespace plinth::server

@@ -1,0 +1,132 @@
+#include "server/routes.h"
+
+#include "server/admin.h"
+#include "server/openai_batches.h"
+#include "server/openai_chat.h"
+#include "server/openai_completions.h"
+#include "server/openai_embeddings.h"
+#include "server/openai_files.h"
+#include "server/openai_models.h"
+#include "server/openai_tokens.h"
+#include "server/openapi.h"
+#include "server/operations.h"
+
+namespace plinth::server {
+namespace {
+
+using Handle = void (*)(const Services&, const Call&);
+
+constexpr bool kMetered = true;
+
+class Table {
+ public:
+  explicit Table(const Services& services) : services_(services) {}
+
+  void add(const char* method, const char* path, Action action, Handle handle, const char* summary,
+           const char* request, const char* response, bool metered = false) {
+    routes.push_back(
+        {.method = method,
+         .path = path,
+         .action = action,
+         .metered = metered,
+         .handle = [services = services_, handle](const Call& call) { handle(services, call); },
+         .summary = summary,
+         .request = request,
+         .response = response});
+  }
+
+  std::vector<Route> routes;
+
+ private:
+  Services services_;
+};
+
+void add_openai(Table& table) {
+  table.add("POST", "/v1/chat/completions", Action::kInfer, handle_chat,
+            "An answer in a conversation, whole or streamed", "ChatRequest", "ChatCompletion",
+            kMetered);
+  table.add("POST", "/v1/completions", Action::kInfer, handle_completions,
+            "Text that goes on from a prompt, whole or streamed", "CompletionRequest", "Completion",
+            kMetered);
+  table.add("POST", "/v1/embeddings", Action::kInfer, handle_embeddings,
+            "Vectors of texts: hidden states of the base, averaged", "EmbeddingsRequest",
+            "Embeddings", kMetered);
+  table.add("POST", "/v1/rerank", Action::kInfer, handle_rerank,
+            "Documents in the order of their vectors' cosine to the query's", "RerankRequest",
+            "Rerank", kMetered);
+  table.add("POST", "/v1/tokenize", Action::kInfer, handle_tokenize,
+            "The tokens of a text or of a conversation", "TokenizeRequest", "Tokens");
+  table.add("POST", "/v1/detokenize", Action::kInfer, handle_detokenize, "The text of tokens",
+            "DetokenizeRequest", "DetokenizedText");
+  table.add("GET", "/v1/models", Action::kModels, handle_models,
+            "The base and the published domain models", "", "ModelList");
+  table.add("GET", "/v1/models/*", Action::kModels, handle_model, "One model", "", "Model");
+  table.add("POST", "/v1/files", Action::kFiles, handle_upload_file, "Upload a file", "FileUpload",
+            "File");
+  table.add("GET", "/v1/files", Action::kFiles, handle_list_files, "All files", "", "FileList");
+  table.add("GET", "/v1/files/*/content", Action::kFiles, handle_file_content,
+            "The bytes of a file", "", "");
+  table.add("GET", "/v1/files/*", Action::kFiles, handle_file, "One file", "", "File");
+  table.add("DELETE", "/v1/files/*", Action::kFiles, handle_delete_file, "Delete a file", "",
+            "Deleted");
+  table.add("POST", "/v1/batches", Action::kFiles, handle_create_batch,
+            "Answer the requests of a file in the background", "BatchRequest", "Batch");
+  table.add("GET", "/v1/batches", Action::kFiles, handle_list_batches, "All batches", "",
+            "BatchList");
+  table.add("POST", "/v1/batches/*/cancel", Action::kFiles, handle_cancel_batch, "Cancel a batch",
+            "", "Batch");
+  table.add("GET", "/v1/batches/*", Action::kFiles, handle_batch, "One batch", "", "Batch");
+}
+
+void add_admin(Table& table) {
+  table.add("GET", "/plinth/v1/tenants", Action::kAdmin, handle_list_tenants, "All tenants", "",
+            "TenantList");
+  table.add("POST", "/plinth/v1/tenants", Action::kAdmin, handle_create_tenant, "A new tenant",
+            "TenantRequest", "Tenant");
+  table.add("GET", "/plinth/v1/keys", Action::kKeys, handle_list_keys, "A tenant's keys", "",
+            "KeyList");
+  table.add("POST", "/plinth/v1/keys", Action::kKeys, handle_create_key, "A new key, shown once",
+            "KeyRequest", "Key");
+  table.add("DELETE", "/plinth/v1/keys/*", Action::kKeys, handle_revoke_key, "End a key at once",
+            "", "RevokedKey");
+  table.add("GET", "/plinth/v1/quotas/*", Action::kUsage, handle_get_quota, "A tenant's quota", "",
+            "Quota");
+  table.add("PUT", "/plinth/v1/quotas/*", Action::kAdmin, handle_set_quota,
+            "Set limits of a tenant; 0: none", "Quota", "Quota");
+  table.add("GET", "/plinth/v1/prices", Action::kUsage, handle_list_prices,
+            "Prices of a million tokens", "", "PriceList");
+  table.add("POST", "/plinth/v1/prices", Action::kAdmin, handle_set_price, "Set a model's price",
+            "Price", "Price");
+  table.add("GET", "/plinth/v1/usage", Action::kUsage, handle_usage,
+            "Tokens and cost by tenant and model; ?month=2026-11&tenant=NAME", "", "UsageList");
+  table.add("GET", "/plinth/v1/statement", Action::kUsage, handle_statement,
+            "The same as CSV; ?month=2026-11&tenant=NAME", "", "");
+  table.add("GET", "/plinth/v1/engine", Action::kAdmin, handle_engine, "The engine's state", "",
+            "Engine");
+}
+
+}  // namespace
+
+std::vector<Route> routes(const Services& services, const std::atomic<bool>& draining) {
+  Table table(services);
+  add_openai(table);
+  add_admin(table);
+  table.add("GET", "/metrics", Action::kAdmin, handle_metrics, "Prometheus metrics", "", "");
+  table.routes.back().access = Access::kLoopback;
+  table.routes.push_back(
+      {.method = "GET",
+       .path = "/healthz",
+       .access = Access::kOpen,
+       .handle = [services,
+                  &draining](const Call& call) { handle_health(services, draining, call); },
+       .summary = "Whether the server takes work",
+       .response = "Health"});
+  table.add("GET", "/openapi.json", Action::kModels, nullptr, "This document", "", "OpenApi");
+  table.routes.back().handle =
+      [document = std::make_shared<std::string>(openapi_document(table.routes))](const Call& call) {
+        call.exchange->reply({.body = *document});
+      };
+  return std::move(table.routes);
+}
+
+}  // namespace plinth::server
