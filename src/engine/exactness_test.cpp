@@ -59,9 +59,8 @@ std::vector<std::vector<Given>> ask(Engine& engine, std::vector<Request> request
     PLINTH_CHECK(id.has_value(), "{}", id.error().message);
   }
   std::unique_lock lock(state->mutex);
-  PLINTH_CHECK(
-      state->changed.wait_for(lock, std::chrono::seconds(60), [&] { return state->open == 0; }),
-      "{} choices did not end", state->open);
+  PLINTH_CHECK(state->changed.wait_for(lock, kPatience, [&] { return state->open == 0; }),
+               "{} choices did not end", state->open);
   std::vector<std::vector<Given>> given;
   for (size_t i = 0; i < requests.size(); ++i)
     given.push_back(gather(state->events[i], requests[i].n));

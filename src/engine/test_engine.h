@@ -17,6 +17,9 @@
 
 namespace plinth::engine {
 
+// Only a hang lasts so long, also on a busy machine under an emulator.
+inline constexpr std::chrono::seconds kPatience{600};
+
 using Adapters = std::vector<std::shared_ptr<const model::Adapter>>;
 
 // Exact keys and values: what differs then is a mistake and not a rounding.
@@ -63,14 +66,14 @@ struct Listener {
 
   bool wait_for(size_t count) {
     std::unique_lock lock(mutex);
-    return changed.wait_for(lock, std::chrono::seconds(60), [&] {
+    return changed.wait_for(lock, kPatience, [&] {
       return events.size() >= count || (!events.empty() && events.back().finished);
     });
   }
 
   const Event& wait_finished() {
     std::unique_lock lock(mutex);
-    PLINTH_CHECK(changed.wait_for(lock, std::chrono::seconds(60),
+    PLINTH_CHECK(changed.wait_for(lock, kPatience,
                                   [&] { return !events.empty() && events.back().finished; }),
                  "the request did not finish");
     return events.back();
@@ -78,9 +81,10 @@ struct Listener {
 };
 
 inline bool eventually(const std::function<bool()>& fact) {
-  for (int i = 0; i < 6000; ++i) {
+  constexpr std::chrono::milliseconds kPause{10};
+  for (auto waited = kPause; waited < kPatience; waited += kPause) {
     if (fact()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    std::this_thread::sleep_for(kPause);
   }
   return false;
 }
