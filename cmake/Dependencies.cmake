@@ -9,7 +9,7 @@ find_package(CLI11 REQUIRED)                     # libcli11-dev
 find_package(OpenSSL REQUIRED)                   # libssl-dev
 find_package(SQLite3 REQUIRED)                   # libsqlite3-dev
 find_package(ICU REQUIRED COMPONENTS uc i18n)    # libicu-dev
-find_package(LibXml2 REQUIRED)                   # libxml2-dev
+find_package(ZLIB REQUIRED)                      # zlib1g-dev
 find_package(LibArchive REQUIRED)                # libarchive-dev
 find_package(Boost 1.81 REQUIRED)                # libboost1.81-dev (headers: Beast, Asio)
 pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)                   # libhwy-dev

@@ -3,6 +3,7 @@
 #include <mutex>
 
 #include "cli/bases.h"
+#include "cli/bench_serve.h"
 #include "cli/command.h"
 #include "cli/kv_option.h"
 #include "cli/machine.h"
@@ -69,6 +70,8 @@ class Bench {
     engine_options.adapter_bytes = int64_t{16} << 30;  // all of a batch's at once
     PLINTH_TRY(options.kv.read_into(engine_options));
     PLINTH_TRY(bench.engine_, engine::Engine::start(bench.loaded_.base, engine_options));
+    while (!bench.engine_->stats().interleaved)
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
     return bench;
   }
 
@@ -79,8 +82,7 @@ class Bench {
     if (options_.name == "prefill") return prefill();
     if (options_.name == "batch") return batch();
     if (options_.name == "lora") return lora();
-    if (options_.name == "tokenize") return tokenize();
-    return invalid("bench {}: is not decode, prefill, batch, lora or tokenize", options_.name);
+    return tokenize();
   }
 
  private:
@@ -296,19 +298,28 @@ Status run(const Options& options, const Context& context) {
 }  // namespace
 
 void add_bench(Command& root, const Context& context) {
-  auto options = std::make_shared<Options>();
-  auto command =
+  auto bench =
       root.add("bench", "measure, beside the machine's own limit", "plinth bench lora --json");
-  command.option("NAME", options->name, "decode, prefill, batch, lora or tokenize", true);
-  command.option("--model", options->model, "a name, a path, or base+adapter");
-  command.option("--repeats", options->repeats, "rounds after the warm-up; the median is shown", 1,
-                 1000);
-  command.option("--rank", options->rank, "rank of the lora bench's adapters", 1, 256);
-  options->kv.add_to(command);
-  command.option("--file", options->file,
-                 "the text of the tokenize bench; the model may then be a "
-                 "tokenizer.json or tokenizer.model");
-  command.action([options, &context] { return run(*options, context); });
+  const auto add = [&](const std::string& name, const std::string& help) {
+    auto options = std::make_shared<Options>();
+    options->name = name;
+    auto command = bench.add(name, help, "plinth bench " + name + " --json");
+    command.option("--model", options->model, "a name, a path, or base+adapter");
+    command.option("--repeats", options->repeats, "rounds after the warm-up; the median is shown",
+                   1, 1000);
+    if (name == "lora") command.option("--rank", options->rank, "rank of the adapters", 1, 256);
+    options->kv.add_to(command);
+    if (name == "tokenize")
+      command.option("--file", options->file,
+                     "the text; the model may then be a tokenizer.json or tokenizer.model");
+    command.action([options, &context] { return run(*options, context); });
+  };
+  add("decode", "one sequence");
+  add("prefill", "a prompt of 512 tokens");
+  add("batch", "1 to 16 sequences at once");
+  add("lora", "8 and 64 sequences with no, the same and different adapters");
+  add("tokenize", "text to tokens and back");
+  add_bench_serve(bench, context);
 }
 
 }  // namespace plinth::cli

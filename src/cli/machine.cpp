@@ -77,7 +77,7 @@ double matrix_rate() {
 
 }  // namespace
 
-Machine measure_machine() {
+Machine describe_machine() {
   Machine machine;
   machine.cpu = cpu_name();
   machine.cores = available_cores();
@@ -85,6 +85,11 @@ Machine measure_machine() {
   machine.simd = tensor::simd_target();
   machine.memory_bytes = meminfo("MemTotal");
   machine.memory_available_bytes = meminfo("MemAvailable");
+  return machine;
+}
+
+Machine measure_machine() {
+  Machine machine = describe_machine();
   machine.read_gb_per_s = read_bandwidth();
   machine.gflop_per_s = matrix_rate();
   return machine;

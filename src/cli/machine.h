@@ -15,9 +15,13 @@ struct Machine {
   std::string simd;  // what the kernels run
   int64_t memory_bytes = 0;
   int64_t memory_available_bytes = 0;
+  // 0: not measured.
   double read_gb_per_s = 0;  // all threads streaming through 512 MiB
   double gflop_per_s = 0;    // float32 matrix product, 1024 x 1024 x 1024
 };
+
+// Without the two figures that are measured.
+Machine describe_machine();
 
 // Measures for about a second. Numbers move with what else the machine does.
 Machine measure_machine();

@@ -1,7 +1,8 @@
 // Corpus: raw documents in, refined documents and training rows out.
 //
-// refine() walks folders of txt, Markdown, HTML, PDF, DOCX, CSV and JSONL, cleans what it reads,
-// masks personal data, drops duplicates and exam text, and writes JSON Lines shards with a report.
+// refine() walks folders of txt, Markdown, HTML, PDF, DOCX, XLSX, PPTX, EPUB, CSV and JSONL, opens
+// ZIP, tar, 7z, gzip, zstd, xz, bzip2, WARC and ARC files at any depth, cleans what it reads, masks
+// personal data, drops duplicates and exam text, and writes JSON Lines shards with a report.
 // Nothing is lost silently: a document is kept, or it is a line in the rejects with stage and
 // reason. build_dataset() turns a refined corpus into rows for training.
 //
@@ -21,7 +22,8 @@
 
 namespace plinth::corpus {
 
-// Page `page` of the raw file begins at byte `at` of the document's text.
+// Page `page` of the raw file (slide, sheet, part of an EPUB) begins at byte `at` of the document's
+// text.
 struct PageMark {
   int page = 0;
   uint64_t at = 0;
@@ -29,15 +31,17 @@ struct PageMark {
 
 // Where a document came from.
 struct Source {
-  std::string path;    // relative to the input folder, '/' between parts
-  std::string sha256;  // of the raw file
-  uint64_t begin = 0;  // the bytes [begin, end) of the raw file
+  std::string path;    // relative to the input folder, '/' between parts; "a.zip!/b/c.txt" inside
+  std::string sha256;  // of the file on disk: of a.zip
+  std::string url;     // of a page in a WARC or ARC
+  uint64_t begin = 0;  // the bytes [begin, end) of what path names
   uint64_t end = 0;
   std::vector<PageMark> pages;  // ascending; empty where the format has no pages
 };
 
 struct Document {
-  std::string id;    // 16 hexadecimal digits, from path and begin: survives edits of the file
+  std::string id;    // 16 hexadecimal digits, from path, begin and, where several documents have
+                     // both, their number: survives edits of the file
   std::string text;  // UTF-8; headings are Markdown "#" lines, tables are Markdown tables
   std::string title;
   std::string lang;    // "zh", "en" or "und"
@@ -70,8 +74,13 @@ struct RefineRecipe {
   // Reading
   std::string jsonl_text = "text";  // member that holds the text of a JSONL row
   std::string jsonl_title = "title";
-  uint64_t file_bytes_max = uint64_t{1} << 30;  // larger files are rejected unread
+  uint64_t file_bytes_max = uint64_t{1} << 30;  // larger ones are rejected unread; no container is
   int csv_rows_per_document = 200;
+  // Containers: what a file may unpack to, with everything inside it together
+  int unpack_depth_max = 8;       // containers inside one another
+  double unpack_ratio_max = 300;  // of its own size, once past 64 MiB
+  int64_t unpack_entries_max = 10'000'000;
+  uint64_t unpack_bytes_max = uint64_t{1} << 40;
   // Filters. Shares are of the characters that are not white space.
   int64_t chars_min = 20;
   double symbol_share_max = 0.5;         // neither letter, Han, digit nor punctuation

@@ -8,6 +8,7 @@ Json to_json(const Document& document) {
                  {"sha256", from.sha256},
                  {"range", {from.begin, from.end}},
                  {"page", nullptr}};
+  if (!from.url.empty()) source["url"] = from.url;
   if (!from.pages.empty()) {
     source["page"] = from.pages.front().page;
     Json pages = Json::array();
@@ -32,6 +33,7 @@ Result<Document> document_from_json(const Json& json) {
   if (source != json.end() && source->is_object()) {
     out.source.path = string_or(*source, "path", "");
     out.source.sha256 = string_or(*source, "sha256", "");
+    out.source.url = string_or(*source, "url", "");
     const auto range = source->find("range");
     if (range != source->end() && range->is_array() && range->size() == 2 &&
         (*range)[0].is_number_unsigned() && (*range)[1].is_number_unsigned()) {

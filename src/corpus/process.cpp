@@ -8,8 +8,11 @@
 namespace plinth::corpus {
 namespace {
 
-std::string document_id(std::string_view path, uint64_t begin) {
-  return sha256_hex(fmt::format("{}\n{}", path, begin)).substr(0, 16);
+// number: among the documents of one path that begin at one byte (sheets of a workbook).
+std::string document_id(std::string_view path, uint64_t begin, int number) {
+  std::string key = fmt::format("{}\n{}", path, begin);
+  if (number > 0) key += fmt::format("\n{}", number);
+  return sha256_hex(key).substr(0, 16);
 }
 
 // White space and heading marks do not make a text another text.
@@ -113,41 +116,89 @@ Outcome unreadable(uint64_t begin, uint64_t end, std::string reason) {
   return out;
 }
 
+// Smaller JSONL files are one piece of work, larger ones several.
+constexpr uint64_t kLongRowsBytes = uint64_t{8} << 20;
+
+// Is this a file whose leaves are processed by themselves? A ZIP says so in its directory, at its
+// end; everything else in its first bytes.
+Result<bool> opens(const InputFile& file, FileOutcome& out) {
+  PLINTH_TRY(const auto map, MappedFile::open(file.path));
+  out.kind = kind_of(file.name, map.text());
+  if (!is_container(out.kind) && (out.kind != Kind::kJsonl || file.bytes <= kLongRowsBytes))
+    return false;
+  out.sha256 = sha256_hex(map.text());
+  return true;
+}
+
+void finish(std::string_view path, FileOutcome& out) {
+  std::map<uint64_t, int> seen;  // documents by where they begin
+  for (Outcome& outcome : out.outcomes) {
+    Document& document = outcome.document;
+    document.source.path = path;
+    document.source.sha256 = out.sha256;
+    document.id = document_id(path, document.source.begin, seen[document.source.begin]++);
+    if (document.title.empty()) document.title = title_of(document.text, path);
+  }
+}
+
+void add_drafts(Result<Drafts> drafts, uint64_t bytes, const RefineRecipe& recipe,
+                const ExamIndex& exams, FileOutcome& out) {
+  if (!drafts) {
+    out.outcomes.push_back(unreadable(0, bytes, std::move(drafts).error().message));
+    return;
+  }
+  for (Draft& draft : drafts->drafts)
+    out.outcomes.push_back(process_draft(std::move(draft), recipe, exams));
+  for (Unreadable& bad : drafts->bad)
+    out.outcomes.push_back(unreadable(bad.begin, bad.end, std::move(bad.reason)));
+}
+
 }  // namespace
 
 FileOutcome process_file(const InputFile& file, const RefineRecipe& recipe,
                          const ExamIndex& exams) {
   FileOutcome out;
   out.bytes = file.bytes;
-  const auto finish = [&] {
-    for (Outcome& outcome : out.outcomes) {
-      Document& document = outcome.document;
-      document.source.path = file.name;
-      document.source.sha256 = out.sha256;
-      document.id = document_id(file.name, document.source.begin);
-      if (document.title.empty()) document.title = title_of(document.text, file.name);
-    }
-    return std::move(out);
-  };
   const auto fail = [&](std::string reason) {
     out.outcomes.push_back(unreadable(0, file.bytes, std::move(reason)));
-    return finish();
+    finish(file.name, out);
+    return std::move(out);
   };
   if (file.bytes == 0) return fail("the file is empty");
+  const auto container = opens(file, out);
+  if (!container) return fail(container.error().message);
+  out.opens = *container;
+  if (out.opens) return out;
   if (file.bytes > recipe.file_bytes_max)
     return fail(fmt::format("{} bytes, more than {}", file.bytes, recipe.file_bytes_max));
   const auto bytes = read_file(file.path, recipe.file_bytes_max);
   if (!bytes) return fail(bytes.error().message);
   out.sha256 = sha256_hex(*bytes);
-  const RawFile raw{file.name, *bytes};
-  out.kind = kind_of(raw.path, raw.bytes);
-  auto drafts = read_any(raw, recipe);
-  if (!drafts) return fail(std::move(drafts).error().message);
-  for (Draft& draft : drafts->drafts)
-    out.outcomes.push_back(process_draft(std::move(draft), recipe, exams));
-  for (Unreadable& bad : drafts->bad)
-    out.outcomes.push_back(unreadable(bad.begin, bad.end, std::move(bad.reason)));
-  return finish();
+  add_drafts(read_any({file.name, *bytes}, out.kind, recipe), bytes->size(), recipe, exams, out);
+  finish(file.name, out);
+  return out;
+}
+
+FileOutcome process_leaf(const Leaf& leaf, const std::string& sha256, const RefineRecipe& recipe,
+                         const ExamIndex& exams) {
+  FileOutcome out;
+  out.kind = leaf.kind;
+  out.sha256 = sha256;
+  out.bytes = leaf.bytes.size();
+  out.leaf = true;
+  if (!leaf.error.empty())
+    out.outcomes.push_back(unreadable(0, leaf.end - leaf.begin, leaf.error));
+  else
+    add_drafts(read_any({leaf.path, leaf.bytes, leaf.charset}, leaf.kind, recipe),
+               leaf.bytes.size(), recipe, exams, out);
+  for (Outcome& outcome : out.outcomes) {
+    Source& source = outcome.document.source;
+    source.url = leaf.url;
+    source.begin = leaf.record ? leaf.begin : leaf.begin + source.begin;
+    source.end = leaf.record ? leaf.end : leaf.begin + source.end;
+  }
+  finish(leaf.path, out);
+  return out;
 }
 
 }  // namespace plinth::corpus

@@ -1,4 +1,5 @@
-// One file through the stages that need no other file: read, clean, filter, cut exam text, mask.
+// One file, or leaf of a container, through the stages that need no other file: read, clean,
+// filter, cut exam text, mask.
 #pragma once
 
 #include <map>
@@ -13,6 +14,7 @@
 #include "corpus/exam_index.h"
 #include "corpus/read/kind.h"
 #include "corpus/read/walk.h"
+#include "corpus/unpack/unpack.h"
 
 namespace plinth::corpus {
 
@@ -32,13 +34,21 @@ struct Outcome {
   std::string after;
 };
 
+// What came of a file on disk, or of a leaf of a container.
 struct FileOutcome {
   Kind kind = Kind::kBinary;
-  std::string sha256;
+  std::string sha256;  // of the file on disk
   uint64_t bytes = 0;
+  bool leaf = false;              // of a container that was told of before
+  bool opens = false;             // a container: its leaves follow, outcomes is empty
   std::vector<Outcome> outcomes;  // unreadable parts are outcomes with stage "read"
 };
 
+// Reads a file, unless it is one whose leaves are to be processed by themselves (see `opens`).
 FileOutcome process_file(const InputFile& file, const RefineRecipe& recipe, const ExamIndex& exams);
+
+// sha256: of the file on disk that the leaf is in.
+FileOutcome process_leaf(const Leaf& leaf, const std::string& sha256, const RefineRecipe& recipe,
+                         const ExamIndex& exams);
 
 }  // namespace plinth::corpus

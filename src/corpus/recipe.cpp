@@ -39,6 +39,17 @@ Result<RefineRecipe> read_recipe(const Path& path) {
   PLINTH_TRY(const int64_t rows,
              config.integer("refine.csv_rows_per_document", r.csv_rows_per_document, 1, 1'000'000));
   r.csv_rows_per_document = static_cast<int>(rows);
+  PLINTH_TRY(const int64_t depth,
+             config.integer("refine.unpack_depth_max", r.unpack_depth_max, 0, 100));
+  r.unpack_depth_max = static_cast<int>(depth);
+  PLINTH_TRY(r.unpack_ratio_max,
+             config.number("refine.unpack_ratio_max", r.unpack_ratio_max, 1.0, 1e9));
+  PLINTH_TRY(r.unpack_entries_max, config.integer("refine.unpack_entries_max", r.unpack_entries_max,
+                                                  1, int64_t{1} << 40));
+  PLINTH_TRY(const int64_t unpacked,
+             config.integer("refine.unpack_bytes_max", static_cast<int64_t>(r.unpack_bytes_max), 1,
+                            int64_t{1} << 60));
+  r.unpack_bytes_max = static_cast<uint64_t>(unpacked);
   PLINTH_TRY(r.chars_min, config.integer("refine.chars_min", r.chars_min, 0, 1'000'000));
   PLINTH_TRY(share("symbol_share_max", r.symbol_share_max));
   PLINTH_TRY(share("han_share_min", r.han_share_min));
@@ -70,6 +81,10 @@ Json to_json(const RefineRecipe& r) {
           {"jsonl_title", r.jsonl_title},
           {"file_bytes_max", r.file_bytes_max},
           {"csv_rows_per_document", r.csv_rows_per_document},
+          {"unpack_depth_max", r.unpack_depth_max},
+          {"unpack_ratio_max", r.unpack_ratio_max},
+          {"unpack_entries_max", r.unpack_entries_max},
+          {"unpack_bytes_max", r.unpack_bytes_max},
           {"chars_min", r.chars_min},
           {"symbol_share_max", r.symbol_share_max},
           {"han_share_min", r.han_share_min},

@@ -9,10 +9,9 @@
 #include "core/hash.h"
 #include "core/interrupt.h"
 #include "core/json.h"
-#include "core/threads.h"
 #include "corpus/dedup/near.h"
 #include "corpus/document_json.h"
-#include "corpus/process.h"
+#include "corpus/intake.h"
 #include "corpus/recipe.h"
 #include "corpus/report/ledger.h"
 #include "corpus/shard.h"
@@ -21,9 +20,6 @@
 namespace plinth::corpus {
 namespace {
 
-// Files of a batch are in memory together.
-constexpr size_t kBatchFiles = 256;
-constexpr uint64_t kBatchBytes = uint64_t{64} << 20;
 constexpr std::string_view kRefineVersion = "1";
 
 // A document in the spill file.
@@ -101,28 +97,10 @@ class Run {
 
   Status read_all(const ExamIndex& exams) {
     PLINTH_TRY(auto spill, OutputFile::create(temp_ / "spill"));
-    uint64_t total = 0, done = 0;
-    for (const InputFile& file : files_) total += file.bytes;
-    for (size_t from = 0; from < files_.size();) {
-      PLINTH_TRY(check_interrupted());
-      size_t to = from;
-      uint64_t bytes = 0;
-      while (to < files_.size() && to - from < kBatchFiles &&
-             (to == from || bytes + files_[to].bytes <= kBatchBytes))
-        bytes += files_[to++].bytes;
-      std::vector<FileOutcome> batch(to - from);
-      compute_pool().parallel_for(
-          static_cast<int64_t>(batch.size()), 1, [&](int64_t begin, int64_t end, int) {
-            for (int64_t i = begin; i < end; ++i)
-              batch[static_cast<size_t>(i)] =
-                  process_file(files_[from + static_cast<size_t>(i)], options_.recipe, exams);
-          });
-      for (size_t i = 0; i < batch.size(); ++i)
-        PLINTH_TRY(take_file(files_[from + i], batch[i], spill));
-      done += bytes;
-      from = to;
-      if (progress_) progress_(done, total);
-    }
+    PLINTH_TRY(take_in(files_, options_.recipe, exams, progress_,
+                       [&](const InputFile& file, FileOutcome& outcome) {
+                         return take_file(file, outcome, spill);
+                       }));
     // A map of an empty file is no map.
     PLINTH_TRY(spill.write("\n"));
     return spill.close();
@@ -130,10 +108,11 @@ class Run {
 
   Status take_file(const InputFile& file, FileOutcome& outcome, OutputFile& spill) {
     ledger_.add_file(outcome);
-    inputs_.push_back({{"path", file.name},
-                       {"sha256", outcome.sha256},
-                       {"bytes", outcome.bytes},
-                       {"kind", std::string(kind_name(outcome.kind))}});
+    if (!outcome.leaf)
+      inputs_.push_back({{"path", file.name},
+                         {"sha256", outcome.sha256},
+                         {"bytes", outcome.bytes},
+                         {"kind", std::string(kind_name(outcome.kind))}});
     for (Outcome& one : outcome.outcomes) {
       Entry entry;
       Json json = to_json(one.document);
@@ -149,7 +128,7 @@ class Run {
       entry.at = spill_bytes_;
       entry.bytes = static_cast<uint32_t>(line.size());
       entry.chars = static_cast<uint32_t>(count_chars(one.document.text));
-      entry.copy_like = looks_like_copy(file.name);
+      entry.copy_like = looks_like_copy(one.document.source.path);
       entry.text_hash = one.text_hash;
       if (line.size() > UINT32_MAX)
         return exhausted("{}: a document of {} bytes is too large", file.name, line.size());

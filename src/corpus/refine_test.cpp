@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -5,6 +7,7 @@
 #include "core/json.h"
 #include "corpus/corpus.h"
 #include "corpus/shard.h"
+#include "corpus/unpack/archive_of_test.h"
 
 namespace plinth::corpus {
 namespace {
@@ -101,6 +104,28 @@ TEST_F(Refine, TheSameInputGivesTheSameBytes) {
   const auto first = hashes();
   ASSERT_TRUE(run());  // replaces the earlier corpus
   EXPECT_EQ(hashes(), first);
+}
+
+TEST_F(Refine, DocumentsInContainersAreTracedToTheirMember) {
+  const std::string text =
+      "机房照明应当保持完好，检修开关应当置于检修位置，作业前应当确认对讲系统畅通，并告知值班人员"
+      "。";
+  put("d/包.bin",
+      zip_of({{"甲/a.txt", text}, {"乙.tar", archive_of({{"x.txt", "x"}}, Packing::kTar)}}));
+  const auto report = run();
+  ASSERT_TRUE(report) << report.error().message;
+  const auto documents = read_documents(out());
+  const auto found = std::find_if(documents->begin(), documents->end(), [](const Document& d) {
+    return d.source.path == "d/包.bin!/甲/a.txt";
+  });
+  ASSERT_NE(found, documents->end());
+  EXPECT_EQ(found->source.sha256, *sha256_file(in() / "d/包.bin"));
+  EXPECT_EQ(found->source.end, text.size());
+  EXPECT_THAT(*trace(out(), found->id), HasSubstr("包.bin!/甲/a.txt"));
+  const Json json = *parse_json(report->json, "report");
+  EXPECT_EQ(json["files_by_kind"]["zip"], 1);
+  EXPECT_EQ(json["leaves"], 2);
+  EXPECT_EQ(json["files"], 7);
 }
 
 TEST_F(Refine, LeavesForeignFoldersAlone) {

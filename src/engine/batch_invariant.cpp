@@ -22,12 +22,18 @@ void linear_by_few_rows(tensor::ConstMatrix x, tensor::Weight w, tensor::Matrix 
   }
 }
 
+void linear_shared_by_few_rows(tensor::ConstMatrix x,
+                               std::span<const tensor::LinearOutput> outputs) {
+  for (const auto& output : outputs) linear_by_few_rows(x, output.w, output.y, output.accumulate);
+}
+
 }  // namespace
 
 const tensor::Ops& batch_invariant_ops() {
   static const tensor::Ops ops = [] {
     tensor::Ops changed = tensor::default_ops();
     changed.linear = linear_by_few_rows;
+    changed.linear_shared = linear_shared_by_few_rows;
     return changed;
   }();
   return ops;

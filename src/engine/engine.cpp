@@ -9,6 +9,7 @@
 #include "engine/answer.h"
 #include "engine/batch_output.h"
 #include "engine/engine_impl.h"
+#include "engine/reading.h"
 
 namespace plinth::engine {
 namespace {
@@ -36,11 +37,12 @@ Engine::Impl::Impl(std::shared_ptr<const model::Model> model, const EngineOption
       options_(options),
       pool_(blocks),
       cache_(pool_, options.block_tokens),
-      step_(*model_, {.rows_max = options.rows_max,
-                      .block_tokens = options.block_tokens,
-                      .blocks = blocks,
-                      .kv_type = options.kv_type,
-                      .deterministic = options.deterministic}) {
+      interleaving_(model_, tensor::default_ops()),
+      step_(interleaving_.model(), {.rows_max = options.rows_max,
+                                    .block_tokens = options.block_tokens,
+                                    .blocks = blocks,
+                                    .kv_type = options.kv_type,
+                                    .deterministic = options.deterministic}) {
   // More running sequences than rows would leave the youngest without a row in every step.
   options_.sequences_max = std::min(options_.sequences_max, options_.rows_max);
   stats_.kv_blocks = stats_.kv_blocks_free = blocks;
@@ -99,7 +101,7 @@ SequencePtr Engine::Impl::make_sequence(std::vector<int32_t> tokens,
   const std::string& digest = registered != nullptr ? registered->digest
                               : adapter != nullptr  ? adapter->digest
                                                     : std::string();
-  sequence->scope = cache_.start(model_->digest(), digest, salt);
+  sequence->scope = cache_.start(digest, salt);
   if (registered != nullptr) sequence->pin = adapters_->pin(registered);
   sequence->chain = sequence->scope;
   sequence->adapter = std::move(adapter);
@@ -213,6 +215,38 @@ Result<std::vector<std::vector<float>>> Engine::Impl::score(std::vector<ScoreReq
   return batch->wait();
 }
 
+Result<RequestId> Engine::Impl::read(ReadRequest request) {
+  PLINTH_TRY(check_tokens(request.tokens));
+  if (!request.pooled && request.tokens.size() < 2)
+    return invalid("one token has no log-probability: nothing is before it");
+  if (request.top_logprobs < 0 || request.top_logprobs > 20)
+    return invalid("top_logprobs {} is outside 0..20", request.top_logprobs);
+  if (!request.done) return invalid("the request has nobody to tell");
+  std::unique_ptr<Output> output;
+  if (request.pooled) {
+    output = std::make_unique<PooledOutput>(std::move(request.done));
+  } else {
+    output = std::make_unique<LogprobOutput>(request.tokens, request.top_logprobs,
+                                             std::move(request.done));
+    request.tokens.pop_back();
+  }
+  auto sequence =
+      make_sequence(std::move(request.tokens), {}, request.registered, "", std::move(output));
+  // All of its rows are computed, and what it leaves in the cache must not be seen by others.
+  sequence->cacheable = false;
+  RequestId id = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (queued_ >= options_.queue_max)
+      return exhausted("{} requests are waiting, the queue holds {}", queued_, options_.queue_max);
+    ++queued_;
+    id = sequence->id = sequence->request = ++last_id_;
+    inbox_.push_back(std::move(sequence));
+  }
+  changed_.notify_one();
+  return id;
+}
+
 Result<std::vector<float>> Engine::Impl::logits(std::vector<int32_t> tokens,
                                                 std::shared_ptr<const model::Adapter> adapter) {
   PLINTH_TRY(check_tokens(tokens));
@@ -251,7 +285,6 @@ Result<std::unique_ptr<Engine>> Engine::start(std::shared_ptr<const model::Model
   if (blocks > std::numeric_limits<int32_t>::max() / 2)
     return invalid("kv_bytes {} makes {} blocks of {} bytes: too many", options.kv_bytes, blocks,
                    block_bytes);
-  PLINTH_TRY(model, model::interleaved(std::move(model), tensor::default_ops()));
   return std::unique_ptr<Engine>(
       new Engine(std::make_unique<Impl>(std::move(model), options, static_cast<int32_t>(blocks))));
 }
@@ -278,6 +311,10 @@ void Engine::cancel(RequestId id) {
 
 Result<std::vector<std::vector<float>>> Engine::score(std::vector<ScoreRequest> requests) {
   return impl_->score(std::move(requests));
+}
+
+Result<RequestId> Engine::read(ReadRequest request) {
+  return impl_->read(std::move(request));
 }
 
 Result<std::vector<float>> Engine::logits(std::vector<int32_t> tokens,

@@ -124,6 +124,23 @@ struct ScoreRequest {
   std::shared_ptr<const model::Adapter> adapter = {};
 };
 
+// What a base makes of a text that nobody wants continued.
+struct Reading {
+  std::vector<float> pooled = {};  // [width]: the mean over all tokens of what the head would read
+  std::vector<float> logprobs = {};  // [tokens - 1]: log p(tokens[i + 1] | tokens[0..i])
+  // The best tokens at each of those places, best first, with their log-probabilities.
+  std::vector<std::vector<std::pair<int32_t, float>>> top = {};
+};
+
+struct ReadRequest {
+  std::vector<int32_t> tokens = {};
+  bool pooled = false;       // Reading::pooled, otherwise logprobs (of 2 tokens and more) and top
+  int32_t top_logprobs = 0;  // 0..20
+  AdapterSourcePtr registered = {};  // null: the plain base
+  // Called once, on the engine thread; must not block.
+  std::function<void(Result<Reading>)> done = {};
+};
+
 struct EngineStats {
   int64_t waiting = 0;
   int64_t running = 0;
@@ -137,6 +154,7 @@ struct EngineStats {
   int64_t lookup_tokens = 0;    // guessed and checked
   int64_t lookup_accepted = 0;  // of them, right
   int64_t memory_bytes = 0;     // KV cache and step arena; adapters come on top, up to their budget
+  bool interleaved = false;     // the weights have the form that steps read fastest
   AdapterPoolStats adapters = {};
 };
 
@@ -158,6 +176,9 @@ class Engine {
 
   // Blocks until all are scored; they ride in the same steps as everything else.
   Result<std::vector<std::vector<float>>> score(std::vector<ScoreRequest> requests);
+
+  // Queued like an answer, without waiting. kCancelled comes to `done` like any other error.
+  Result<RequestId> read(ReadRequest request);
 
   // Logits [tokens, vocabulary] after every token of one sequence. Blocks.
   Result<std::vector<float>> logits(std::vector<int32_t> tokens,

@@ -42,6 +42,7 @@ class Engine::Impl {
   Result<RequestId> submit(Request request);
   void cancel(RequestId id);
   Result<std::vector<std::vector<float>>> score(std::vector<ScoreRequest> requests);
+  Result<RequestId> read(ReadRequest request);
   Result<std::vector<float>> logits(std::vector<int32_t> tokens,
                                     std::shared_ptr<const model::Adapter> adapter);
   EngineStats stats() const;
@@ -64,6 +65,7 @@ class Engine::Impl {
   bool absorb(const std::stop_token& stop);
   void apply_cancels(const std::unordered_set<RequestId>& ids);
   void settle_loading();
+  void interleave();
   void step();
   StepPlan plan();
   void preempt(SequencePtr sequence);
@@ -81,7 +83,7 @@ class Engine::Impl {
   void publish_stats();
   void abort_all();
 
-  std::shared_ptr<const model::Model> model_;  // shared with requests in flight and the trainer
+  std::shared_ptr<const model::Model> model_;  // as opened; shared with the trainer
   EngineOptions options_;
   std::once_flag vocabulary_once_;
   std::shared_ptr<const grammar::Vocabulary> vocabulary_;  // made for the first grammar
@@ -90,6 +92,8 @@ class Engine::Impl {
   // Owned by the engine thread once it runs. Order matters: sequences die before the pool.
   BlockPool pool_;
   PrefixCache cache_;
+  model::Interleaving interleaving_;  // the model that steps compute with
+  bool interleaved_ = false;          // nothing is left to turn
   StepRunner step_;
   std::vector<SequencePtr> running_;    // the oldest first
   std::deque<SequencePtr> waiting_;     // the oldest first

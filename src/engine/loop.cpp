@@ -21,8 +21,22 @@ void insert_by_age(List& list, SequencePtr sequence) {
 }  // namespace
 
 void Engine::Impl::work(const std::stop_token& stop) {
-  while (absorb(stop)) step();
+  while (absorb(stop)) {
+    step();
+    interleave();
+  }
   abort_all();
+}
+
+// Turns one more matrix: the first answers need not wait for all of them.
+void Engine::Impl::interleave() {
+  if (interleaved_) return;
+  const auto more = interleaving_.advance();
+  // Without memory the rest stays as stored: slower, and the same bits.
+  interleaved_ = !more || !*more;
+  if (!interleaved_) return;
+  const std::lock_guard lock(mutex_);
+  stats_.interleaved = true;
 }
 
 // Takes in what other threads brought; sleeps while there is nothing to do. False: stop.
@@ -33,9 +47,15 @@ bool Engine::Impl::absorb(const std::stop_token& stop) {
   {
     std::unique_lock lock(mutex_);
     const bool idle = running_.empty() && waiting_.empty() && background_.empty();
-    if (idle)
-      changed_.wait(lock, stop,
-                    [this] { return !inbox_.empty() || !cancels_.empty() || adapters_changed_; });
+    const auto called = [this] {
+      return !inbox_.empty() || !cancels_.empty() || adapters_changed_;
+    };
+    while (idle && !interleaved_ && !called() && !stop.stop_requested()) {
+      lock.unlock();
+      interleave();
+      lock.lock();
+    }
+    if (idle) changed_.wait(lock, stop, called);
     if (stop.stop_requested()) return false;
     cancels.swap(cancels_);
     fresh.swap(inbox_);
@@ -269,7 +289,8 @@ std::unordered_set<const Sequence*> Engine::Impl::compute(const std::vector<Sequ
                         .position = sequence.computed,
                         .table = sequence.table.data(),
                         .adapter = sequence.adapter.get(),
-                        .first_wanted = sequence.output->first_wanted(std::ssize(tokens))});
+                        .first_wanted = sequence.output->first_wanted(std::ssize(tokens)),
+                        .hidden = sequence.output->wants_hidden()});
     counted_.rows += chunk.rows;
   }
   if (!segments.empty()) ++counted_.steps;

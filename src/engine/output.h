@@ -19,6 +19,10 @@ class Output {
   // ones are wanted too.
   virtual int64_t first_wanted(int64_t tokens) const = 0;
 
+  // Hidden states are wanted instead of logits: then take() gets [rows, width], the last layer's
+  // normalised output.
+  virtual bool wants_hidden() const { return false; }
+
   // logits [rows, vocabulary] of positions first, first + 1, ... Each wanted position comes once,
   // in order. May append to `tokens`: then the sequence goes on. Returns true when it has ended.
   virtual bool take(int64_t first, tensor::ConstMatrix logits, std::vector<int32_t>& tokens) = 0;

@@ -14,12 +14,11 @@ PrefixCache::PrefixCache(BlockPool& pool, int64_t block_tokens, Hash hash)
       hash_(hash != nullptr ? hash : &xxh3),
       nodes_(static_cast<size_t>(pool.blocks())) {}
 
-PrefixCache::Chain PrefixCache::start(std::string_view base_digest, std::string_view adapter_digest,
+PrefixCache::Chain PrefixCache::start(std::string_view adapter_digest,
                                       std::string_view salt) const {
   Chain chain;
-  // Lengths first: no two different triples give the same string.
-  chain.scope_ = fmt::format("{}:{}:{}{}{}", base_digest.size(), adapter_digest.size(), base_digest,
-                             adapter_digest, salt);
+  // The length first: no two different pairs give the same string.
+  chain.scope_ = fmt::format("{}:{}{}", adapter_digest.size(), adapter_digest, salt);
   chain.hash_ = hash_(chain.scope_, 0);
   return chain;
 }

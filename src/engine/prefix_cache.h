@@ -1,7 +1,7 @@
 // Which KV blocks hold which prefixes, so that a prompt that begins like an earlier one need not be
 // computed again.
 //
-// A prefix is a chain of full blocks inside a scope: (base digest, adapter digest, salt). The chain
+// A prefix is a chain of full blocks inside a scope: (adapter digest, salt). The chain
 // is found by hashes and believed only after comparing scope, tokens and predecessor: a collision
 // can slow a request down, it can never hand it another prompt's blocks. Keys and values depend on
 // the adapter, so a prefix is never shared across adapters; salts keep tenants from timing each
@@ -43,8 +43,8 @@ class PrefixCache {
     uint64_t node_ = 0;  // of the block before; 0 at the scope
   };
 
-  Chain start(std::string_view base_digest, std::string_view adapter_digest,
-              std::string_view salt) const;
+  // A cache belongs to one base.
+  Chain start(std::string_view adapter_digest, std::string_view salt) const;
 
   // How many blocks at the beginning of `tokens` are known. Changes nothing.
   int64_t known(const Chain& from, std::span<const int32_t> tokens) const;

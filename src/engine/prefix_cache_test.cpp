@@ -23,7 +23,7 @@ void compute(BlockPool& pool, PrefixCache& cache, PrefixCache::Chain chain, cons
 TEST(PrefixCache, FindsTheLongestKnownPrefix) {
   BlockPool pool(8);
   PrefixCache cache(pool, 2);
-  auto chain = cache.start("base", "", "");
+  auto chain = cache.start("", "");
   //  [1 2] - [3 4] - [5 6]
   //        \ [7 8]
   compute(pool, cache, chain, {1, 2, 3, 4, 5, 6});
@@ -41,28 +41,28 @@ TEST(PrefixCache, FindsTheLongestKnownPrefix) {
 TEST(PrefixCache, NeverCrossesAdaptersOrSalts) {
   BlockPool pool(8);
   PrefixCache cache(pool, 2);
-  compute(pool, cache, cache.start("base", "a", "tenant"), {1, 2, 3, 4});
-  EXPECT_EQ(cache.known(cache.start("base", "a", "tenant"), Tokens{1, 2, 3, 4}), 2);
-  EXPECT_EQ(cache.known(cache.start("base", "b", "tenant"), Tokens{1, 2, 3, 4}), 0);
-  EXPECT_EQ(cache.known(cache.start("base", "a", "other"), Tokens{1, 2, 3, 4}), 0);
-  EXPECT_EQ(cache.known(cache.start("base", "", "atenant"), Tokens{1, 2, 3, 4}), 0);
+  compute(pool, cache, cache.start("a", "tenant"), {1, 2, 3, 4});
+  EXPECT_EQ(cache.known(cache.start("a", "tenant"), Tokens{1, 2, 3, 4}), 2);
+  EXPECT_EQ(cache.known(cache.start("b", "tenant"), Tokens{1, 2, 3, 4}), 0);
+  EXPECT_EQ(cache.known(cache.start("a", "other"), Tokens{1, 2, 3, 4}), 0);
+  EXPECT_EQ(cache.known(cache.start("", "atenant"), Tokens{1, 2, 3, 4}), 0);
 }
 
 TEST(PrefixCache, DoesNotBelieveAHashCollision) {
   BlockPool pool(8);
   PrefixCache cache(pool, 2, [](std::string_view, uint64_t) -> uint64_t { return 42; });
-  const auto chain = cache.start("base", "a", "");
+  const auto chain = cache.start("a", "");
   compute(pool, cache, chain, {1, 2});
   EXPECT_EQ(cache.known(chain, Tokens{1, 2}), 1);
   EXPECT_EQ(cache.known(chain, Tokens{1, 3}), 0);
-  EXPECT_EQ(cache.known(cache.start("base", "b", ""), Tokens{1, 2}), 0);
+  EXPECT_EQ(cache.known(cache.start("b", ""), Tokens{1, 2}), 0);
   EXPECT_EQ(cache.known(chain, Tokens{1, 2, 1, 2}), 1) << "the same tokens further on";
 }
 
 TEST(PrefixCache, ForgetsTheEndOfTheOldestChainFirst) {
   BlockPool pool(4);
   PrefixCache cache(pool, 2);
-  const auto chain = cache.start("base", "", "");
+  const auto chain = cache.start("", "");
   compute(pool, cache, chain, {1, 2, 3, 4});
   compute(pool, cache, chain, {5, 6, 7, 8});
   compute(pool, cache, chain, {9, 9});  // the pool is full of kept blocks: one must go
@@ -74,7 +74,7 @@ TEST(PrefixCache, ForgetsTheEndOfTheOldestChainFirst) {
 TEST(PrefixCache, AChainWhoseBeginningWasReplacedIsNotFound) {
   BlockPool pool(2);
   PrefixCache cache(pool, 2);
-  const auto chain = cache.start("base", "", "");
+  const auto chain = cache.start("", "");
   compute(pool, cache, chain, {1, 2, 3, 4});
   compute(pool, cache, chain, {5, 6, 7, 8});
   EXPECT_EQ(cache.known(chain, Tokens{1, 2, 3, 4}), 0);

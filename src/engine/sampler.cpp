@@ -96,6 +96,17 @@ bool Sampler::wants_counts() const {
          sampling_.frequency_penalty != 0;
 }
 
+Result<Choice> score_token(std::span<const float> logits, int32_t token, int32_t top) {
+  const int32_t best = best_token(logits);
+  if (best < 0 || !std::isfinite(logits[static_cast<size_t>(best)]))
+    return internal_error("the model gave no finite logit");
+  const double log_sum = log_sum_exp(logits, best);
+  Choice choice{.token = token};
+  choice.logprob = static_cast<float>(logits[static_cast<size_t>(token)] - log_sum);
+  if (top > 0) choice.top = top_of(logits, top, log_sum);
+  return choice;
+}
+
 Result<Choice> Sampler::choose(std::span<const float> logits, const TokenCounts& counts,
                                std::span<const uint64_t> mask) {
   if (!mask.empty()) {

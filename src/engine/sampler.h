@@ -34,6 +34,10 @@ struct Choice {
   std::vector<std::pair<int32_t, float>> top = {};  // Sampling::top_logprobs of them, best first
 };
 
+// How probable one given token is, with the `top` best ones beside it: the figures that choose()
+// reports of the token that it takes. kInternal when no logit is a number.
+Result<Choice> score_token(std::span<const float> logits, int32_t token, int32_t top);
+
 class Sampler {
  public:
   // bias ids outside the vocabulary are refused by Engine::submit, sampling.check() has passed.

@@ -220,6 +220,14 @@ void StepRunner::run_head(std::span<const Segment> segments, const LogitsSink& s
     const Segment& segment = segments[placed.segment];
     const int64_t end = segment.position + std::ssize(segment.tokens);
     int64_t position = std::max(segment.position, segment.first_wanted);
+    if (segment.hidden && position < end) {
+      const Matrix rows_wanted =
+          hidden_.as(rows, config.width)
+              .slice(placed.begin + position - segment.position, end - position);
+      model::final_norm(*model_, *ops_, rows_wanted, rows_wanted, nullptr);
+      sink(placed.segment, position, rows_wanted);
+      continue;
+    }
     while (position < end) {
       const int64_t take = std::min(end - position, kHeadRows - gathered);
       const ConstMatrix from = hidden.slice(placed.begin + position - segment.position, take);

@@ -32,6 +32,7 @@ struct Segment {
   const int32_t* table = nullptr;  // block numbers up to the last position
   const model::Adapter* adapter = nullptr;
   int64_t first_wanted = 0;  // position from which logits are wanted; past the end: none
+  bool hidden = false;       // not logits are wanted, but what the head would read
 };
 
 class StepRunner {
@@ -45,7 +46,8 @@ class StepRunner {
   StepRunner& operator=(const StepRunner&) = delete;
 
   // Called with the segment's index, a position, and logits [rows, vocabulary] from there on, in
-  // order of position inside a segment; the logits live until it returns.
+  // order of position inside a segment; the logits live until it returns. For segments that want
+  // hidden states the matrix is [rows, width].
   using LogitsSink =
       std::function<void(size_t segment, int64_t position, tensor::ConstMatrix logits)>;
 

@@ -1,7 +1,9 @@
 #include "model/decoder.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <initializer_list>
 
 #include "core/threads.h"
 
@@ -51,32 +53,42 @@ struct Layer {
   const BlockInput& input;
   const LayerWeights& weights;
 
-  void apply(Linear which, ConstMatrix x, Matrix y, bool accumulate = false) const {
-    const auto i = static_cast<size_t>(which);
-    const float* bias = weights.bias[i];
-    if (bias != nullptr) accumulate ? add_rows(*input.ops, bias, y) : fill_rows(bias, y);
-    input.ops->linear(x, weights.linear[i], y, accumulate || bias != nullptr);
-    if (input.adapters != nullptr) input.adapters->add(input.layer, which, x, y);
+  struct Part {
+    Linear which;
+    Matrix y;
+    bool accumulate = false;
+  };
+
+  // Layers that have x in common.
+  void apply(ConstMatrix x, std::initializer_list<Part> parts) const {
+    std::array<tensor::LinearOutput, 3> outputs;
+    size_t count = 0;
+    for (const auto& [which, y, accumulate] : parts) {
+      const auto i = static_cast<size_t>(which);
+      const float* bias = weights.bias[i];
+      if (bias != nullptr) accumulate ? add_rows(*input.ops, bias, y) : fill_rows(bias, y);
+      outputs[count++] = {weights.linear[i], y, accumulate || bias != nullptr};
+    }
+    input.ops->linear_shared(x, std::span(outputs).first(count));
+    if (input.adapters == nullptr) return;
+    for (const auto& part : parts) input.adapters->add(input.layer, part.which, x, part.y);
   }
 };
 
-// q and k: projection, then norm over each head and rotation, in the architecture's order.
-void project_rotated(const Layer& layer, Linear which, ConstMatrix x, const float* gain,
-                     tensor::Buffer& raw, tensor::Buffer& rms, tensor::Buffer& out) {
+// What comes between the projection of q or k and attention: norm over each head (with a gain) and
+// rotation, in the architecture's order. Without a gain `projected` is y.
+void rotate_projected(const Layer& layer, Matrix projected, const float* gain, tensor::Buffer& rms,
+                      Matrix y) {
   const auto& config = layer.input.model->config();
   const auto& ops = *layer.input.ops;
-  const int64_t cols = config.outputs(which);
-  const Matrix y = out.as(x.rows, cols);
-  const Matrix projected = gain != nullptr ? raw.as(x.rows, cols) : y;
   const auto rotate = [&](Matrix heads) {
     if (config.rotates(layer.input.layer))
       ops.rope(heads, layer.input.positions, layer.input.model->rope(), /*inverse=*/false);
   };
 
-  layer.apply(which, x, projected);
   if (gain == nullptr) return rotate(y);
   if (config.qk_norm_after_rope) rotate(projected);
-  const int64_t heads = x.rows * (cols / config.head_dim);
+  const int64_t heads = y.rows * (y.cols / config.head_dim);
   rms.resize(heads);
   ops.rms_norm(tensor::matrix(projected.data, heads, config.head_dim), gain, config.norm_eps,
                tensor::matrix(y.data, heads, config.head_dim), rms.data());
@@ -88,10 +100,12 @@ void activate(const Layer& layer, ConstMatrix x, Activations& a) {
   const auto& config = layer.input.model->config();
   const Matrix up = a.up.as(x.rows, config.ffn);
   const Matrix active = a.active.as(x.rows, config.ffn);
-  layer.apply(Linear::kUp, x, up);
-  if (config.ffn_kind == FfnKind::kGelu) return layer.input.ops->gelu(up, active);
+  if (config.ffn_kind == FfnKind::kGelu) {
+    layer.apply(x, {{Linear::kUp, up}});
+    return layer.input.ops->gelu(up, active);
+  }
   const Matrix gate = a.gate.as(x.rows, config.ffn);
-  layer.apply(Linear::kGate, x, gate);
+  layer.apply(x, {{Linear::kUp, up}, {Linear::kGate, gate}});
   layer.input.ops->swiglu(gate, up, active);
 }
 
@@ -135,16 +149,21 @@ void block_forward(const BlockInput& input, ConstMatrix x, Activations& activati
   const Matrix attention_in = a.attention_in.as(rows, config.width);
   normalise(config, ops, x, weights.attention_norm, weights.attention_norm_bias, attention_in,
             a.attention_rms.data());
-  project_rotated(layer, Linear::kQ, attention_in, weights.q_norm, a.q_raw, a.q_rms, a.q);
-  project_rotated(layer, Linear::kK, attention_in, weights.k_norm, a.k_raw, a.k_rms, a.k);
-  layer.apply(Linear::kV, attention_in, a.v.as(rows, config.outputs(Linear::kV)));
+  const Matrix q = a.q.as(rows, config.outputs(Linear::kQ));
+  const Matrix k = a.k.as(rows, config.outputs(Linear::kK));
+  const Matrix q_raw = weights.q_norm != nullptr ? a.q_raw.as(rows, q.cols) : q;
+  const Matrix k_raw = weights.k_norm != nullptr ? a.k_raw.as(rows, k.cols) : k;
+  const Matrix v = a.v.as(rows, config.outputs(Linear::kV));
+  layer.apply(attention_in, {{Linear::kQ, q_raw}, {Linear::kK, k_raw}, {Linear::kV, v}});
+  rotate_projected(layer, q_raw, weights.q_norm, a.q_rms, q);
+  rotate_projected(layer, k_raw, weights.k_norm, a.k_rms, k);
 
   const Matrix attended = a.attended.as(rows, config.inputs(Linear::kO));
   input.attention->attend(input.layer, a, rows);
 
   const Matrix middle = a.middle.as(rows, config.width);
   copy_rows(x, middle);
-  layer.apply(Linear::kO, attended, middle, /*accumulate=*/true);
+  layer.apply(attended, {{Linear::kO, middle, /*accumulate=*/true}});
 
   a.ffn_rms.resize(rows);
   const Matrix ffn_in = a.ffn_in.as(rows, config.width);
@@ -152,7 +171,7 @@ void block_forward(const BlockInput& input, ConstMatrix x, Activations& activati
   activate(layer, ffn_in, a);
 
   copy_rows(middle, out);
-  layer.apply(Linear::kDown, a.active.as(rows, config.ffn), out, /*accumulate=*/true);
+  layer.apply(a.active.as(rows, config.ffn), {{Linear::kDown, out, /*accumulate=*/true}});
 }
 
 }  // namespace plinth::model

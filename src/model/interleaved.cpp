@@ -15,56 +15,48 @@ struct Storage {
   std::vector<Pages> pages;
 };
 
-class Interleaver {
- public:
-  Interleaver(const tensor::Ops& ops, std::span<const std::byte> mapped)
-      : ops_(ops), mapped_(mapped) {}
-
-  Status replace(tensor::Weight& weight) {
-    if (weight.empty() || weight.panel != 0) return {};
-    const int height = ops_.panel(weight.type);
-    if (height == 0) return {};
-    PLINTH_TRY(auto pages, Pages::allocate(tensor::interleaved_bytes(weight.type, weight.rows,
-                                                                     weight.cols, height)));
-    const tensor::Weight from =
-        std::exchange(weight, tensor::interleave(weight, height, pages.data()));
-    pages_.push_back(std::move(pages));
-    forget(from);
-    return {};
-  }
-
-  std::vector<Pages> take() { return std::move(pages_); }
-
- private:
-  void forget(const tensor::Weight& weight) const {
-    const auto* data = static_cast<const std::byte*>(weight.data);
-    if (data >= mapped_.data() && data < mapped_.data() + mapped_.size())
-      forget_pages(
-          {data, tensor::row_bytes(weight.type, weight.cols) * static_cast<size_t>(weight.rows)});
-  }
-
-  const tensor::Ops& ops_;
-  std::span<const std::byte> mapped_;
-  std::vector<Pages> pages_;
-};
+bool within(const tensor::Weight& weight, std::span<const std::byte> mapped) {
+  const auto* data = static_cast<const std::byte*>(weight.data);
+  return data >= mapped.data() && data < mapped.data() + mapped.size();
+}
 
 }  // namespace
 
-Result<std::shared_ptr<const Model>> interleaved(std::shared_ptr<const Model> model,
-                                                 const tensor::Ops& ops) {
-  ModelParts parts = Loader::parts(*model);
-  Interleaver interleaver(ops, parts.mapped);
-  auto& weights = parts.weights;
-  // An embedding that is not the head is read by single rows: as stored.
-  PLINTH_TRY(interleaver.replace(weights.head));
-  if (parts.config.tied) weights.embedding = weights.head;
-  for (auto& layer : weights.layers) {
-    for (auto& weight : layer.linear) PLINTH_TRY(interleaver.replace(weight));
+Interleaving::Interleaving(const std::shared_ptr<const Model>& model, const tensor::Ops& ops)
+    : ops_(ops), model_(new Model(*model)) {
+  const auto want = [this](tensor::Weight& weight) {
+    if (!weight.empty() && weight.panel == 0 && ops_.panel(weight.type) != 0)
+      left_.push_back(&weight);
+  };
+  // Taken from the back: the layers in order, then the head, which takes longest. An embedding that
+  // is not the head is read by single rows: as stored.
+  want(model_->weights_.head);
+  auto& layers = model_->weights_.layers;
+  for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer) {
+    for (auto& weight : layer->linear) want(weight);
   }
-  auto pages = interleaver.take();
-  if (pages.empty()) return model;
-  parts.storage = std::make_shared<Storage>(Storage{std::move(parts.storage), std::move(pages)});
-  return Loader::finish(std::move(parts));
+  auto storage = std::make_shared<Storage>();
+  storage->of_model = std::move(model_->storage_);
+  storage_ = &storage->pages;
+  model_->storage_ = std::move(storage);
+}
+
+Result<bool> Interleaving::advance() {
+  if (left_.empty()) return false;
+  tensor::Weight& weight = *left_.back();
+  const int height = ops_.panel(weight.type);
+  PLINTH_TRY(auto pages, Pages::allocate(tensor::interleaved_bytes(weight.type, weight.rows,
+                                                                   weight.cols, height)));
+  left_.pop_back();
+  const tensor::Weight from =
+      std::exchange(weight, tensor::interleave(weight, height, pages.data()));
+  auto& weights = model_->weights_;
+  if (&weight == &weights.head && model_->config_.tied) weights.embedding = weights.head;
+  storage_->push_back(std::move(pages));
+  const size_t bytes = tensor::row_bytes(from.type, from.cols) * static_cast<size_t>(from.rows);
+  if (within(from, model_->mapped_))
+    forget_pages({static_cast<const std::byte*>(from.data), bytes});
+  return !left_.empty();
 }
 
 }  // namespace plinth::model

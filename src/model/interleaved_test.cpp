@@ -33,26 +33,36 @@ std::shared_ptr<const Model> stored(tensor::DType type) {
   return *opened;
 }
 
-TEST(Interleaved, AModelHasTheSameWeights) {
-  const auto base = stored(tensor::DType::kQ8_0);
-  const auto copy = interleaved(base, tensor::cpu_ops());
-  ASSERT_TRUE(copy) << copy.error().message;
-  EXPECT_EQ((*copy)->digest(), base->digest());
-  EXPECT_EQ((*copy)->weight_bytes(), base->weight_bytes());
-  EXPECT_GT((*copy)->weights().head.panel, 0);
-  EXPECT_EQ(values((*copy)->weights().head), values(base->weights().head));
-  for (size_t layer = 0; layer < base->weights().layers.size(); ++layer) {
+void expect_same_weights(const Model& got, const Model& want) {
+  EXPECT_EQ(values(got.weights().head), values(want.weights().head));
+  for (size_t layer = 0; layer < want.weights().layers.size(); ++layer) {
     for (size_t i = 0; i < kLinears; ++i)
-      EXPECT_EQ(values((*copy)->weights().layers[layer].linear[i]),
-                values(base->weights().layers[layer].linear[i]));
+      EXPECT_EQ(values(got.weights().layers[layer].linear[i]),
+                values(want.weights().layers[layer].linear[i]));
   }
 }
 
-TEST(Interleaved, AModelOfPlainNumbersStaysItself) {
-  const auto base = stored(tensor::DType::kF16);
-  EXPECT_EQ(*interleaved(base, tensor::cpu_ops()), base);
-  const auto blocks = stored(tensor::DType::kQ8_0);
-  EXPECT_EQ(*interleaved(blocks, tensor::ref_ops()), blocks);
+TEST(Interleaved, AModelHasTheSameWeightsAtEveryMoment) {
+  const auto base = stored(tensor::DType::kQ8_0);
+  Interleaving interleaving(base, tensor::cpu_ops());
+  const Model& copy = interleaving.model();
+  EXPECT_EQ(copy.digest(), base->digest());
+  for (bool more = true; more;) {
+    const auto advanced = interleaving.advance();
+    ASSERT_TRUE(advanced) << advanced.error().message;
+    more = *advanced;
+    expect_same_weights(copy, *base);
+  }
+  EXPECT_FALSE(*interleaving.advance());
+  EXPECT_EQ(copy.weight_bytes(), base->weight_bytes());
+  EXPECT_GT(copy.weights().head.panel, 0);
+  EXPECT_GT(copy.weights().layers.back().linear.back().panel, 0);
+  EXPECT_EQ(base->weights().head.panel, 0);
+}
+
+TEST(Interleaved, AModelOfPlainNumbersIsReadyAtOnce) {
+  EXPECT_FALSE(*Interleaving(stored(tensor::DType::kF16), tensor::cpu_ops()).advance());
+  EXPECT_FALSE(*Interleaving(stored(tensor::DType::kQ8_0), tensor::ref_ops()).advance());
 }
 
 // The first column of scale * B A.

@@ -11,6 +11,7 @@
 #include "core/result.h"
 #include "model/model.h"
 #include "model/weight_loader.h"
+#include "model/weights_digest.h"
 
 namespace plinth::model {
 
@@ -19,7 +20,7 @@ struct ModelParts {
   Weights weights;
   std::shared_ptr<const text::Tokenizer> tokenizer;
   std::string chat_template;
-  std::string digest;
+  std::shared_ptr<const WeightsDigest> digest;
   std::shared_ptr<const void> storage;
   std::span<const std::byte> mapped = {};  // the mapped file that weights may point into
 };
@@ -41,10 +42,11 @@ Result<T> in_file(std::string_view file, Result<T> result) {
 // A GGUF v3 image. `name` begins every message; `storage` holds what `bytes` point into.
 Result<std::shared_ptr<const Model>> load_gguf(std::span<const std::byte> bytes,
                                                std::string_view name,
-                                               std::shared_ptr<WeightStorage> storage);
+                                               std::shared_ptr<WeightStorage> storage,
+                                               DigestMemo memo = {});
 
 // A Hugging Face folder: config.json, *.safetensors, tokenizer.json.
-Result<std::shared_ptr<const Model>> load_hf_folder(const Path& folder);
+Result<std::shared_ptr<const Model>> load_hf_folder(const Path& folder, DigestMemo memo = {});
 
 // A GGUF v3 image of type adapter; `storage` as above.
 Result<std::shared_ptr<const Adapter>> load_gguf_adapter(std::span<const std::byte> bytes,

@@ -110,14 +110,19 @@ Status ModelConfig::check() const {
   return rope_scaling.check(head_dim);
 }
 
-Result<std::shared_ptr<const Model>> Model::open(const Path& path) {
+Result<std::shared_ptr<const Model>> Model::open(const Path& path, DigestMemo memo) {
   std::error_code code;
-  if (std::filesystem::is_directory(path, code)) return load_hf_folder(path);
+  if (std::filesystem::is_directory(path, code)) return load_hf_folder(path, std::move(memo));
   PLINTH_TRY(auto file, MappedFile::open(path));
   auto storage = std::make_shared<WeightStorage>();
   storage->files.push_back(std::move(file));
   const auto bytes = storage->files.front().bytes();
-  return load_gguf(bytes, path.string(), std::move(storage));
+  return load_gguf(bytes, path.string(), std::move(storage), std::move(memo));
+}
+
+const std::string& Model::digest() const {
+  static const std::string none;
+  return digest_ != nullptr ? digest_->hex() : none;
 }
 
 std::shared_ptr<const Model> Model::assemble(ModelConfig config, Weights weights,

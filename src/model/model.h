@@ -18,8 +18,10 @@
 
 #include "core/file.h"
 #include "core/json.h"
+#include "core/pages.h"
 #include "core/result.h"
 #include "model/rope_scaling.h"
+#include "model/weights_digest.h"
 #include "tensor/ops.h"
 #include "tensor/tensor.h"
 #include "text/tokenizer.h"
@@ -124,7 +126,8 @@ struct TensorCount {
 class Model {
  public:
   // A GGUF file or a Hugging Face folder. Errors name the file and the tensor or key at fault.
-  static Result<std::shared_ptr<const Model>> open(const Path& path);
+  // `memo` remembers the digest between processes.
+  static Result<std::shared_ptr<const Model>> open(const Path& path, DigestMemo memo = {});
   // The base that is built into this binary.
   static Result<std::shared_ptr<const Model>> open_embedded();
   // From parts; `storage` keeps alive whatever the weight views point into. The trainer uses this
@@ -148,7 +151,8 @@ class Model {
 
   // sha-256 of the weight file (of the safetensors shards in order for a folder): the base's
   // identity in caches, adapters' lineage and releases. Empty for assembled models.
-  const std::string& digest() const { return digest_; }
+  // Worked out by the first call (weights_digest.h).
+  const std::string& digest() const;
 
   int64_t parameters() const;
   int64_t weight_bytes() const;
@@ -156,6 +160,7 @@ class Model {
   std::map<tensor::DType, TensorCount> tensor_counts() const;
 
  private:
+  friend class Interleaving;
   friend class Loader;
   Model() = default;
 
@@ -164,16 +169,32 @@ class Model {
   std::vector<float> inverse_frequencies_;
   std::shared_ptr<const text::Tokenizer> tokenizer_;
   std::string chat_template_;
-  std::string digest_;
+  std::shared_ptr<const WeightsDigest> digest_;
   std::shared_ptr<const void> storage_;
   std::span<const std::byte> mapped_;  // the mapped file that weights may point into
 };
 
-// The same model as `ops.linear` wants it: quantised matrices interleaved in memory of their own,
-// and the pages of the file that they came from given back. `model` itself where nothing is to be
-// done. Training wants the other form (Ops::panel). kResourceExhausted: no memory.
-Result<std::shared_ptr<const Model>> interleaved(std::shared_ptr<const Model> model,
-                                                 const tensor::Ops& ops);
+// A model on its way to the form that `ops.linear` wants: quantised matrices interleaved in memory
+// of their own, one at a time, and the pages of the file that they came from given back. At every
+// moment it computes the same bits. Training wants the other form (Ops::panel). One thread at a
+// time.
+class Interleaving {
+ public:
+  Interleaving(const std::shared_ptr<const Model>& model, const tensor::Ops& ops);
+
+  // A copy of the model, which advance() changes.
+  const Model& model() const { return *model_; }
+
+  // Turns the next matrix on compute_pool(); false when none is left. kResourceExhausted: no
+  // memory.
+  Result<bool> advance();
+
+ private:
+  const tensor::Ops& ops_;
+  std::shared_ptr<Model> model_;
+  std::vector<Pages>* storage_;        // in the model's storage
+  std::vector<tensor::Weight*> left_;  // of the model
+};
 
 // The tokenizer alone: of a GGUF file (whose weights may be missing), a Hugging Face folder, a
 // tokenizer.json or a SentencePiece tokenizer.model.

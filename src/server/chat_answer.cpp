@@ -1,13 +1,27 @@
 #include "server/chat_answer.h"
 
+#include "core/clock.h"
+
 namespace plinth::server {
 namespace {
+
+constexpr size_t kFingerprintDigits = 12;
 
 Json token_json(const text::Tokenizer& tokenizer, int32_t id, float logprob) {
   const std::string text = tokenizer.decode(std::vector<int32_t>{id}, true);
   Json bytes = Json::array();
   for (const char c : text) bytes.push_back(static_cast<unsigned char>(c));
   return {{"token", text}, {"logprob", logprob}, {"bytes", std::move(bytes)}};
+}
+
+}  // namespace
+
+AnswerHead answer_head(std::string_view prefix, const Call& call, const DomainModel& release,
+                       const std::string& model) {
+  return {.id = std::string(prefix) + call.exchange->request().id,
+          .model = model,
+          .fingerprint = "fp_" + release.digest.substr(0, kFingerprintDigits),
+          .created_s = system_clock().unix_ms() / 1000};
 }
 
 Json envelope(const AnswerHead& head, std::string_view object) {
@@ -17,8 +31,6 @@ Json envelope(const AnswerHead& head, std::string_view object) {
           {"model", head.model},
           {"system_fingerprint", head.fingerprint}};
 }
-
-}  // namespace
 
 std::string_view finish_name(engine::FinishReason reason) {
   switch (reason) {
@@ -57,8 +69,8 @@ Json chunk_json(const AnswerHead& head, Json choice, bool include_usage) {
   return chunk;
 }
 
-Json usage_chunk_json(const AnswerHead& head, const engine::Usage& usage) {
-  Json chunk = envelope(head, "chat.completion.chunk");
+Json usage_chunk_json(const AnswerHead& head, const engine::Usage& usage, std::string_view object) {
+  Json chunk = envelope(head, object);
   chunk["choices"] = Json::array();
   chunk["usage"] = usage_json(usage);
   return chunk;

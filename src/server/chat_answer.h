@@ -1,4 +1,5 @@
-// The JSON of chat completions, whole and as stream chunks. Pure: events in, JSON texts out.
+// The JSON of answers, above all of chat completions, whole and as stream chunks. Pure: events in,
+// JSON texts out.
 #pragma once
 
 #include <string>
@@ -6,7 +7,8 @@
 
 #include "core/json.h"
 #include "engine/engine.h"
-#include "knowledge/knowledge.h"
+#include "server/domain_models.h"
+#include "server/router.h"
 #include "text/tokenizer.h"
 
 namespace plinth::server {
@@ -18,6 +20,13 @@ struct AnswerHead {
   std::string fingerprint = {};  // short digest of the release that answers
   int64_t created_s = 0;
 };
+
+// A head for this call's answer; `prefix` is the kind of its id ("chatcmpl-").
+AnswerHead answer_head(std::string_view prefix, const Call& call, const DomainModel& release,
+                       const std::string& model);
+
+// What every answer and chunk begins with: id, object, created, model, system_fingerprint.
+Json envelope(const AnswerHead& head, std::string_view object);
 
 // "stop", "length", "cancelled", "error"; the last two are never seen by a client, only by the
 // ledger.
@@ -31,7 +40,9 @@ Json logprob_json(const text::Tokenizer& tokenizer, const engine::Event& event);
 // One chunk; `choice` is {"index", "delta", ...} and gets its finish_reason (null unless given).
 // With include_usage every chunk but the last has usage null.
 Json chunk_json(const AnswerHead& head, Json choice, bool include_usage);
-Json usage_chunk_json(const AnswerHead& head, const engine::Usage& usage);
+// Of a stream's last chunk, which has no choices.
+Json usage_chunk_json(const AnswerHead& head, const engine::Usage& usage,
+                      std::string_view object = "chat.completion.chunk");
 
 struct Choice {
   std::string text = {};

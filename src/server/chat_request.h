@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/json.h"
 #include "core/result.h"
 #include "engine/engine.h"
 
@@ -30,9 +31,13 @@ struct ChatRequest {
   // client's order; not compiled yet. Empty: any text.
   std::string schema = {};
   bool logprobs = false;
+  bool ignore_eos = false;  // for measuring: answers end at tokens_max
   bool stream = false;
   bool include_usage = false;
 };
+
+// The conversation of a body, checked.
+Result<std::vector<Message>> parse_messages(const Json& body, std::string& param);
 
 // On an error `param` is the field at fault ("messages[1].content"), empty when it is the whole
 // body. Without a seed the request gets a random one.

@@ -1,7 +1,7 @@
 // GET /v1/models and GET /v1/models/{id}.
 #pragma once
 
-#include "server/openai_chat.h"
+#include "server/services.h"
 
 namespace plinth::server {
 

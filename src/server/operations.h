@@ -1,7 +1,7 @@
 // What operators and their tools ask: GET /healthz and GET /metrics.
 #pragma once
 
-#include "server/openai_chat.h"
+#include "server/services.h"
 
 namespace plinth::server {
 

@@ -4,7 +4,7 @@
 #include <atomic>
 #include <vector>
 
-#include "server/openai_chat.h"
+#include "server/services.h"
 
 namespace plinth::server {
 

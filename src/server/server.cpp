@@ -5,7 +5,11 @@
 
 #include "core/log.h"
 #include "server/http_server.h"
+#include "server/openai_chat.h"
+#include "server/openai_completions.h"
+#include "server/openai_embeddings.h"
 #include "server/openai_models.h"
+#include "server/openai_tokens.h"
 #include "server/operations.h"
 #include "server/routes.h"
 
@@ -15,6 +19,16 @@ std::vector<Route> routes(const Services& services, const std::atomic<bool>& dra
   return {
       {"POST", "/v1/chat/completions", Access::kKey,
        [services](const Call& call) { handle_chat(services, call); }},
+      {"POST", "/v1/completions", Access::kKey,
+       [services](const Call& call) { handle_completions(services, call); }},
+      {"POST", "/v1/embeddings", Access::kKey,
+       [services](const Call& call) { handle_embeddings(services, call); }},
+      {"POST", "/v1/rerank", Access::kKey,
+       [services](const Call& call) { handle_rerank(services, call); }},
+      {"POST", "/v1/tokenize", Access::kKey,
+       [services](const Call& call) { handle_tokenize(services, call); }},
+      {"POST", "/v1/detokenize", Access::kKey,
+       [services](const Call& call) { handle_detokenize(services, call); }},
       {"GET", "/v1/models", Access::kKey,
        [services](const Call& call) { handle_models(services, call); }},
       {"GET", "/v1/models/*", Access::kKey,

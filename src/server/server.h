@@ -1,6 +1,8 @@
 // The HTTP face of one engine: the OpenAI-compatible API with keys, usage and metrics.
 //
 //   POST /v1/chat/completions   key    whole or streamed
+//   POST /v1/completions        key    whole or streamed
+//   POST /v1/embeddings, rerank, tokenize, detokenize  key
 //   GET  /v1/models, /{id}      key    the base and the published domain models
 //   GET  /metrics               key, unless from this machine
 //   GET  /healthz               open

@@ -18,7 +18,10 @@ const Ops& default_ops() {
 const Ops& exact_ops() {
   static const Ops ops = [] {
     Ops table = default_ops();
-    if (table.linear == cpu::linear) table.linear = cpu::linear_exact;
+    if (table.linear == cpu::linear) {
+      table.linear = cpu::linear_exact;
+      table.linear_shared = cpu::linear_exact_shared;
+    }
     return table;
   }();
   return ops;

@@ -8,13 +8,13 @@
 // from
 //   one thread at a time or from inside a parallel loop (then they run inline);
 // - results do not depend on the number of threads: reductions are split by shape, never by worker.
-//   `linear` with a quantised weight does not depend on the number of rows in a call either: a row
-//   alone and in a batch gives the same bits. With other types it may (a different kernel may be
-//   chosen);
+//   Up to kRowsAlone rows `linear` with a quantised weight does not depend on the number of rows in
+//   a call either: a row alone and in a batch gives the same bits. Beyond, and with other types, it
+//   may (a different kernel may be chosen);
 // - sizes of zero rows are fine and do nothing;
 // - error bound: relative to a double-precision sum of the same products, |error| <= 1e-5 * sum|a
 //   b|. One exception: `linear` with a quantised weight (Q8_0 to Q6_K) rounds x to 255 steps by
-//   blocks of 32 columns, which adds
+//   blocks of 32 columns or, with many rows, x and w to bfloat16. Either adds
 //     sum over blocks B of max|x_B| / 254 * sum|w_B|
 //   at worst, some 0.3 % of the result in practice. A value of x that is not finite makes its row
 //   NaN. linear_dx and exact_ops() keep the first bound for every type.
@@ -29,6 +29,9 @@
 #include "tensor/tensor.h"
 
 namespace plinth::tensor {
+
+// See above.
+inline constexpr int64_t kRowsAlone = 64;
 
 struct AttentionShape {
   int64_t heads = 0;     // query heads
@@ -81,6 +84,13 @@ struct LowRankSegment {
   float scale = 1.0f;
 };
 
+// One of several products of the same x: y (+)= x . w^T.
+struct LinearOutput {
+  Weight w;
+  Matrix y;
+  bool accumulate = false;
+};
+
 struct AdamW {
   float lr = 0, beta1 = 0.9f, beta2 = 0.95f, eps = 1e-8f, weight_decay = 0;
   int64_t step = 1;          // from 1: bias correction
@@ -95,6 +105,8 @@ struct Ops {
   int (*panel)(DType type);
   // y [M, N] = x [M, K] . w [N, K]^T
   void (*linear)(ConstMatrix x, Weight w, Matrix y, bool accumulate);
+  // Each output as `linear` gives it, bit for bit; x is prepared once and threads are called once.
+  void (*linear_shared)(ConstMatrix x, std::span<const LinearOutput> outputs);
   // Rows that low_rank wants interleaved in a B that is not quantised, of rank 256 or less; 0: as
   // stored. It takes both forms.
   int (*low_rank_panel)();

@@ -220,7 +220,7 @@ void stored(benchmark::State& state) {
 
 BENCHMARK(stored)
     ->ArgNames({"type", "rows", "inputs", "outputs"})
-    ->ArgsProduct({{1, 3, 4, 8}, {8, 16, 64, 512}, {1024}, {24 * 1024}})
+    ->ArgsProduct({{1, 3, 4, 8}, {8, 16, 32, 64, 512}, {1024}, {24 * 1024}})
     ->ArgsProduct({{1, 3, 4, 8, 10}, {512}, {4864}, {896}})
     ->ArgsProduct({{1, 3, 4}, {512}, {896}, {896}})
     ->UseRealTime();

@@ -23,4 +23,22 @@ expect_exit() {
 
 expect_text() { grep -qF -- "$2" "$1" || { cat "$1" >&2; fail "no '$2' in $1"; }; }
 
+# Starts `plinth serve ARGUMENTS...` on a free port; sets $server and $address (with /v1).
+start_server() {
+  "$PLINTH" serve --port 0 "$@" 2>"$work/server.log" &
+  server=$!
+  for _ in $(seq 100); do
+    grep -q 'serving .* on http' "$work/server.log" && break
+    sleep 0.1
+  done
+  address=$(sed -n 's/.* on \(http[^,]*\),.*/\1/p' "$work/server.log" | head -n 1)
+  [ -n "$address" ] || { cat "$work/server.log" >&2; fail "the server did not start"; }
+}
+
+stop_server() {
+  kill -TERM $server
+  wait $server || fail "the server did not end cleanly"
+  server=
+}
+
 skip() { echo "SKIPPED: $*"; exit 77; }

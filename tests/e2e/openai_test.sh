@@ -7,14 +7,7 @@ python=build/clients/bin/python
   skip "no openai client; make it with: python3 -m venv build/clients && build/clients/bin/pip install openai"
 
 key=$("$PLINTH" key create --tenant e2e --json 2>/dev/null | jq -r .key)
-"$PLINTH" serve --port 0 2>"$work/server.log" &
-server=$!
-for _ in $(seq 100); do
-  grep -q 'serving .* on http' "$work/server.log" && break
-  sleep 0.1
-done
-address=$(sed -n 's/.* on \(http[^,]*\),.*/\1/p' "$work/server.log" | head -n 1)
-[ -n "$address" ] || { cat "$work/server.log" >&2; fail "the server did not start"; }
+start_server
 
 $python - "$address" "$key" <<'PY'
 import json
@@ -45,14 +38,26 @@ made = client.chat.completions.create(**{**ask, "max_tokens": 64}, response_form
     "type": "json_schema", "json_schema": {"name": "lifts", "schema": schema, "strict": True}})
 value = json.loads(made.choices[0].message.content)
 assert list(value) == ["台数"] and 1 <= value["台数"] <= 99, value
+told = client.completions.create(model="plinth-zh-base", prompt="第一条", max_tokens=6, temperature=0, echo=True, logprobs=2)
+choice = told.choices[0]
+assert choice.text.startswith("第一条") and len(choice.logprobs.tokens) == told.usage.total_tokens, told
+parts = client.completions.create(model="plinth-zh-base", prompt="第一条", max_tokens=6, temperature=0, echo=True, stream=True)
+assert "".join(p.choices[0].text for p in parts) == choice.text
+try:
+    client.completions.create(model="plinth-zh-base", prompt="a", suffix="b")
+    sys.exit("a suffix was accepted")
+except openai.BadRequestError as error:
+    assert error.param == "suffix", error
+vectors = client.embeddings.create(model="plinth-zh-base", input=["电梯维护", "电梯维修", "离婚登记"]).data  # base64 underneath
+def similar(a, b):
+    return sum(x * y for x, y in zip(vectors[a].embedding, vectors[b].embedding))
+assert abs(similar(0, 0) - 1) < 1e-4 and similar(0, 1) > similar(0, 2), (similar(0, 1), similar(0, 2))
 try:
     openai.OpenAI(base_url=address, api_key="wrong", max_retries=0).models.list()
     sys.exit("a wrong key was let in")
 except openai.AuthenticationError:
     pass
 PY
-[ "$("$PLINTH" usage --json | jq '.usage[0].requests')" = 4 ] || fail "four requests in the ledger: $("$PLINTH" usage --json)"
-kill -TERM $server
-wait $server || fail "the server did not end cleanly"
-server=
+[ "$("$PLINTH" usage --json | jq '.usage[0].requests')" = 7 ] || fail "seven requests in the ledger: $("$PLINTH" usage --json)"
+stop_server
 echo "openai: fine"

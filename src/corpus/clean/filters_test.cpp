@@ -51,6 +51,19 @@ TEST(Filters, DenseSpamGoes) {
             "spam");
 }
 
+// More distinct lines and runs than a text of that size mostly has.
+TEST(Filters, TextThatNeverRepeatsIsMeasured) {
+  std::string lines, runs;
+  for (uint32_t i = 0, x = 1; i < 200'000; ++i) {
+    x = x * 1664525 + 1013904223;
+    lines += fmt::format("{:x}\n", i);
+    runs.push_back(static_cast<char>('a' + (x >> 24) % 26));
+  }
+  EXPECT_EQ(measure(lines).lines, 200'000);
+  EXPECT_EQ(measure(lines).repeated_line_chars, 0);
+  EXPECT_LT(measure(runs).repeated_run_share(), 0.01);
+}
+
 TEST(Filters, LanguageByShareOfCharacters) {
   EXPECT_EQ(language_of(measure(kGood)), "zh");
   EXPECT_EQ(language_of(measure("The contractor shall arrive within thirty minutes.")), "en");

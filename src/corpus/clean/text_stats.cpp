@@ -15,7 +15,7 @@ constexpr size_t kRun = 13;
 // that the share of repeated ones stays an unbiased estimate.
 constexpr uint64_t kRunSample = 4;
 
-// A set of 64-bit hashes by open addressing; 0 stands for empty.
+// A set of 64-bit hashes by open addressing, at most half full; 0 stands for empty.
 class HashSet {
  public:
   explicit HashSet(size_t expected) {
@@ -27,19 +27,31 @@ class HashSet {
   // True when it was there already.
   bool add(uint64_t hash) {
     hash |= 1;
-    const size_t mask = slots_.size() - 1;
-    for (size_t at = (hash * 0x9E3779B97F4A7C15u) >> 20;; ++at) {
-      uint64_t& slot = slots_[at & mask];
-      if (slot == hash) return true;
-      if (slot == 0) {
-        slot = hash;
-        return false;
-      }
-    }
+    uint64_t& slot = slot_of(hash);
+    if (slot == hash) return true;
+    slot = hash;
+    if (++used_ * 2 > slots_.size()) grow();
+    return false;
   }
 
  private:
+  uint64_t& slot_of(uint64_t hash) {
+    const size_t mask = slots_.size() - 1;
+    for (size_t at = (hash * 0x9E3779B97F4A7C15u) >> 20;; ++at) {
+      uint64_t& slot = slots_[at & mask];
+      if (slot == hash || slot == 0) return slot;
+    }
+  }
+
+  void grow() {
+    std::vector<uint64_t> old(slots_.size() * 2, 0);
+    old.swap(slots_);
+    for (const uint64_t hash : old)
+      if (hash != 0) slot_of(hash) = hash;
+  }
+
   std::vector<uint64_t> slots_;
+  size_t used_ = 0;
 };
 
 constexpr uint64_t power(uint64_t base, size_t n) {

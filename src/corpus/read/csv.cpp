@@ -1,104 +1,27 @@
-// CSV: each row becomes one line "列：值；列：值" that can be read alone. Question and answer
-// columns become 问/答 pairs. A long table becomes several documents.
-#include <algorithm>
-#include <array>
-
+// CSV: rows as text, with the bytes that they come from.
 #include "corpus/read/csv_parse.h"
 #include "corpus/read/readers.h"
+#include "corpus/read/row_text.h"
 #include "corpus/text_path.h"
-#include "corpus/utf8.h"
 
 namespace plinth::corpus {
-namespace {
-
-struct Columns {
-  std::vector<std::string> names;
-  int question = -1;
-  int answer = -1;
-};
-
-std::string one_line(std::string_view text) {
-  std::string out;
-  for (const char c : trim(text)) out.push_back(c == '\n' || c == '\r' || c == '\t' ? ' ' : c);
-  return out;
-}
-
-int find_column(const std::vector<std::string>& names,
-                std::initializer_list<std::string_view> wanted) {
-  for (size_t i = 0; i < names.size(); ++i) {
-    std::string name = names[i];
-    for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-    if (std::find(wanted.begin(), wanted.end(), name) != wanted.end()) return static_cast<int>(i);
-  }
-  return -1;
-}
-
-// The first row names the columns unless it has a cell that is a number or empty.
-bool is_header(const CsvRow& row) {
-  return std::all_of(row.cells.begin(), row.cells.end(), [](const std::string& cell) {
-    return !cell.empty() && cell.find_first_not_of("0123456789.,-+% ") != cell.npos &&
-           count_chars(cell) <= 30;
-  });
-}
-
-Columns columns_of(const CsvRow& header, bool named) {
-  Columns out;
-  for (size_t i = 0; i < header.cells.size(); ++i)
-    out.names.push_back(named ? one_line(header.cells[i]) : fmt::format("第{}列", i + 1));
-  if (!named) return out;
-  out.question = find_column(
-      out.names, {"问题", "问", "提问", "常见问题", "question", "ask", "q", "instruction"});
-  out.answer = find_column(
-      out.names, {"答案", "答", "回答", "解答", "答复", "answer", "a", "output", "response"});
-  return out;
-}
-
-std::string row_line(const CsvRow& row, const Columns& columns) {
-  std::string out;
-  for (size_t i = 0; i < row.cells.size(); ++i) {
-    const std::string value = one_line(row.cells[i]);
-    if (value.empty()) continue;
-    if (!out.empty()) out += "；";
-    out += i < columns.names.size() ? columns.names[i] + "：" + value : value;
-  }
-  return out.empty() ? out : out + "。\n";
-}
-
-std::string pair_lines(const CsvRow& row, const Columns& columns) {
-  const auto question = static_cast<size_t>(columns.question),
-             answer = static_cast<size_t>(columns.answer);
-  if (std::max(question, answer) >= row.cells.size()) return row_line(row, columns);
-  return "问：" + one_line(row.cells[question]) + "\n答：" + one_line(row.cells[answer]) + "\n\n";
-}
-
-}  // namespace
 
 Result<Drafts> read_csv(const RawFile& file, const RefineRecipe& recipe) {
-  PLINTH_TRY(const auto decoded, decode_text(file.bytes));
+  PLINTH_TRY(const auto decoded, decode_text(file.bytes, file.charset));
   const auto rows = parse_csv(decoded.text, csv_separator(decoded.text));
   if (rows.empty()) return invalid("no rows in the table of {} bytes", file.bytes.size());
-  const bool named = rows.size() > 1 && is_header(rows.front());
-  const Columns columns = columns_of(rows.front(), named);
-  const bool pairs = columns.question >= 0 && columns.answer >= 0;
   // Offsets hold for the raw bytes only where decoding kept them.
   const bool offsets_hold = decoded.text.size() == file.bytes.size();
-  const size_t first = named ? 1 : 0;
-  const auto step = static_cast<size_t>(recipe.csv_rows_per_document);
-  const std::string stem = stem_of(file.path);
   Drafts out;
-  for (size_t from = first; from < rows.size(); from += step) {
-    const size_t to = std::min(from + step, rows.size());
+  for (RowsText& part :
+       rows_as_text(rows, stem_of(file.path), static_cast<size_t>(recipe.csv_rows_per_document))) {
     Draft draft;
-    draft.title = rows.size() - first <= step
-                      ? stem
-                      : fmt::format("{}（第{}-{}行）", stem, from - first + 1, to - first);
-    draft.begin = offsets_hold ? rows[from].begin : from;
-    draft.end = offsets_hold ? rows[to - 1].end : file.bytes.size();
+    draft.begin = offsets_hold ? rows[part.first].begin : part.first;
+    draft.end = offsets_hold ? rows[part.last - 1].end : file.bytes.size();
     if (decoded.charset != "utf-8" && decoded.charset != "ascii")
       draft.rules.push_back("charset:" + decoded.charset);
-    draft.text = "# " + draft.title + "\n\n";
-    for (size_t i = from; i < to; ++i)
-      draft.text += pairs ? pair_lines(rows[i], columns) : row_line(rows[i], columns);
+    draft.title = std::move(part.title);
+    draft.text = std::move(part.text);
     out.drafts.push_back(std::move(draft));
   }
   return out;

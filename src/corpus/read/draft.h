@@ -40,6 +40,7 @@ struct Drafts {
 struct RawFile {
   std::string path;  // relative, for titles and messages
   std::string_view bytes;
+  std::string charset = {};  // what came with the bytes says of them (an HTTP header): a hint
 };
 
 }  // namespace plinth::corpus

@@ -42,7 +42,8 @@ std::string page_title(std::span<const HtmlNode> nodes) {
 }  // namespace
 
 Result<Drafts> read_html(const RawFile& file) {
-  PLINTH_TRY(auto decoded, decode_text(file.bytes, declared_charset(file.bytes)));
+  const std::string declared = declared_charset(file.bytes);
+  PLINTH_TRY(auto decoded, decode_text(file.bytes, declared.empty() ? file.charset : declared));
   PLINTH_TRY(const auto nodes, parse_html(decoded.text));
   const HtmlContent content = find_content(nodes);
   Draft draft;

@@ -186,7 +186,7 @@ class Finder {
     for (size_t i = 0; i < size(); ++i) {
       const HtmlNode& node = nodes_[i];
       const int32_t parent = node.parent;
-      block[i] = is_block_tag(node.tag) || parent < 0 ? static_cast<int32_t>(i) : block[at(parent)];
+      block[i] = node.block || parent < 0 ? static_cast<int32_t>(i) : block[at(parent)];
       link[i] = node.tag == "a" || (parent >= 0 && link[at(parent)]);
       if (!node.is_text() || dropped_[i] || parent < 0) continue;
       Weight w;
@@ -252,7 +252,7 @@ class Finder {
 
   void score() {
     for (size_t i = 0; i < size(); ++i) {
-      if (dropped_[i] || !is_block_tag(nodes_[i].tag)) continue;
+      if (dropped_[i] || !nodes_[i].block) continue;
       const Weight& own = own_[i];
       if (own.chars < 10) continue;
       double value = 1.0 + static_cast<double>(own.commas) +
@@ -266,7 +266,7 @@ class Finder {
       double share = 1.0;
       int32_t up = nodes_[i].parent;
       for (int level = 1; up >= 0 && level <= 5; up = nodes_[at(up)].parent) {
-        if (!is_block_tag(nodes_[at(up)].tag)) continue;
+        if (!nodes_[at(up)].block) continue;
         score_[at(up)] += value * share;
         share = level == 1 ? 0.7 : share * 0.6;
         ++level;
@@ -338,7 +338,7 @@ class Finder {
     HtmlContent out;
     for (size_t i = 0; i < size();) {
       const bool gone = chosen_before[at(nodes_[i].end)] == chosen_before[i];
-      const bool countable = gone && is_block_tag(nodes_[i].tag);
+      const bool countable = gone && nodes_[i].block;
       if (countable && !machinery_[i] && holds_text(i)) ++out.blocks_removed;
       i = countable || (gone && machinery_[i]) ? at(nodes_[i].end) : i + 1;
     }
@@ -362,6 +362,14 @@ class Finder {
 };
 
 }  // namespace
+
+std::vector<bool> readable_nodes(std::span<const HtmlNode> nodes) {
+  std::vector<bool> keep(nodes.size(), true);
+  for (size_t i = 0; i < nodes.size(); ++i)
+    if (!nodes[i].is_text() && (is_machinery(nodes[i].tag) || nodes[i].hidden))
+      std::fill(keep.begin() + static_cast<long>(i), keep.begin() + nodes[i].end, false);
+  return keep;
+}
 
 HtmlContent find_content(std::span<const HtmlNode> nodes) {
   if (nodes.empty()) return {};

@@ -21,4 +21,7 @@ struct HtmlContent {
 
 HtmlContent find_content(std::span<const HtmlNode> nodes);
 
+// Everything that a reader sees, for pages that are all content (chapters of a book).
+std::vector<bool> readable_nodes(std::span<const HtmlNode> nodes);
+
 }  // namespace plinth::corpus

@@ -36,7 +36,7 @@ class Renderer {
       } else if (node.tag == "table" && is_data_table(i)) {
         table(i);
         i = static_cast<size_t>(node.end) - 1;
-      } else if (is_block_tag(node.tag)) {
+      } else if (node.block) {
         open_block(node);
       }
     }
@@ -141,7 +141,7 @@ std::string inline_text(std::span<const HtmlNode> nodes, size_t i) {
       k = static_cast<size_t>(nodes[k].end);
       continue;
     }
-    if (nodes[k].tag == "br" || (k > i && is_block_tag(nodes[k].tag))) append_inline(" ", out);
+    if (nodes[k].tag == "br" || (k > i && nodes[k].block)) append_inline(" ", out);
     append_inline(nodes[k].text, out);
     ++k;
   }

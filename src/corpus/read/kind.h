@@ -5,10 +5,35 @@
 
 namespace plinth::corpus {
 
-enum class Kind { kText, kMarkdown, kHtml, kPdf, kDocx, kCsv, kJsonl, kBinary };
+enum class Kind {
+  kText,
+  kMarkdown,
+  kHtml,
+  kPdf,
+  kDocx,
+  kXlsx,
+  kPptx,
+  kEpub,
+  kCsv,
+  kJsonl,
+  // Containers: other files are inside (unpack/unpack.h).
+  kZip,
+  kTar,
+  kSevenZip,
+  kGzip,
+  kZstd,
+  kXz,
+  kBzip2,
+  kWarc,
+  kArc,
+  kBinary,
+};
 
 std::string_view kind_name(Kind kind);
 
+bool is_container(Kind kind);
+
+// Looks at the whole ZIP directory, otherwise at the first kilobytes.
 Kind kind_of(std::string_view name, std::string_view bytes);
 
 }  // namespace plinth::corpus

@@ -7,7 +7,7 @@ namespace plinth::corpus {
 namespace {
 
 Result<Draft> whole_file(const RawFile& file) {
-  PLINTH_TRY(auto decoded, decode_text(file.bytes));
+  PLINTH_TRY(auto decoded, decode_text(file.bytes, file.charset));
   Draft draft;
   draft.end = file.bytes.size();
   if (decoded.charset != "utf-8" && decoded.charset != "ascii")
@@ -103,9 +103,9 @@ Result<Drafts> read_markdown(const RawFile& file) {
   return single(std::move(draft));
 }
 
-Result<Drafts> read_any(const RawFile& file, const RefineRecipe& recipe) {
+Result<Drafts> read_any(const RawFile& file, Kind kind, const RefineRecipe& recipe) {
   if (trim(file.bytes).empty()) return invalid("the file is empty");
-  switch (const Kind kind = kind_of(file.path, file.bytes)) {
+  switch (kind) {
     case Kind::kText:
       return read_text(file);
     case Kind::kMarkdown:
@@ -116,14 +116,19 @@ Result<Drafts> read_any(const RawFile& file, const RefineRecipe& recipe) {
       return read_pdf(file);
     case Kind::kDocx:
       return read_docx(file);
+    case Kind::kXlsx:
+      return read_xlsx(file, recipe);
+    case Kind::kPptx:
+      return read_pptx(file);
+    case Kind::kEpub:
+      return read_epub(file);
     case Kind::kCsv:
       return read_csv(file, recipe);
     case Kind::kJsonl:
       return read_jsonl(file, recipe);
-    case Kind::kBinary:
+    default:
       return invalid("{} content of {} bytes has no reader", kind_name(kind), file.bytes.size());
   }
-  return internal_error("{}: no such kind", file.path);
 }
 
 }  // namespace plinth::corpus

@@ -13,13 +13,14 @@ Result<Drafts> read_markdown(const RawFile& file);
 Result<Drafts> read_html(const RawFile& file);
 Result<Drafts> read_pdf(const RawFile& file);
 Result<Drafts> read_docx(const RawFile& file);
-// The text of two unpacked parts of a DOCX; the second may be empty.
-Result<std::string> docx_text(const std::string& document_xml, const std::string& styles_xml);
+Result<Drafts> read_xlsx(const RawFile& file, const RefineRecipe& recipe);
+Result<Drafts> read_pptx(const RawFile& file);
+Result<Drafts> read_epub(const RawFile& file);
 Result<Drafts> read_csv(const RawFile& file, const RefineRecipe& recipe);
 Result<Drafts> read_jsonl(const RawFile& file, const RefineRecipe& recipe);
 
-// The reader for the file's kind; binary files are an error.
-Result<Drafts> read_any(const RawFile& file, const RefineRecipe& recipe);
+// The reader for a kind; binary files and containers are an error.
+Result<Drafts> read_any(const RawFile& file, Kind kind, const RefineRecipe& recipe);
 
 // The title that a text gives itself: its first heading, else a short first line that does not end
 // like a sentence, else the file's name without folder and extension.

@@ -1,8 +1,5 @@
 #include "corpus/read/readers.h"
 
-#include <archive.h>
-#include <archive_entry.h>
-
 #include <algorithm>
 
 #include <gmock/gmock.h>
@@ -11,6 +8,7 @@
 #include "corpus/read/csv_parse.h"
 #include "corpus/read/fuzz_entries.h"
 #include "corpus/read/table.h"
+#include "corpus/unpack/archive_of_test.h"
 
 namespace plinth::corpus {
 namespace {
@@ -26,29 +24,6 @@ std::string text_of(const Result<Drafts>& drafts) {
   return out;
 }
 
-// A ZIP file in memory with these entries.
-std::string zip_of(const std::vector<std::pair<std::string, std::string>>& files) {
-  std::string out(1 << 20, '\0');
-  size_t used = 0;
-  archive* zip = archive_write_new();
-  archive_write_set_format_zip(zip);
-  archive_write_open_memory(zip, out.data(), out.size(), &used);
-  for (const auto& [name, content] : files) {
-    archive_entry* entry = archive_entry_new();
-    archive_entry_set_pathname(entry, name.c_str());
-    archive_entry_set_size(entry, static_cast<la_int64_t>(content.size()));
-    archive_entry_set_filetype(entry, AE_IFREG);
-    archive_entry_set_perm(entry, 0644);
-    archive_write_header(zip, entry);
-    archive_write_data(zip, content.data(), content.size());
-    archive_entry_free(entry);
-  }
-  archive_write_close(zip);
-  archive_write_free(zip);
-  out.resize(used);
-  return out;
-}
-
 constexpr std::string_view kStyles =
     R"(<w:styles xmlns:w="x"><w:style w:styleId="a1"><w:name w:val="heading 2"/></w:style></w:styles>)";
 
@@ -61,7 +36,19 @@ TEST(Kind, ByContentThenByName) {
             Kind::kBinary);
   EXPECT_EQ(kind_of("a.csv", "x,y"), Kind::kCsv);
   EXPECT_EQ(kind_of("README", "plain"), Kind::kText);
-  EXPECT_EQ(kind_of("a.zip", "PK\x03\x04rest"), Kind::kBinary);
+  EXPECT_EQ(kind_of("a.docx", "PK\x03\x04rest"), Kind::kDocx);
+  EXPECT_EQ(kind_of("a", zip_of({{"x/y.txt", "z"}, {"word/document.xml", "d"}})), Kind::kDocx);
+  EXPECT_EQ(kind_of("a", zip_of({{"xl/workbook.xml", "d"}})), Kind::kXlsx);
+  EXPECT_EQ(kind_of("a", zip_of({{"ppt/presentation.xml", "d"}})), Kind::kPptx);
+  EXPECT_EQ(kind_of("a", zip_of({{"META-INF/container.xml", "d"}, {"b.opf", "d"}})), Kind::kEpub);
+  EXPECT_EQ(kind_of("a.docx", zip_of({{"a.txt", "d"}})), Kind::kDocx);  // the reader says why not
+  EXPECT_EQ(kind_of("a", zip_of({{"a.txt", "d"}})), Kind::kZip);
+  EXPECT_EQ(kind_of("a", archive_of({{"a.txt", "d"}}, Packing::kTar)), Kind::kTar);
+  EXPECT_EQ(kind_of("a", archive_of({{"a.txt", "d"}}, Packing::kSevenZip)), Kind::kSevenZip);
+  EXPECT_EQ(kind_of("a", archive_of({{"a.txt", "d"}}, Packing::kTarGzip)), Kind::kGzip);
+  EXPECT_EQ(kind_of("a.txt", "WARC/1.0\r\n"), Kind::kWarc);
+  EXPECT_EQ(kind_of("a.txt", "{\"text\":\"x\"}\n{\"text\":\"y\"}\n"), Kind::kJsonl);
+  EXPECT_EQ(kind_of("a.txt", "{\"text\":\"x\"}\n"), Kind::kText);
 }
 
 TEST(Markdown, FrontMatterAndCommentsGo) {
@@ -110,7 +97,7 @@ TEST(Html, DeepNestingIsReadOrRefusedNeverFatal) {
     return text_of(read_html({"a.html", out + "底部的文字在这里，很深很深。"}));
   };
   EXPECT_THAT(nested(200), HasSubstr("底部的文字"));
-  EXPECT_THAT(nested(50'000), HasSubstr("error: no text"));  // the parser stops at 256
+  EXPECT_THAT(nested(50'000), HasSubstr("底部的文字"));  // folded into the deepest allowed element
 }
 
 TEST(Docx, HeadingsListsTablesAndDeletions) {
@@ -242,10 +229,19 @@ TEST(FuzzSeeds, AllRun) {
        {std::string(kPage), std::string("<table><tr><td rowspan=9999 colspan=-1>x<table>"),
         std::string("<a"), std::string("\xFF\xFE<\0h\0", 6), std::string("a,\"b\n"),
         std::string("\"\"\"\"\n;;;"), std::string("PK\x03\x04\xFF\xFF\xFF"),
-        zip_of({{"word/document.xml", "<w:p/>"}})}) {
+        zip_of({{"word/document.xml", "<w:p/>"}}),
+        archive_of({{"a", "x"}, {"b/c.txt", "y"}}, Packing::kTarGzip),
+        archive_of({{"a", "x"}}, Packing::kSevenZip),
+        std::string("WARC/1.0\r\nContent-Length: 99999999\r\n\r\nx"),
+        std::string("filedesc://x 0 1 t 3\nabc\nhttp://x/ 0 1 text/plain 4\ntext\n")}) {
     fuzz_html(seed);
     fuzz_csv(seed);
     fuzz_docx(seed);
+    fuzz_xlsx(seed);
+    fuzz_pptx(seed);
+    fuzz_epub(seed);
+    fuzz_unpack(seed);
+    fuzz_web_archive(seed);
   }
 }
 

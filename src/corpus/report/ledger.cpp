@@ -40,8 +40,8 @@ const std::vector<std::string>& stage_order() {
 }
 
 void Ledger::add_file(const FileOutcome& file) {
-  ++files;
-  bytes_in += file.bytes;
+  ++(file.leaf ? leaves : files);
+  (file.leaf ? bytes_unpacked : bytes_in) += file.bytes;
   ++files_by_kind[std::string(kind_name(file.kind))];
   for (const Outcome& outcome : file.outcomes) {
     ++documents_in;
@@ -121,7 +121,9 @@ std::string report_json(const Ledger& ledger, double seconds) {
   const Json report = {
       {"files", ledger.files},
       {"files_by_kind", ledger.files_by_kind},
+      {"leaves", ledger.leaves},
       {"bytes_in", ledger.bytes_in},
+      {"bytes_unpacked", ledger.bytes_unpacked},
       {"documents_in", ledger.documents_in},
       {"documents_out", ledger.documents_out},
       {"rejects", ledger.documents_in - ledger.documents_out},

@@ -36,7 +36,9 @@ struct ChangeSample {
 
 struct Ledger {
   int64_t files = 0;
+  int64_t leaves = 0;  // of containers
   uint64_t bytes_in = 0;
+  uint64_t bytes_unpacked = 0;
   int64_t documents_in = 0;
   int64_t documents_out = 0;
   int64_t chars_in = 0;

@@ -119,7 +119,8 @@ Result<int64_t> embedding_rows(const GgufFile& file, std::string_view name) {
 
 Result<std::shared_ptr<const Model>> load_gguf(std::span<const std::byte> bytes,
                                                std::string_view name,
-                                               std::shared_ptr<WeightStorage> storage) {
+                                               std::shared_ptr<WeightStorage> storage,
+                                               DigestMemo memo) {
   PLINTH_TRY(const auto file, GgufFile::parse(bytes, name));
   PLINTH_TRY(const auto type, file.text_or("general.type", "model"));
   if (type == kGgufAdapter)
@@ -140,8 +141,9 @@ Result<std::shared_ptr<const Model>> load_gguf(std::span<const std::byte> bytes,
                    parts.config.vocabulary, names.embedding);
   PLINTH_TRY(const auto chat_template, file.text_or("tokenizer.chat_template", ""));
   parts.chat_template = chat_template;
-  parts.digest = sha256_hex({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   if (!storage->files.empty()) parts.mapped = storage->files.front().bytes();
+  parts.digest = std::make_shared<WeightsDigest>(std::vector<std::span<const std::byte>>{bytes},
+                                                 !storage->files.empty(), storage, std::move(memo));
   parts.storage = std::move(storage);
   return Loader::finish(std::move(parts));
 }

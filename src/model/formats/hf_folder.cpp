@@ -80,14 +80,13 @@ Result<Shards> read_shards(const Path& folder) {
 
 struct Checkpoint {
   std::vector<StoredTensor> tensors;
-  std::string digest;
+  std::vector<std::span<const std::byte>> files;
 };
 
-// Each file is mapped once, and read once for the digest; the tensors are views into it.
+// Each file is mapped once; the tensors are views into it.
 Result<Checkpoint> map_weights(const Path& folder, WeightStorage& storage) {
   PLINTH_TRY(const auto shards, read_shards(folder));
   Checkpoint checkpoint;
-  Sha256 digest;
   for (const auto& [name, listed] : shards) {
     PLINTH_TRY(auto file, MappedFile::open(folder / name));
     PLINTH_TRY(auto tensors, parse_safetensors(file.bytes(), (folder / name).string()));
@@ -98,11 +97,10 @@ Result<Checkpoint> map_weights(const Path& folder, WeightStorage& storage) {
         return invalid("{}: tensor {} is in {}, says {}, and is not", folder.string(), tensor, name,
                        kIndexFile);
     }
-    digest.update(file.text());
+    checkpoint.files.push_back(file.bytes());
     std::move(tensors.begin(), tensors.end(), std::back_inserter(checkpoint.tensors));
     storage.files.push_back(std::move(file));
   }
-  checkpoint.digest = digest.hex();
   return checkpoint;
 }
 
@@ -126,7 +124,7 @@ Result<std::string> read_chat_template(const Path& folder, const Json& tokenizer
 
 }  // namespace
 
-Result<std::shared_ptr<const Model>> load_hf_folder(const Path& folder) {
+Result<std::shared_ptr<const Model>> load_hf_folder(const Path& folder, DigestMemo memo) {
   const Path config_path = folder / "config.json";
   PLINTH_TRY(const auto json, read_json(config_path));
   ModelParts parts;
@@ -151,7 +149,8 @@ Result<std::shared_ptr<const Model>> load_hf_folder(const Path& folder) {
     picker.ignore(fmt::format("h.{}.attn.masked_bias", layer));
   }
   PLINTH_TRY(parts.weights, load_weights(parts.config, architecture->checkpoint_names(), picker));
-  parts.digest = std::move(checkpoint.digest);
+  parts.digest = std::make_shared<WeightsDigest>(std::move(checkpoint.files), /*mapped=*/true,
+                                                 storage, std::move(memo));
   parts.storage = std::move(storage);
   return Loader::finish(std::move(parts));
 }

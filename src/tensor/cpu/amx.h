@@ -5,8 +5,8 @@
 
 namespace plinth::tensor::cpu {
 
-// True where the processor multiplies tiles of bytes and the system gave permission, which is asked
-// for once. Elsewhere, and on other systems than Linux, false.
+// True where the processor multiplies tiles of bytes and of bfloat16 and the system gave
+// permission, which is asked for once. Elsewhere, and on other systems than Linux, false.
 bool amx_usable();
 
 // Tests set it to false to compare the kernels with and without tiles.

@@ -37,6 +37,7 @@ const Ops& cpu_ops() {
       .name = "cpu",
       .panel = cpu::panel,
       .linear = cpu::linear,
+      .linear_shared = cpu::linear_shared,
       .low_rank_panel = cpu::low_rank_panel,
       .low_rank = cpu::low_rank,
       .linear_dx = cpu::linear_dx,

@@ -5,6 +5,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/cpu/dot.cpp"
 
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
@@ -32,14 +33,26 @@ HWY_INLINE void dots(const float* x, int64_t x_stride, const uint8_t* const w[kW
     for (int i = 0; i < kX; ++i) sum[r][i] = hn::Zero(d);
   }
   int64_t p = 0;
-  for (; p + kLanes <= k; p += kLanes) {
+  const auto step = [&] HWY_ATTR {
     Vector xs[kX];
     for (int i = 0; i < kX; ++i) xs[i] = hn::LoadU(d, x + i * x_stride + p);
     for (int r = 0; r < kW; ++r) {
       const Vector wr = load_stored<kType>(w[r] + p * kWidth);
       for (int i = 0; i < kX; ++i) sum[r][i] = hn::MulAdd(wr, xs[i], sum[r][i]);
     }
+    p += kLanes;
+  };
+  // Rows are short and follow each other: what comes kW rows later is fetched ahead, line by line,
+  // because the processor starts anew at each row.
+  constexpr int64_t kLine = 64 / kWidth;
+  const int64_t ahead = kW * k * kWidth;
+  if constexpr (kLanes <= kLine) {
+    while (p + kLine <= k) {
+      for (int r = 0; r < kW; ++r) hwy::Prefetch(w[r] + p * kWidth + ahead);
+      for (int64_t i = 0; i < kLine; i += kLanes) step();
+    }
   }
+  while (p + kLanes <= k) step();
   for (int r = 0; r < w_rows; ++r) {
     float tail[kLanes] = {};
     to_f32(w[r] + p * kWidth, kType, k - p, tail);

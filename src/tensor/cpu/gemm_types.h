@@ -23,6 +23,8 @@ struct Stored {
   // true: stored rows run along the depth (a weight in the forward pass: its rows are columns
   // here). false: stored rows are rows of the factor.
   bool turned = false;
+  // Rows side by side of a weight that was interleaved (quant/panels.h), 0: none. Turned only.
+  int panel = 0;
 };
 
 // c [m, n] (+)= a [m, k] . b [k, n]

@@ -108,10 +108,55 @@ HWY_INLINE void round_row(const float* x, int64_t k, int i, int rows, uint8_t* t
   }
 }
 
-// sum + codes . x by fours; x is the same four bytes for every lane. Without byte dots |codes| <=
-// 128 and pairs of products must fit 16 bits: 2 * 127 * 128 does. Highway 1.0 has no product of
-// bytes, and going through 16 bits in its words costs four times the instructions.
+using PanelPairs = hn::Repartition<int16_t, PanelWords>;
+using PairVector = hn::Vec<PanelPairs>;
+
+// codes . x by twos; x is the same four bytes for every lane. |codes| <= 128, so that two products
+// fit 16 bits: 2 * 127 * 128 does. Highway 1.0 has no product of bytes, and going through 16 bits
+// in its words costs four times the instructions.
 template <bool kSigned>
+HWY_INLINE PairVector dot_twos(ByteVector codes, const uint8_t* x_fours) {
+  const WordVector x = all_at(x_fours, 0);
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  const __m256i u = kSigned ? _mm256_abs_epi8(codes.raw) : codes.raw;
+  const __m256i s = kSigned ? _mm256_sign_epi8(x.raw, codes.raw) : x.raw;
+  return PairVector{_mm256_maddubs_epi16(u, s)};
+#elif HWY_TARGET == HWY_SSE4
+  const __m128i u = kSigned ? _mm_abs_epi8(codes.raw) : codes.raw;
+  const __m128i s = kSigned ? _mm_sign_epi8(x.raw, codes.raw) : x.raw;
+  return PairVector{_mm_maddubs_epi16(u, s)};
+#else
+  // Even and odd bytes as pairs of 16-bit products.
+  const PanelPairs d;
+  const auto wide = hn::BitCast(d, codes);
+  const auto x_wide = hn::BitCast(d, x);
+  const auto x_even = hn::ShiftRight<8>(hn::ShiftLeft<8>(x_wide));
+  const auto x_odd = hn::ShiftRight<8>(x_wide);
+  auto even = hn::ShiftRight<8>(hn::ShiftLeft<8>(wide));
+  auto odd = hn::ShiftRight<8>(wide);
+  if constexpr (!kSigned) {
+    even = hn::And(wide, hn::Set(d, 255));
+    odd = hn::And(odd, hn::Set(d, 255));
+  }
+  return hn::Add(hn::Mul(even, x_even), hn::Mul(odd, x_odd));
+#endif
+}
+
+// sum + the two halves of every lane.
+HWY_INLINE WordVector add_pairs(PairVector pairs, WordVector sum) {
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  return hn::Add(sum, WordVector{_mm256_madd_epi16(pairs.raw, _mm256_set1_epi16(1))});
+#elif HWY_TARGET == HWY_SSE4
+  return hn::Add(sum, WordVector{_mm_madd_epi16(pairs.raw, _mm_set1_epi16(1))});
+#else
+  const PanelWords d;
+  const auto words = hn::BitCast(d, pairs);
+  return hn::Add(sum,
+                 hn::Add(hn::ShiftRight<16>(hn::ShiftLeft<16>(words)), hn::ShiftRight<16>(words)));
+#endif
+}
+
+// sum + codes . x by fours, for unsigned codes.
 HWY_INLINE WordVector dot_fours(ByteVector codes, const uint8_t* x_fours, WordVector sum) {
 #if HWY_TARGET == HWY_AVX3_DL
   // As assembly, because Highway 1.0 compiles this target without the intrinsic's feature.
@@ -120,38 +165,7 @@ HWY_INLINE WordVector dot_fours(ByteVector codes, const uint8_t* x_fours, WordVe
       : "v"(codes.raw), "m"(*reinterpret_cast<const uint8_t(*)[4]>(x_fours)));
   return sum;
 #else
-  const WordVector x = all_at(x_fours, 0);
-#endif
-#if HWY_TARGET == HWY_AVX3_DL
-#elif HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-  const __m256i u = kSigned ? _mm256_abs_epi8(codes.raw) : codes.raw;
-  const __m256i s = kSigned ? _mm256_sign_epi8(x.raw, codes.raw) : x.raw;
-  const __m256i pairs = _mm256_maddubs_epi16(u, s);
-  return hn::Add(sum, WordVector{_mm256_madd_epi16(pairs, _mm256_set1_epi16(1))});
-#elif HWY_TARGET == HWY_SSE4
-  const __m128i u = kSigned ? _mm_abs_epi8(codes.raw) : codes.raw;
-  const __m128i s = kSigned ? _mm_sign_epi8(x.raw, codes.raw) : x.raw;
-  const __m128i pairs = _mm_maddubs_epi16(u, s);
-  return hn::Add(sum, WordVector{_mm_madd_epi16(pairs, _mm_set1_epi16(1))});
-#else
-  // Even and odd bytes as pairs of 16-bit products, whose neighbours are then added.
-  const hn::Repartition<int16_t, PanelWords> pairs;
-  const auto wide = hn::BitCast(pairs, codes);
-  const auto x_wide = hn::BitCast(pairs, x);
-  const auto x_even = hn::ShiftRight<8>(hn::ShiftLeft<8>(x_wide));
-  const auto x_odd = hn::ShiftRight<8>(x_wide);
-  auto even = hn::ShiftRight<8>(hn::ShiftLeft<8>(wide));
-  auto odd = hn::ShiftRight<8>(wide);
-  if constexpr (!kSigned) {
-    even = hn::And(wide, hn::Set(pairs, 255));
-    odd = hn::And(odd, hn::Set(pairs, 255));
-  }
-  // At most 2 * 128 * 127 in magnitude, which fits.
-  const auto sums = hn::Add(hn::Mul(even, x_even), hn::Mul(odd, x_odd));
-  const PanelWords d;
-  const auto words = hn::BitCast(d, sums);
-  return hn::Add(sum,
-                 hn::Add(hn::ShiftRight<16>(hn::ShiftLeft<16>(words)), hn::ShiftRight<16>(words)));
+  return add_pairs(dot_twos<false>(codes, x_fours), sum);
 #endif
 }
 
@@ -185,7 +199,7 @@ HWY_NOINLINE void multiply_rows(const uint8_t* HWY_RESTRICT x, const Panel& pane
           for (int g = run * kPerRun; g < (run + 1) * kPerRun; ++g) {
             HWY_UNROLL(4)
             for (int i = 0; i < kGroup; ++i)
-              dot[i] = dot_fours<T::kSigned>(codes[g], x + (first + i) * kBlock + 4 * g, dot[i]);
+              dot[i] = dot_fours(codes[g], x + (first + i) * kBlock + 4 * g, dot[i]);
           }
           HWY_UNROLL(4)
           for (int i = 0; i < kGroup; ++i) finish(first + i, run, dot[i]);
@@ -195,11 +209,20 @@ HWY_NOINLINE void multiply_rows(const uint8_t* HWY_RESTRICT x, const Panel& pane
       for (int run = 0; run < T::kRuns; ++run) {
         WordVector dot[kRows];
         for (int i = 0; i < kRows; ++i) dot[i] = all_at(start, run * kRows + i);
+        // Sums of small codes fit 16 bits for a while, which saves widening each.
+        constexpr int kNarrow = HWY_MIN(32767 / (2 * 127 * T::kCodeMax), kPerRun);
         HWY_UNROLL(8)
-        for (int g = run * kPerRun; g < (run + 1) * kPerRun; ++g) {
-          const auto codes = hn::Load(PanelBytes(), panel.codes[j][g]);
-          for (int i = 0; i < kRows; ++i)
-            dot[i] = dot_fours<T::kSigned>(codes, x + i * kBlock + 4 * g, dot[i]);
+        for (int g = run * kPerRun; g < (run + 1) * kPerRun; g += kNarrow) {
+          PairVector pairs[kRows];
+          HWY_UNROLL(8)
+          for (int n = g; n < g + kNarrow; ++n) {
+            const auto codes = hn::Load(PanelBytes(), panel.codes[j][n]);
+            for (int i = 0; i < kRows; ++i) {
+              const auto twos = dot_twos<T::kSigned>(codes, x + i * kBlock + 4 * n);
+              pairs[i] = n == g ? twos : hn::Add(pairs[i], twos);
+            }
+          }
+          for (int i = 0; i < kRows; ++i) dot[i] = add_pairs(pairs[i], dot[i]);
         }
         for (int i = 0; i < kRows; ++i) finish(i, run, dot[i]);
       }

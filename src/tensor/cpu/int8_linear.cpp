@@ -231,27 +231,36 @@ constexpr int64_t kTaskBytes = int64_t{512} << 10;
 // Multiplications that are worth handing to another thread, about two microseconds.
 constexpr int64_t kTaskWork = int64_t{512} << 10;
 
+int64_t panels_of(const Weight& w, const Int8Shape& shape) {
+  return (w.rows + shape.panel - 1) / shape.panel;
+}
+
 }  // namespace
 
 int int8_panel(DType type) {
   return HWY_DYNAMIC_DISPATCH(int8_shape)(type).panel;
 }
 
-void linear_by_int8(ConstMatrix x, Weight w, Matrix y, bool accumulate) {
-  if (x.rows == 0 || w.rows == 0) return;
-  const Int8Shape shape = HWY_DYNAMIC_DISPATCH(int8_shape)(w.type);
-  PLINTH_CHECK(w.panel == 0 || w.panel == shape.panel, "panels of {}, this machine reads {}",
-               w.panel, shape.panel);
+void linear_by_int8(ConstMatrix x, std::span<const LinearOutput> outputs) {
+  if (x.rows == 0) return;
+  const DType type = outputs[0].w.type;
+  const Int8Shape shape = HWY_DYNAMIC_DISPATCH(int8_shape)(type);
+  int64_t panels = 0;
+  for (const auto& [w, y, accumulate] : outputs) {
+    PLINTH_CHECK(w.panel == 0 || w.panel == shape.panel, "panels of {}, this machine reads {}",
+                 w.panel, shape.panel);
+    panels += panels_of(w, shape);
+  }
   const Tiles tiles = {x.rows, shape.tile};
   thread_local Buffer memory;
-  const int64_t x_bytes = w.cols / 32 * shape.row_bytes;  // of one row
+  const int64_t x_bytes = x.cols / 32 * shape.row_bytes;  // of one row
   memory.resize(x.rows * x_bytes / 4 + 1);
   auto* rounded = reinterpret_cast<uint8_t*>(memory.data());
   const int64_t tile_count = (x.rows + shape.tile - 1) / shape.tile;
-  parallel(tile_count, row_grain(w.cols * shape.tile), [&](int64_t begin, int64_t end) {
+  parallel(tile_count, row_grain(x.cols * shape.tile), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin * shape.tile; row < std::min(end * shape.tile, x.rows);) {
       const int height = tiles.height_at(row);
-      HWY_DYNAMIC_DISPATCH(round_tile)(x, row, height, w.type, rounded + row * x_bytes);
+      HWY_DYNAMIC_DISPATCH(round_tile)(x, row, height, type, rounded + row * x_bytes);
       row += height;
     }
   });
@@ -260,22 +269,29 @@ void linear_by_int8(ConstMatrix x, Weight w, Matrix y, bool accumulate) {
   const int64_t row_cuts = (x.rows + most_rows - 1) / most_rows;
   const int64_t rows = (x.rows + row_cuts * shape.tile - 1) / (row_cuts * shape.tile) * shape.tile;
   const int64_t row_tasks = (x.rows + rows - 1) / rows;
-  const int64_t panels = (w.rows + shape.panel - 1) / shape.panel;
-  const int64_t panel_work = std::max<int64_t>(1, std::min(rows, x.rows) * w.cols * shape.panel);
+  const int64_t panel_work = std::max<int64_t>(1, std::min(rows, x.rows) * x.cols * shape.panel);
   const int64_t wanted = (4 * compute_pool().threads() + row_tasks - 1) / row_tasks;
   const int64_t grain =
       std::max({int64_t{1}, (panels + wanted - 1) / wanted, kTaskWork / panel_work});
-  const int64_t col_tasks = (panels + grain - 1) / grain;
+  int64_t col_tasks = 0;
+  for (const auto& output : outputs) col_tasks += (panels_of(output.w, shape) + grain - 1) / grain;
   parallel(row_tasks * col_tasks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
+      const LinearOutput* output = outputs.data();
+      int64_t at = t % col_tasks;
+      for (;; ++output) {
+        const int64_t count = (panels_of(output->w, shape) + grain - 1) / grain;
+        if (at < count) break;
+        at -= count;
+      }
       Int8Task task;
       task.rounded = rounded;
       task.row = t / col_tasks * rows;
       task.rows = std::min(rows, x.rows - task.row);
-      task.col = t % col_tasks * grain * shape.panel;
-      task.cols = std::min(grain * shape.panel, w.rows - task.col);
-      task.add = accumulate;
-      HWY_DYNAMIC_DISPATCH(int8_task)(x, w, y, task);
+      task.col = at * grain * shape.panel;
+      task.cols = std::min(grain * shape.panel, output->w.rows - task.col);
+      task.add = output->accumulate;
+      HWY_DYNAMIC_DISPATCH(int8_task)(x, output->w, output->y, task);
     }
   });
 }

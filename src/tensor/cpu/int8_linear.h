@@ -1,7 +1,9 @@
 // y = x w^T with a quantised weight, in integers.
 #pragma once
 
-#include "tensor/tensor.h"
+#include <span>
+
+#include "tensor/ops.h"
 
 namespace plinth::tensor::cpu {
 
@@ -12,7 +14,8 @@ namespace plinth::tensor::cpu {
 // after block, the integer product times the weight's scale times x's. What the rounding costs in
 // exactness stands in ops.h.
 // A weight in panels must have int8_panel() rows in each.
-void linear_by_int8(ConstMatrix x, Weight w, Matrix y, bool accumulate);
+// All weights are of one type.
+void linear_by_int8(ConstMatrix x, std::span<const LinearOutput> outputs);
 
 // Rows of a weight of a quantised type side by side, for which it is fastest.
 int int8_panel(DType type);

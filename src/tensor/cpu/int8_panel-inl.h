@@ -132,6 +132,7 @@ HWY_INLINE FloatVector scale_at(const WordVector four[], int j, FloatVector fact
 
 // How a stored type becomes a panel.
 //   kSigned   the codes are signed bytes (with byte dots they are raised by 128 = kOffset)
+//   kCodeMax  the largest magnitude of a code, where byte dots don't raise it
 //   kOffset   an element is (code - kOffset) * scale
 //   kRuns     scales per block: one for 32 elements, or two for 16 each
 //   kShifted  `shift` is added to every element
@@ -143,6 +144,7 @@ template <DType kStored>
 struct UnpackedPlain {
   static constexpr DType kType = kStored;
   static constexpr bool kSigned = false;
+  static constexpr int kCodeMax = 15;
   static constexpr int kOffset = 0;
   static constexpr int kRuns = 1;
   static constexpr bool kShifted = false;
@@ -185,6 +187,7 @@ HWY_INLINE void unpack_fives(const Chunk<kType>& chunk, Panel& panel) {
 template <>
 struct Unpacked<DType::kQ8_0> : UnpackedPlain<DType::kQ8_0> {
   static constexpr bool kSigned = true;
+  static constexpr int kCodeMax = 128;
   static constexpr int kOffset = kByteDots ? 128 : 0;
 
   template <int kLess>
@@ -223,6 +226,7 @@ struct Unpacked<DType::kQ4_1> : UnpackedPlain<DType::kQ4_1> {
 
 template <>
 struct Unpacked<DType::kQ5_0> : UnpackedPlain<DType::kQ5_0> {
+  static constexpr int kCodeMax = 31;
   static constexpr int kOffset = 16;
 
   template <int kLess>
@@ -234,6 +238,7 @@ struct Unpacked<DType::kQ5_0> : UnpackedPlain<DType::kQ5_0> {
 
 template <>
 struct Unpacked<DType::kQ5_1> : UnpackedPlain<DType::kQ5_1> {
+  static constexpr int kCodeMax = 31;
   static constexpr bool kShifted = true;
 
   template <int kLess>
@@ -283,6 +288,7 @@ struct Unpacked<DType::kQ4_K> : UnpackedPlain<DType::kQ4_K> {
 
 template <>
 struct Unpacked<DType::kQ5_K> : UnpackedPlain<DType::kQ5_K> {
+  static constexpr int kCodeMax = 31;
   static constexpr bool kShifted = true;
 
   template <int kLess>
@@ -305,6 +311,7 @@ struct Unpacked<DType::kQ5_K> : UnpackedPlain<DType::kQ5_K> {
 
 template <>
 struct Unpacked<DType::kQ6_K> : UnpackedPlain<DType::kQ6_K> {
+  static constexpr int kCodeMax = 63;
   static constexpr int kOffset = 32;
   static constexpr int kRuns = 2;
 

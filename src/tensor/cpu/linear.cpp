@@ -1,7 +1,10 @@
 // The three products of a linear layer: which kernel takes which shape.
 #include "tensor/cpu/linear.h"
 
+#include <vector>
+
 #include "core/check.h"
+#include "tensor/cpu/amx_gemm.h"
 #include "tensor/cpu/dot.h"
 #include "tensor/cpu/gemm_types.h"
 #include "tensor/cpu/int8_linear.h"
@@ -15,9 +18,22 @@ namespace {
 // at 31.
 constexpr int64_t kDotRows = 32;
 
+enum class Kernel : uint8_t { kInt8, kDots, kTiles, kVectors };
+
 Stored stored(Weight w, bool turned) {
-  PLINTH_CHECK(w.panel == 0, "a product in floats of a weight in panels of {}", w.panel);
-  return {static_cast<const uint8_t*>(w.data), w.type, row_bytes(w.type, w.cols), turned};
+  return {static_cast<const uint8_t*>(w.data), w.type, row_bytes(w.type, w.cols), turned, w.panel};
+}
+
+// With tiles a float weight needs no float of its own: F16 and BF16 only.
+Kernel exact_kernel(int64_t rows, DType type) {
+  if (rows < kDotRows) return Kernel::kDots;
+  return amx_usable_for(type, AmxRounding::kNone) ? Kernel::kTiles : Kernel::kVectors;
+}
+
+Kernel kernel(int64_t rows, DType type) {
+  if (!is_quantised(type)) return exact_kernel(rows, type);
+  return rows > kRowsAlone && amx_usable_for(type, AmxRounding::kBoth) ? Kernel::kTiles
+                                                                       : Kernel::kInt8;
 }
 
 void check_shapes(ConstMatrix x, Weight w, Matrix y) {
@@ -26,9 +42,19 @@ void check_shapes(ConstMatrix x, Weight w, Matrix y) {
                y.cols);
 }
 
-void linear_by_floats(ConstMatrix x, Weight w, Matrix y, bool accumulate) {
-  if (x.rows < kDotRows) return linear_by_dots(x, w, y, accumulate);
-  multiply({x.rows, w.rows, x.cols, {x.data, x.stride, 1}, stored(w, true), y, accumulate});
+// c = a . b in floats, by tiles or by vectors.
+void multiply_floats(const Product& p) {
+  PLINTH_CHECK(p.b.panel == 0, "a product in floats of a weight in panels of {}", p.b.panel);
+  if (exact_kernel(p.m, p.b.type) != Kernel::kTiles) return multiply(p);
+  const AmxOutput output = {p.b, p.n, p.c, p.accumulate};
+  amx_multiply(p.m, p.k, p.a, {&output, 1}, AmxRounding::kNone);
+}
+
+void multiply_tiles(ConstMatrix x, std::span<const LinearOutput> outputs, AmxRounding rounding) {
+  std::vector<AmxOutput> all;
+  all.reserve(outputs.size());
+  for (const auto& o : outputs) all.push_back({stored(o.w, true), o.w.rows, o.y, o.accumulate});
+  amx_multiply(x.rows, x.cols, {x.data, x.stride, 1}, all, rounding);
 }
 
 }  // namespace
@@ -38,21 +64,49 @@ int panel(DType type) {
 }
 
 void linear(ConstMatrix x, Weight w, Matrix y, bool accumulate) {
-  check_shapes(x, w, y);
-  if (is_quantised(w.type)) return linear_by_int8(x, w, y, accumulate);
-  linear_by_floats(x, w, y, accumulate);
+  const LinearOutput output = {w, y, accumulate};
+  linear_shared(x, {&output, 1});
+}
+
+void linear_shared(ConstMatrix x, std::span<const LinearOutput> outputs) {
+  for (const auto& o : outputs) check_shapes(x, o.w, o.y);
+  while (!outputs.empty()) {
+    const DType type = outputs[0].w.type;
+    size_t alike = 1;
+    while (alike < outputs.size() && outputs[alike].w.type == type) ++alike;
+    const auto some = outputs.first(alike);
+    outputs = outputs.subspan(alike);
+    switch (kernel(x.rows, type)) {
+      case Kernel::kInt8:
+        linear_by_int8(x, some);
+        break;
+      case Kernel::kTiles:
+        multiply_tiles(x, some, is_quantised(type) ? AmxRounding::kBoth : AmxRounding::kNone);
+        break;
+      case Kernel::kDots:
+      case Kernel::kVectors:
+        linear_exact_shared(x, some);
+        break;
+    }
+  }
 }
 
 void linear_exact(ConstMatrix x, Weight w, Matrix y, bool accumulate) {
   check_shapes(x, w, y);
-  linear_by_floats(x, w, y, accumulate);
+  if (x.rows < kDotRows) return linear_by_dots(x, w, y, accumulate);
+  multiply_floats({x.rows, w.rows, x.cols, {x.data, x.stride, 1}, stored(w, true), y, accumulate});
+}
+
+void linear_exact_shared(ConstMatrix x, std::span<const LinearOutput> outputs) {
+  for (const auto& o : outputs) linear_exact(x, o.w, o.y, o.accumulate);
 }
 
 void linear_dx(ConstMatrix dy, Weight w, Matrix dx, bool accumulate) {
   PLINTH_CHECK(dy.cols == w.rows && dx.rows == dy.rows && dx.cols == w.cols,
                "linear_dx: dy [{}, {}], w [{}, {}], dx [{}, {}]", dy.rows, dy.cols, w.rows, w.cols,
                dx.rows, dx.cols);
-  multiply({dy.rows, w.cols, w.rows, {dy.data, dy.stride, 1}, stored(w, false), dx, accumulate});
+  multiply_floats(
+      {dy.rows, w.cols, w.rows, {dy.data, dy.stride, 1}, stored(w, false), dx, accumulate});
 }
 
 void linear_dw(ConstMatrix dy, ConstMatrix x, Matrix dw, bool accumulate) {

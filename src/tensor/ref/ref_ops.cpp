@@ -51,6 +51,10 @@ void low_rank(ConstMatrix x, std::span<const LowRankSegment> segments, Matrix y)
   }
 }
 
+void linear_shared(ConstMatrix x, std::span<const LinearOutput> outputs) {
+  for (const auto& output : outputs) linear(x, output.w, output.y, output.accumulate);
+}
+
 void linear_dx(ConstMatrix dy, Weight w, Matrix dx, bool accumulate) {
   const Decoded decoded(w);
   ref::linear_dx(view(dy), decoded.view(), view(dx), accumulate);
@@ -138,6 +142,7 @@ const Ops& ref_ops() {
       .name = "ref",
       .panel = panel,
       .linear = linear,
+      .linear_shared = linear_shared,
       .low_rank_panel = low_rank_panel,
       .low_rank = low_rank,
       .linear_dx = linear_dx,

@@ -1,13 +1,9 @@
 // DOCX: a ZIP with word/document.xml (ECMA-376 part 1, section 17). Headings by style and outline
 // level, tables as Markdown; pictures, notes and revisions that were deleted are left out.
-#include <archive.h>
-#include <archive_entry.h>
-
 #include <algorithm>
 #include <map>
-#include <memory>
 
-#include "corpus/outline.h"
+#include "corpus/office/office.h"
 #include "corpus/read/readers.h"
 #include "corpus/read/table.h"
 #include "corpus/utf8.h"
@@ -16,55 +12,7 @@
 namespace plinth::corpus {
 namespace {
 
-// Against ZIP bombs: what a part may unpack to, and how many entries are looked at.
-constexpr size_t kPartBytesMax = size_t{128} << 20;
-constexpr int kEntriesMax = 20'000;
 constexpr int kDepthMax = 64;
-
-using Parts = std::map<std::string, std::string>;
-
-bool wanted(std::string_view name) {
-  return name == "word/document.xml" || name == "word/styles.xml" || name == "docProps/core.xml";
-}
-
-Result<std::string> entry_bytes(archive& zip, std::string_view name) {
-  std::string out;
-  char buffer[1 << 16];
-  while (true) {
-    const auto got = archive_read_data(&zip, buffer, sizeof buffer);
-    if (got == 0) return out;
-    if (got < 0)
-      return data_loss("{} in the DOCX is damaged: {}", name,
-                       archive_error_string(&zip) ? archive_error_string(&zip) : "no detail");
-    out.append(buffer, static_cast<size_t>(got));
-    if (out.size() > kPartBytesMax)
-      return exhausted("{} in the DOCX unpacks to more than {} bytes", name, kPartBytesMax);
-  }
-}
-
-Result<Parts> unzip(std::string_view bytes) {
-  const std::unique_ptr<archive, decltype(&archive_read_free)> zip(archive_read_new(),
-                                                                   &archive_read_free);
-  archive_read_support_format_zip(zip.get());
-  if (archive_read_open_memory(zip.get(), bytes.data(), bytes.size()) != ARCHIVE_OK)
-    return data_loss("not a ZIP file that can be opened, {} bytes", bytes.size());
-  Parts parts;
-  archive_entry* entry = nullptr;
-  for (int i = 0; i < kEntriesMax; ++i) {
-    const int status = archive_read_next_header(zip.get(), &entry);
-    if (status == ARCHIVE_EOF) break;
-    if (status < ARCHIVE_WARN)
-      return data_loss(
-          "the DOCX's ZIP directory is damaged: {}",
-          archive_error_string(zip.get()) ? archive_error_string(zip.get()) : "no detail");
-    const char* raw = archive_entry_pathname(entry);
-    const std::string name = raw == nullptr ? "" : raw;
-    if (!wanted(name) || parts.contains(name)) continue;
-    PLINTH_TRY(parts[name], entry_bytes(*zip, name));
-  }
-  if (!parts.contains("word/document.xml")) return data_loss("the DOCX has no word/document.xml");
-  return parts;
-}
 
 // Style id -> heading level; 1 for the title style as well.
 std::map<std::string, int> heading_styles(const std::string& styles_xml) {
@@ -213,7 +161,10 @@ Result<std::string> docx_text(const std::string& document_xml, const std::string
 }
 
 Result<Drafts> read_docx(const RawFile& file) {
-  PLINTH_TRY(Parts parts, unzip(file.bytes));
+  PLINTH_TRY(Parts parts, zip_parts(file.bytes, "DOCX", [](std::string_view name) {
+               return name == "word/document.xml" || name == "word/styles.xml";
+             }));
+  if (!parts.contains("word/document.xml")) return data_loss("the DOCX has no word/document.xml");
   Draft draft;
   draft.end = file.bytes.size();
   PLINTH_TRY(draft.text, docx_text(parts["word/document.xml"], parts["word/styles.xml"]));

@@ -1,0 +1,118 @@
+#include "server/answer_call.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/metrics.h"
+#include "server/chat_answer.h"
+
+namespace plinth::server {
+
+void AnswerCall::start(const Services& services, const Call& call, AnswerPlan plan) {
+  const std::shared_ptr<AnswerCall> answer(new AnswerCall(services, call, std::move(plan)));
+  answer->submit();
+}
+
+AnswerCall::AnswerCall(const Services& services, const Call& call, AnswerPlan plan)
+    : services_(services), call_(call), plan_(std::move(plan)) {
+  size_t choices = 0;
+  for (const engine::Request& request : plan_.requests) {
+    first_choice_.push_back(choices);
+    choices += static_cast<size_t>(request.n);
+    outcome_.usage.prompt_tokens += std::ssize(request.prompt);
+  }
+  outcome_.reasons.resize(choices, engine::FinishReason::kLength);
+  first_s_.resize(choices);
+}
+
+void AnswerCall::submit() {
+  if (plan_.prompts_only) return write_bill();
+  std::vector<engine::RequestId> ids;
+  for (size_t i = 0; i < plan_.requests.size(); ++i) {
+    engine::Request& request = plan_.requests[i];
+    request.registered = plan_.release->adapter;
+    request.cache_salt = std::to_string(call_.key.tenant_id);
+    request.sink = [self = shared_from_this(), i](const engine::Event& event) {
+      self->call_.exchange->post([self, i, event] { self->take(i, event); });
+    };
+    const auto submitted = services_.engine.submit(std::move(request));
+    if (!submitted) {
+      refused_ = true;
+      for (const auto id : ids) services_.engine.cancel(id);
+      const bool full = submitted.error().code == Code::kResourceExhausted;
+      return refuse(call_, {.error = submitted.error(), .code = full ? "rate_limit_exceeded" : ""});
+    }
+    ids.push_back(*submitted);
+  }
+  call_.exchange->on_gone([&engine = services_.engine, ids] {
+    for (const auto id : ids) engine.cancel(id);
+  });
+}
+
+void AnswerCall::take(size_t request, const engine::Event& event) {
+  if (refused_) return;
+  const size_t choice = first_choice_[request] + static_cast<size_t>(event.choice);
+  if (event.id >= 0 && first_s_[choice] == 0) {
+    first_s_[choice] = watch_.seconds();
+    observe_seconds("plinth_time_to_first_token_seconds", first_s_[choice]);
+  }
+  if (event.finished && event.reason == engine::FinishReason::kError) error_ = event.error;
+  if (!error_ && plan_.stream) {
+    open_stream();
+    call_.exchange->write(plan_.format->piece(choice, event));
+  }
+  if (!error_ && !plan_.stream) plan_.format->take(choice, event);
+  if (event.finished) finish_choice(choice, event);
+}
+
+// The head goes out with the first event, so that an error before it has a status of its own.
+void AnswerCall::open_stream() {
+  if (std::exchange(streaming_, true)) return;
+  call_.exchange->begin_stream(
+      {.content_type = "text/event-stream; charset=utf-8",
+       .headers = {{"cache-control", "no-cache"}, {"x-accel-buffering", "no"}},
+       .body = plan_.format->begin()});
+}
+
+void AnswerCall::finish_choice(size_t choice, const engine::Event& event) {
+  outcome_.reasons[choice] = event.reason;
+  const int64_t tokens = event.usage.completion_tokens;
+  outcome_.usage.completion_tokens += tokens;
+  // All choices of one request share its prompt.
+  if (std::ranges::find(first_choice_, choice) != first_choice_.end())
+    outcome_.usage.cached_tokens += event.usage.cached_tokens;
+  if (tokens > 1)
+    observe_seconds("plinth_time_per_output_token_seconds",
+                    (watch_.seconds() - first_s_[choice]) / static_cast<double>(tokens - 1));
+  if (++choices_finished_ == outcome_.reasons.size()) write_bill();
+}
+
+// The usage row first, the end of the answer when it is durable.
+void AnswerCall::write_bill() {
+  const auto worst = *std::ranges::max_element(outcome_.reasons);
+  bill(services_, call_,
+       {.model = plan_.model,
+        .digest = plan_.release->digest,
+        .usage = outcome_.usage,
+        .outcome = std::string(finish_name(worst))},
+       [self = shared_from_this()](const Status& written) { self->finish(written); });
+}
+
+void AnswerCall::finish(const Status& written) {
+  const ExchangePtr& exchange = call_.exchange;
+  observe_seconds("plinth_answer_seconds", watch_.seconds());
+  if (!written && !error_)
+    error_ = Error{written.error().code, "the usage ledger: " + written.error().message};
+  if (error_ && !streaming_) return refuse(call_, {.error = *error_});
+  if (error_) {
+    // In mid-stream an error is an event of its own, and there is no [DONE] behind it.
+    exchange->write("data: " + error_body({.error = *error_}, exchange->request().id) + "\n\n");
+    return exchange->end();
+  }
+  if (!plan_.stream) return exchange->reply({.body = to_text(plan_.format->whole(outcome_))});
+  open_stream();
+  exchange->write(plan_.format->end(outcome_) + "data: [DONE]\n\n");
+  exchange->end();
+}
+
+}  // namespace plinth::server
