@@ -20,20 +20,34 @@ uint64_t text_hash(std::string_view text) {
   std::string bare;
   bare.reserve(text.size());
   bool line_start = true;
+  size_t from = 0;  // of what is not yet copied
   for (size_t i = 0; i < text.size();) {
-    const size_t from = i;
-    const char32_t c = next_char(text, i);
-    if (c == '\n' || c == kPageMark) line_start = true;
-    if (is_space(c) || (line_start && c == '#')) continue;
-    line_start = false;
-    bare += text.substr(from, i - from);
+    const auto lead = static_cast<unsigned char>(text[i]);
+    size_t next = i + 1;
+    bool skip = lead <= ' ' || (lead == '#' && line_start);
+    // Spaces beyond ASCII begin with one of four bytes; all else need not be decoded.
+    if (lead == 0xC2 || lead == 0xE2 || lead == 0xE3 || lead == 0xEF) {
+      next = i;
+      skip = is_space(next_char(text, next));
+    }
+    if (lead == '\n' || lead == kPageMark)
+      line_start = true;
+    else if (!skip)
+      line_start = false;
+    if (skip) {
+      bare.append(text, from, i - from);
+      from = next;
+    }
+    i = next;
   }
+  bare += text.substr(from);
   return xxh3(bare);
 }
 
 // Takes the page marks out of the text and notes where they were.
 std::vector<PageMark> take_page_marks(std::string& text, int first_page) {
   std::vector<PageMark> pages;
+  if (text.find(kPageMark) == text.npos) return pages;
   std::string out;
   out.reserve(text.size());
   int page = first_page;

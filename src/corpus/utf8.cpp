@@ -36,6 +36,34 @@ bool is_punctuation(char32_t c) {
          (c >= 0xFF3B && c <= 0xFF40) || (c >= 0xFF5B && c <= 0xFF65);
 }
 
+namespace {
+
+uint8_t class_of(char32_t c) {
+  const bool stop = c == U'。' || c == U'，' || c == U'；' || c == U'！' || c == U'？' ||
+                    c == U'、' || c == U'：' || c == '.' || c == ',' || c == ';' || c == '!' ||
+                    c == '?' || c == ':';
+  const bool broken = c == kReplacement || (c >= 0xE000 && c < 0xF900);
+  return static_cast<uint8_t>((is_word(c) ? kWordChar : 0) | (is_han(c) ? kHanChar : 0) |
+                              (is_digit(c) ? kDigitChar : 0) | (is_latin(c) ? kLatinChar : 0) |
+                              (is_punctuation(c) ? kPunctuationChar : 0) | (stop ? kStopChar : 0) |
+                              (broken ? kBrokenChar : 0) | (is_space(c) ? kSpaceChar : 0));
+}
+
+}  // namespace
+
+CharClasses::CharClasses() {
+  for (char32_t c = 0; c < bits_.size(); ++c) bits_[c] = class_of(c);
+}
+
+const CharClasses& CharClasses::get() {
+  static const CharClasses kClasses;
+  return kClasses;
+}
+
+uint8_t CharClasses::beyond(char32_t c) {
+  return class_of(c);
+}
+
 std::string_view trim(std::string_view text) {
   const auto one = [](std::string_view t, bool front) -> size_t {
     if (t.empty()) return 0;

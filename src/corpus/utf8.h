@@ -1,6 +1,7 @@
 // Walking UTF-8 and asking what a character is. Inline: these run once per character.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -56,6 +57,32 @@ inline char32_t fold_char(char32_t c) {
   if (c >= 0xFF01 && c <= 0xFF5E) c -= 0xFEE0;
   return c >= 'A' && c <= 'Z' ? c + 32 : c;
 }
+
+// What a character is, as bits: for loops that ask several of the questions above.
+enum CharClass : uint8_t {
+  kWordChar = 1,
+  kHanChar = 2,
+  kDigitChar = 4,
+  kLatinChar = 8,
+  kPunctuationChar = 16,
+  kStopChar = 32,    // ends a sentence or a clause
+  kBrokenChar = 64,  // U+FFFD and private use
+  kSpaceChar = 128,
+};
+
+// Looked up for the Basic Multilingual Plane.
+class CharClasses {
+ public:
+  static const CharClasses& get();
+
+  uint8_t operator()(char32_t c) const { return c < bits_.size() ? bits_[c] : beyond(c); }
+
+ private:
+  CharClasses();
+  static uint8_t beyond(char32_t c);
+
+  std::array<uint8_t, 0x10000> bits_{};
+};
 
 // White space at both ends removed, ideographic space included.
 std::string_view trim(std::string_view text);

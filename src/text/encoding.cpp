@@ -18,6 +18,9 @@ namespace plinth::text {
 namespace {
 
 constexpr size_t kSampleBytes = 64 << 10;
+// Mostly the beginning of the sample is enough: when one reading of it is this much likelier.
+constexpr size_t kFirstSampleBytes = 4 << 10;
+constexpr double kClearBits = 1000;
 
 // This many well-formed characters beyond ASCII and nothing broken is UTF-8: text in another
 // charset gets there with a probability below 2^-30.
@@ -132,8 +135,79 @@ bool surely_utf8(std::string_view bytes) {
   return beyond_ascii == 0 || beyond_ascii >= kSureUtf8Characters;
 }
 
+// GB18030's two-byte characters by lead and trail byte, 0 where there is none: as ICU reads them.
+class GbPairs {
+ public:
+  GbPairs() {
+    std::string pair(2, '\0');
+    for (unsigned lead = kLead; lead < 0xFF; ++lead)
+      for (unsigned trail = kTrail; trail < 0xFF; ++trail) {
+        pair[0] = static_cast<char>(lead);
+        pair[1] = static_cast<char>(trail);
+        const Utf16 one = to_utf16(pair, Charset::kGb18030, true);
+        if (one.bytes_replaced == 0 && one.text.size() == 1) slot(lead, trail) = one.text[0];
+      }
+  }
+
+  // False at the first byte that is neither ASCII nor of such a pair; out is then of no use.
+  bool decode(std::string_view bytes, std::string& out) const {
+    out.clear();
+    out.reserve(bytes.size() + bytes.size() / 2);
+    for (size_t at = 0; at < bytes.size();) {
+      const auto lead = static_cast<unsigned char>(bytes[at]);
+      if (lead < 0x80) {
+        out.push_back(bytes[at++]);
+        continue;
+      }
+      if (lead < kLead || lead == 0xFF || at + 1 == bytes.size()) return false;
+      const auto trail = static_cast<unsigned char>(bytes[at + 1]);
+      if (trail < kTrail || trail == 0xFF) return false;
+      const char16_t code = codes_[(lead - kLead) * kTrails + trail - kTrail];
+      if (code < 0x800) {
+        if (code == 0) return false;
+        append_utf8(code, out);
+      } else {
+        const char three[3] = {static_cast<char>(0xE0 | code >> 12),
+                               static_cast<char>(0x80 | (code >> 6 & 0x3F)),
+                               static_cast<char>(0x80 | (code & 0x3F))};
+        out.append(three, 3);
+      }
+      at += 2;
+    }
+    return true;
+  }
+
+ private:
+  static constexpr unsigned kLead = 0x81, kTrail = 0x40, kTrails = 0xFF - kTrail;
+
+  char16_t& slot(unsigned lead, unsigned trail) {
+    return codes_[(lead - kLead) * kTrails + trail - kTrail];
+  }
+
+  std::array<char16_t, (0xFF - kLead) * kTrails> codes_{};
+};
+
 double reading_bits(std::string_view sample, Charset charset) {
   return text_bits(to_utf16(sample, charset, false).text);
+}
+
+CharsetGuess likeliest(std::string_view sample) {
+  CharsetGuess best;
+  double best_bits = std::numeric_limits<double>::infinity();
+  double second_bits = best_bits;
+  for (const Charset charset : {Charset::kUtf8, Charset::kGb18030, Charset::kBig5,
+                                Charset::kUtf16Le, Charset::kUtf16Be, Charset::kLatin1}) {
+    const double bits = reading_bits(sample, charset);
+    if (bits < best_bits) {
+      second_bits = best_bits;
+      best_bits = bits;
+      best.charset = charset;
+    } else {
+      second_bits = std::min(second_bits, bits);
+    }
+  }
+  best.margin_bits = second_bits - best_bits;
+  return best;
 }
 
 }  // namespace
@@ -164,22 +238,9 @@ CharsetGuess detect_charset(std::string_view bytes) {
   if (surely_utf8(bytes)) return {Charset::kUtf8, 0, kSure};
 
   const std::string_view sample = sample_of(bytes);
-  CharsetGuess best;
-  double best_bits = std::numeric_limits<double>::infinity();
-  double second_bits = best_bits;
-  for (const Charset charset : {Charset::kUtf8, Charset::kGb18030, Charset::kBig5,
-                                Charset::kUtf16Le, Charset::kUtf16Be, Charset::kLatin1}) {
-    const double bits = reading_bits(sample, charset);
-    if (bits < best_bits) {
-      second_bits = best_bits;
-      best_bits = bits;
-      best.charset = charset;
-    } else {
-      second_bits = std::min(second_bits, bits);
-    }
-  }
-  best.margin_bits = second_bits - best_bits;
-  return best;
+  const CharsetGuess guess = likeliest(sample.substr(0, kFirstSampleBytes));
+  if (guess.margin_bits >= kClearBits || sample.size() <= kFirstSampleBytes) return guess;
+  return likeliest(sample);
 }
 
 Decoded decode_as(std::string_view bytes, Charset charset) {
@@ -188,6 +249,10 @@ Decoded decode_as(std::string_view bytes, Charset charset) {
   if (charset == Charset::kUtf8 && is_valid_utf8(bytes)) {
     out.text = bytes;
     return out;
+  }
+  if (charset == Charset::kGb18030) {
+    static const GbPairs pairs;
+    if (pairs.decode(bytes, out.text)) return out;
   }
   const Utf16 text = to_utf16(bytes, charset, true);
   out.text = to_utf8(text.text);

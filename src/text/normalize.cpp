@@ -53,6 +53,15 @@ bool is_removed(int32_t code) {
   }
 }
 
+// Visible, kept as it is, and never part of a composition: nearly all of Chinese text, which then
+// needs no further question.
+bool is_plain(int32_t code) {
+  if (code < 0x80) return code > ' ' && code < 0x7F;
+  return (code >= 0x4E00 && code <= 0x9FFF) || (code >= 0x3001 && code <= 0x3020) ||
+         (code >= 0x2010 && code <= 0x2027) || (code >= 0xFF01 && code <= 0xFF0F) ||
+         (code >= 0xFF1A && code <= 0xFF20) || (code >= 0xFF3B && code <= 0xFF40);
+}
+
 void append_compatible(int32_t code, std::string& out) {
   UErrorCode error = U_ZERO_ERROR;
   const icu::Normalizer2* nfkc = icu::Normalizer2::getNFKCInstance(error);
@@ -103,15 +112,20 @@ class LineWriter {
 }  // namespace
 
 std::string normalize_text(std::string_view text) {
-  const std::string valid = to_valid_utf8(text);
+  std::string repaired;
+  if (!is_valid_utf8(text)) text = repaired = to_valid_utf8(text);
   std::string out;
-  out.reserve(valid.size());
+  out.reserve(text.size());
   LineWriter line(out);
-  for (size_t at = 0; at < valid.size();) {
-    const Utf8Char c = utf8_at(valid, at);
+  bool composed = true;
+  for (size_t at = 0; at < text.size();) {
+    const Utf8Char c = utf8_at(text, at);
     const auto length = static_cast<size_t>(c.length);
-    if (c.code == '\r') {
-      if (at + 1 == valid.size() || valid[at + 1] != '\n') line.newline();
+    if (is_plain(c.code)) {
+      line.visible();
+      out.append(text, at, length);
+    } else if (c.code == '\r') {
+      if (at + 1 == text.size() || text[at + 1] != '\n') line.newline();
     } else if (c.code == '\n' || c.code == '\f' || c.code == 0x85 || c.code == 0x2028 ||
                c.code == 0x2029) {
       line.newline();
@@ -124,11 +138,12 @@ std::string normalize_text(std::string_view text) {
       if (is_compatible(c.code))
         append_compatible(c.code, out);
       else
-        out.append(valid, at, length);
+        out.append(text, at, length);
+      composed = false;
     }
     at += length;
   }
-  return to_nfc(out);
+  return composed ? out : to_nfc(out);
 }
 
 CharacterCounts count_characters(std::string_view utf8) {

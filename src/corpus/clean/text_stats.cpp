@@ -82,25 +82,20 @@ class RunHash {
   size_t count_ = 0;
 };
 
-bool is_stop(char32_t c) {
-  return c == U'。' || c == U'，' || c == U'；' || c == U'！' || c == U'？' || c == U'、' ||
-         c == U'：' || c == '.' || c == ',' || c == ';' || c == '!' || c == '?' || c == ':';
-}
-
-void count_char(char32_t c, TextStats& stats) {
+void count_char(uint8_t what, TextStats& stats) {
   ++stats.chars;
-  if (is_han(c))
+  if ((what & kHanChar) != 0)
     ++stats.han;
-  else if (is_digit(c))
+  else if ((what & kDigitChar) != 0)
     ++stats.digits;
-  else if (is_latin(c))
+  else if ((what & kLatinChar) != 0)
     ++stats.latin;
-  else if (is_punctuation(c)) {
+  else if ((what & kPunctuationChar) != 0) {
     ++stats.punctuation;
-    if (is_stop(c)) ++stats.stops;
-  } else if (c == kReplacement || (c >= 0xE000 && c < 0xF900))
+    if ((what & kStopChar) != 0) ++stats.stops;
+  } else if ((what & kBrokenChar) != 0)
     ++stats.broken;
-  else if (!is_word(c))
+  else if ((what & kWordChar) == 0)
     ++stats.symbols;
 }
 
@@ -108,6 +103,7 @@ void count_char(char32_t c, TextStats& stats) {
 
 TextStats measure(std::string_view text) {
   TextStats stats;
+  const CharClasses& classes = CharClasses::get();
   HashSet lines(text.size() / 40 + 16), runs(text.size() / (3 * kRunSample) + 16);
   RunHash run;
   each_line(text, [&](std::string_view line) {
@@ -117,9 +113,10 @@ TextStats measure(std::string_view text) {
     const int64_t before = stats.chars;
     for (size_t i = 0; i < line.size();) {
       const char32_t c = next_char(line, i);
-      if (is_space(c)) continue;
-      count_char(c, stats);
-      if (is_word(c) && run.push(c) && (run.hash() >> 32) % kRunSample == 0) {
+      const uint8_t what = classes(c);
+      if ((what & kSpaceChar) != 0) continue;
+      count_char(what, stats);
+      if ((what & kWordChar) != 0 && run.push(c) && (run.hash() >> 32) % kRunSample == 0) {
         ++stats.runs;
         stats.repeated_runs += runs.add(run.hash()) ? 1 : 0;
       }
