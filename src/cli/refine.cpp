@@ -43,6 +43,25 @@ Status trace(const Path& corpus_dir, const std::string& id) {
   return {};
 }
 
+void print_stages(const std::map<std::string, int64_t>& stages) {
+  for (const auto& [stage, n] : stages) fmt::print("  {:<24} {}\n", stage, n);
+}
+
+Status diff(const Path& a, const Path& b, const Context& context) {
+  PLINTH_TRY(const auto found, corpus::diff_corpora(a, b));
+  if (context.json) {
+    fmt::print("{}", found.json);
+    return {};
+  }
+  for (const auto& change : found.recipe) fmt::print("recipe: {}\n", change);
+  fmt::print("{} the same, {} changed\n", found.same, found.changed);
+  fmt::print("{} appeared, before:\n", found.appeared);
+  print_stages(found.appeared_by_stage);
+  fmt::print("{} gone, now:\n", found.gone);
+  print_stages(found.gone_by_stage);
+  return {};
+}
+
 }  // namespace
 
 void add_refine(Command& root, const Context& context) {
@@ -64,6 +83,13 @@ void add_refine(Command& root, const Context& context) {
   tracing.option("CORPUS", *corpus_dir, "a refined corpus", true);
   tracing.option("ID", *id, "a document's id", true);
   tracing.action([corpus_dir, id] { return trace(*corpus_dir, *id); });
+
+  auto a = std::make_shared<Path>(), b = std::make_shared<Path>();
+  auto differing = root.add("diff", "what changed between two refined corpora, and why",
+                            "plinth diff ./corpus-may ./corpus-june --json");
+  differing.option("A", *a, "a refined corpus", true);
+  differing.option("B", *b, "a later one", true);
+  differing.action([a, b, &context] { return diff(*a, *b, context); });
 }
 
 }  // namespace plinth::cli

@@ -135,6 +135,23 @@ Result<std::vector<Document>> read_documents(const Path& corpus_dir);
 // One document or reject by id, as its JSON line (rejects carry "stage" and "reason").
 Result<std::string> trace(const Path& corpus_dir, std::string_view id);
 
+// What changed from corpus a to corpus b, by document id.
+struct CorpusDiff {
+  int64_t same = 0;
+  int64_t changed = 0;   // kept in both, with another text
+  int64_t appeared = 0;  // kept in b only
+  int64_t gone = 0;      // kept in a only
+  // Of those gone: the stage that rejects them in b, "not an input" where b has never seen them.
+  std::map<std::string, int64_t> gone_by_stage;
+  // Of those that appeared: the stage that rejected them in a, "new" where a has never seen them.
+  std::map<std::string, int64_t> appeared_by_stage;
+  std::vector<std::string> recipe;  // "near_jaccard: 0.8 -> 0.9"
+  std::string json;                 // all of the above, and the first documents of each kind
+};
+
+// Keeps some 100 bytes of each document of a in memory.
+Result<CorpusDiff> diff_corpora(const Path& a, const Path& b);
+
 // Training rows from a refined corpus.
 struct BuildOptions {
   uint64_t seed = 1;

@@ -128,6 +128,29 @@ TEST_F(Refine, DocumentsInContainersAreTracedToTheirMember) {
   EXPECT_EQ(json["files"], 7);
 }
 
+TEST_F(Refine, ADiffSaysWhatChangedAndWhy) {
+  ASSERT_TRUE(run());
+  const Path first = temp_.path() / "first";
+  std::filesystem::rename(out(), first);
+  put("c/html.html", "<html><body><p>太短</p></body></html>");
+  put("d/新.txt",
+      "限速器应当每两年校验一次，校验报告应当存入设备的技术档案，以备检查人员随时查阅。");
+  std::filesystem::remove(in() / "b/行.jsonl");
+  ASSERT_TRUE(run());
+  const auto diff = diff_corpora(first, out());
+  ASSERT_TRUE(diff) << diff.error().message;
+  EXPECT_EQ(diff->same, 1);
+  EXPECT_EQ(diff->changed, 0);
+  EXPECT_EQ(diff->appeared_by_stage, (std::map<std::string, int64_t>{{"new", 1}}));
+  EXPECT_EQ(diff->gone_by_stage,
+            (std::map<std::string, int64_t>{{"length", 1}, {"not an input", 1}}));
+  EXPECT_TRUE(diff->recipe.empty());
+  EXPECT_THAT(diff->json, HasSubstr("d/新.txt"));
+  const auto none = diff_corpora(first, first);
+  EXPECT_EQ(none->same, 3);
+  EXPECT_EQ(none->appeared + none->gone + none->changed, 0);
+}
+
 TEST_F(Refine, LeavesForeignFoldersAlone) {
   ASSERT_TRUE(make_directories(out()));
   ASSERT_TRUE(write_file_atomic(out() / "precious.txt", "x"));
