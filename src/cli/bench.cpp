@@ -73,6 +73,7 @@ class Bench {
     if (options.name == "growth") {
       engine_options.kv_bytes = int64_t{4} << 30;
       engine_options.sequences_max = kCrowd;
+      engine_options.rows_max = 4 * kCrowd;  // a crowd's prompts in a few steps
     }
     PLINTH_TRY(bench.engine_, engine::Engine::start(bench.loaded_.base, engine_options));
     while (!bench.engine_->stats().interleaved)
