@@ -103,7 +103,8 @@ std::optional<Kind> packed_kind(std::string_view bytes) {
   for (const Magic& magic : kMagics)
     if (bytes.starts_with(magic.head)) {
       // "BZh" could begin a text; the block that follows begins with pi.
-      if (magic.kind == Kind::kBzip2 && bytes.substr(4, 6) != "1AY&SY") continue;
+      const bool block = bytes.size() >= 10 && bytes.substr(4, 6) == "1AY&SY";
+      if (magic.kind == Kind::kBzip2 && !block) continue;
       return magic.kind;
     }
   if (looks_tar(bytes)) return Kind::kTar;

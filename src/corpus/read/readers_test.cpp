@@ -36,6 +36,8 @@ TEST(Kind, ByContentThenByName) {
             Kind::kBinary);
   EXPECT_EQ(kind_of("a.csv", "x,y"), Kind::kCsv);
   EXPECT_EQ(kind_of("README", "plain"), Kind::kText);
+  EXPECT_EQ(kind_of("README", "BZh"), Kind::kText);
+  EXPECT_EQ(kind_of("README", "BZh91AY&SY"), Kind::kBzip2);
   EXPECT_EQ(kind_of("a.docx", "PK\x03\x04rest"), Kind::kDocx);
   EXPECT_EQ(kind_of("a", zip_of({{"x/y.txt", "z"}, {"word/document.xml", "d"}})), Kind::kDocx);
   EXPECT_EQ(kind_of("a", zip_of({{"xl/workbook.xml", "d"}})), Kind::kXlsx);
