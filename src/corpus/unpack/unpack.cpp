@@ -256,7 +256,7 @@ class Unpacker {
       leaf.begin = record.begin;
       leaf.end = record.end;
       leaf.record = true;
-      leaf.url = std::move(record.url);
+      leaf.url = text::to_valid_utf8(record.url);
       leaf.charset = std::move(record.charset);
       leaf.error = std::move(record.error);
       if (leaf.error.empty()) {

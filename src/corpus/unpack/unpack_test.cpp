@@ -140,5 +140,16 @@ TEST(Unpack, LongJsonlComesInPiecesOfWholeRows) {
   check(zip_of({{"r", rows}}), "z", "z!/r");
 }
 
+// The address in a crawl is whatever a server was asked for.
+TEST(Unpack, AnAddressThatIsNotUtf8StillNamesItsDocuments) {
+  const std::string inner = archive_of({{"a.txt", "one"}}, Packing::kZip);
+  const std::string head = "HTTP/1.0 200 OK\r\n\r\n";
+  const std::string crawl = "filedesc://x 0.0.0.0 20200101000000 text/plain 0\n\n" +
+                            fmt::format("http://h/\xFF 1.1.1.1 20200101000000 application/zip {}\n",
+                                        head.size() + inner.size()) +
+                            head + inner + "\n";
+  EXPECT_THAT(leaves(crawl, "c.arc"), ElementsAre("c.arc!/http://h/\uFFFD!/a.txt=one"));
+}
+
 }  // namespace
 }  // namespace plinth::corpus
