@@ -122,7 +122,7 @@ class Bench {
   // Tokens a second of all requests together, while all of them decode: from the moment that the
   // last one has its first token until the first one has its last. Prompts are not in it.
   Result<double> full_batch_rate(const std::vector<engine::AdapterSourcePtr>& adapters,
-                                 int64_t prompt_tokens = kPrompt, int64_t answer_tokens = kAnswer) {
+                                 int64_t prompt_tokens = kPrompt) {
     std::mutex mutex;
     std::condition_variable changed;
     std::vector<bool> started(adapters.size());
@@ -136,7 +136,7 @@ class Bench {
       // The end of text must not end a benchmark.
       request.sampling.logit_bias = {{loaded_.base->tokenizer().eos(), -100.0f}};
       if (loaded_.base->tokenizer().eos() < 0) request.sampling.logit_bias.clear();
-      request.tokens_max = answer_tokens;
+      request.tokens_max = kAnswer;
       request.sink = [&, i](const engine::Event& event) {
         const std::lock_guard lock(mutex);
         const int64_t now = system_clock().monotonic_ns();
@@ -152,6 +152,10 @@ class Bench {
     }
     std::unique_lock lock(mutex);
     changed.wait(lock, [&] { return finished == adapters.size(); });
+    if (begin_ns == 0 || end_ns <= begin_ns)
+      return make_error(Code::kFailedPrecondition,
+                        "{} sequences never decoded all at once: one ended before the last began",
+                        adapters.size());
     return static_cast<double>(tokens) / (static_cast<double>(end_ns - begin_ns) * 1e-9);
   }
 
@@ -240,7 +244,8 @@ class Bench {
     for (const size_t different : {1, 4, 16, 64, 256}) {
       std::vector<engine::AdapterSourcePtr> of_each(kCrowd);
       for (size_t i = 0; i < of_each.size(); ++i) of_each[i] = adapters[i % different];
-      PLINTH_TRY(const double rate, full_batch_rate(of_each, 8, 24));
+      PLINTH_TRY(full_batch_rate(of_each, 8));  // loads them
+      PLINTH_TRY(const double rate, full_batch_rate(of_each, 8));
       const double steps = rate / static_cast<double>(kCrowd);
       if (first == 0) first = 1000.0 / steps;
       add(fmt::format("a step of {} tokens, {} adapters", kCrowd, different), steps, first);

@@ -15,6 +15,8 @@ struct Options {
 };
 
 Status run(const Options& options, const Context& context) {
+  if (!std::filesystem::is_directory(options.data))
+    return not_found("bench refine: {} is not a folder", options.data.string());
   PLINTH_TRY(const auto figures,
              corpus::measure_refinery(options.data, static_cast<int>(options.repeats)));
   if (context.json) {
