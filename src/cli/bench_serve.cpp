@@ -7,6 +7,7 @@
 
 #include "cli/load.h"
 #include "cli/machine.h"
+#include "cli/names.h"
 #include "core/json.h"
 
 namespace plinth::cli {
@@ -28,16 +29,6 @@ double percentile(std::vector<double> values, double share) {
   const auto at = static_cast<std::ptrdiff_t>(share * static_cast<double>(values.size() - 1) + 0.5);
   std::nth_element(values.begin(), values.begin() + at, values.end());
   return values[static_cast<size_t>(at)];
-}
-
-std::vector<std::string> split(const std::string& names) {
-  std::vector<std::string> all;
-  for (size_t at = 0; at < names.size();) {
-    const size_t end = std::min(names.find(',', at), names.size());
-    if (end > at) all.push_back(names.substr(at, end - at));
-    at = end + 1;
-  }
-  return all;
 }
 
 std::vector<Row> rows_of(const std::vector<Seen>& seen) {
@@ -106,7 +97,7 @@ void print_json(const Load& load, const std::vector<Row>& rows, const std::vecto
 
 Status run(Options options, const Context& context) {
   Load& load = options.load;
-  load.models = split(options.models);
+  load.models = split_names(options.models);
   while (load.url.ends_with('/')) load.url.pop_back();
   PLINTH_TRY(const auto seen, run_load(load));
   int64_t failed = 0;

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "cli/command.h"
+#include "cli/names.h"
 #include "core/clock.h"
 #include "core/json.h"
 #include "server/access.h"
@@ -23,24 +24,15 @@ struct Options {
   bool csv = false;
 };
 
-std::vector<std::string> split(const std::string& names) {
-  std::vector<std::string> all;
-  for (size_t at = 0; at < names.size();) {
-    const size_t end = std::min(names.find(',', at), names.size());
-    if (end > at) all.push_back(names.substr(at, end - at));
-    at = end + 1;
-  }
-  return all;
-}
-
 Status create(const Options& options, const Context& context) {
   PLINTH_TRY(const auto store, store::Store::open(context.home));
   if (const auto known = store->tenant(options.tenant); !known) {
     if (known.error().code != Code::kNotFound) return known.error();
     PLINTH_TRY(store->create_tenant(options.tenant));
   }
-  store::KeyScope scope{
-      .role = options.role, .models = split(options.models), .actions = split(options.actions)};
+  store::KeyScope scope{.role = options.role,
+                        .models = split_names(options.models),
+                        .actions = split_names(options.actions)};
   if (options.expires_days > 0)
     scope.expires_ms = system_clock().unix_ms() + options.expires_days * 24 * 3600 * 1000;
   PLINTH_TRY(server::check_scope(scope));
