@@ -5,6 +5,7 @@
 #include "cli/bases.h"
 #include "cli/bench_refine.h"
 #include "cli/bench_serve.h"
+#include "cli/bench_tune.h"
 #include "cli/command.h"
 #include "cli/kv_option.h"
 #include "cli/machine.h"
@@ -366,6 +367,7 @@ void add_bench(Command& root, const Context& context) {
   add("lora", "8 and 64 sequences with no, the same and different adapters");
   add("growth", "a step with longer contexts and with more adapters");
   add("tokenize", "text to tokens and back");
+  add_bench_tune(bench, context);
   add_bench_refine(bench, context);
   add_bench_serve(bench, context);
 }

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <fstream>
+#include <numeric>
 
 #include "core/clock.h"
 #include "core/threads.h"
+#include "tensor/cpu/peak.h"
 #include "tensor/ops.h"
 
 namespace plinth::cli {
@@ -75,6 +77,18 @@ double matrix_rate() {
   return 2.0 * n * n * n / seconds * 1e-9;
 }
 
+double multiply_add_rate() {
+  constexpr int64_t kRounds = 2000;
+  std::vector<double> operations(static_cast<size_t>(compute_pool().threads()));
+  const double seconds = best_seconds(5, [&] {
+    compute_pool().parallel_for(std::ssize(operations), 1, [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin; i < end; ++i)
+        operations[static_cast<size_t>(i)] = tensor::cpu::run_multiply_adds(kRounds);
+    });
+  });
+  return std::accumulate(operations.begin(), operations.end(), 0.0) / seconds * 1e-9;
+}
+
 }  // namespace
 
 Machine describe_machine() {
@@ -92,6 +106,7 @@ Machine measure_machine() {
   Machine machine = describe_machine();
   machine.read_gb_per_s = read_bandwidth();
   machine.gflop_per_s = matrix_rate();
+  machine.fma_gflop_per_s = multiply_add_rate();
   return machine;
 }
 
@@ -103,7 +118,8 @@ Json to_json(const Machine& machine) {
           {"memory_bytes", machine.memory_bytes},
           {"memory_available_bytes", machine.memory_available_bytes},
           {"read_gb_per_s", machine.read_gb_per_s},
-          {"gflop_per_s", machine.gflop_per_s}};
+          {"gflop_per_s", machine.gflop_per_s},
+          {"fma_gflop_per_s", machine.fma_gflop_per_s}};
 }
 
 }  // namespace plinth::cli

@@ -16,8 +16,9 @@ struct Machine {
   int64_t memory_bytes = 0;
   int64_t memory_available_bytes = 0;
   // 0: not measured.
-  double read_gb_per_s = 0;  // all threads streaming through 512 MiB
-  double gflop_per_s = 0;    // float32 matrix product, 1024 x 1024 x 1024
+  double read_gb_per_s = 0;    // all threads streaming through 512 MiB
+  double gflop_per_s = 0;      // float32 matrix product, 1024 x 1024 x 1024
+  double fma_gflop_per_s = 0;  // float32 multiply-adds in registers: no product can be faster
 };
 
 // Without the two figures that are measured.

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <initializer_list>
+#include <utility>
 
 #include "core/threads.h"
 
@@ -95,18 +96,45 @@ void rotate_projected(const Layer& layer, Matrix projected, const float* gain, t
   if (!config.qk_norm_after_rope) rotate(y);
 }
 
-// active = what goes into the down projection.
-void activate(const Layer& layer, ConstMatrix x, Activations& a) {
+// active = what goes into the down projection, from up and gate.
+void activate(const Layer& layer, int64_t rows, Activations& a) {
+  const auto& config = layer.input.model->config();
+  const Matrix up = a.up.as(rows, config.ffn);
+  const Matrix active = a.active.as(rows, config.ffn);
+  if (config.ffn_kind == FfnKind::kGelu) {
+    layer.input.ops->gelu(up, active);
+  } else {
+    layer.input.ops->swiglu(a.gate.as(rows, config.ffn), up, active);
+  }
+}
+
+void project_up(const Layer& layer, ConstMatrix x, Activations& a) {
   const auto& config = layer.input.model->config();
   const Matrix up = a.up.as(x.rows, config.ffn);
-  const Matrix active = a.active.as(x.rows, config.ffn);
-  if (config.ffn_kind == FfnKind::kGelu) {
-    layer.apply(x, {{Linear::kUp, up}});
-    return layer.input.ops->gelu(up, active);
-  }
-  const Matrix gate = a.gate.as(x.rows, config.ffn);
-  layer.apply(x, {{Linear::kUp, up}, {Linear::kGate, gate}});
-  layer.input.ops->swiglu(gate, up, active);
+  if (config.ffn_kind == FfnKind::kGelu) return layer.apply(x, {{Linear::kUp, up}});
+  layer.apply(x, {{Linear::kUp, up}, {Linear::kGate, a.gate.as(x.rows, config.ffn)}});
+}
+
+Matrix norm_before_attention(const Layer& layer, ConstMatrix x, Activations& a) {
+  const auto& config = layer.input.model->config();
+  a.attention_rms.resize(x.rows);
+  const Matrix y = a.attention_in.as(x.rows, config.width);
+  normalise(config, *layer.input.ops, x, layer.weights.attention_norm,
+            layer.weights.attention_norm_bias, y, a.attention_rms.data());
+  return y;
+}
+
+Matrix norm_before_ffn(const Layer& layer, ConstMatrix middle, Activations& a) {
+  const auto& config = layer.input.model->config();
+  a.ffn_rms.resize(middle.rows);
+  const Matrix y = a.ffn_in.as(middle.rows, config.width);
+  normalise(config, *layer.input.ops, middle, layer.weights.ffn_norm, layer.weights.ffn_norm_bias,
+            y, a.ffn_rms.data());
+  return y;
+}
+
+Layer layer_of(const BlockInput& input) {
+  return {input, input.model->weights().layers[static_cast<size_t>(input.layer)]};
 }
 
 }  // namespace
@@ -118,6 +146,12 @@ int64_t Activations::bytes() const {
         &attended_lse, &middle, &ffn_in, &ffn_rms, &gate, &up, &active})
     floats += buffer->size();
   return floats * static_cast<int64_t>(sizeof(float));
+}
+
+void Activations::exchange_restorable(Activations& other) {
+  std::swap(attention_in, other.attention_in);
+  std::swap(ffn_in, other.ffn_in);
+  std::swap(active, other.active);
 }
 
 void embed_tokens(const Model& model, const tensor::Ops& ops, std::span<const int32_t> tokens,
@@ -139,16 +173,12 @@ void final_norm(const Model& model, const tensor::Ops& ops, ConstMatrix x, Matri
 
 void block_forward(const BlockInput& input, ConstMatrix x, Activations& activations, Matrix out) {
   const auto& config = input.model->config();
-  const auto& ops = *input.ops;
-  const auto& weights = input.model->weights().layers[static_cast<size_t>(input.layer)];
-  const Layer layer{input, weights};
+  const Layer layer = layer_of(input);
+  const auto& weights = layer.weights;
   const int64_t rows = x.rows;
   auto& a = activations;
 
-  a.attention_rms.resize(rows);
-  const Matrix attention_in = a.attention_in.as(rows, config.width);
-  normalise(config, ops, x, weights.attention_norm, weights.attention_norm_bias, attention_in,
-            a.attention_rms.data());
+  const Matrix attention_in = norm_before_attention(layer, x, a);
   const Matrix q = a.q.as(rows, config.outputs(Linear::kQ));
   const Matrix k = a.k.as(rows, config.outputs(Linear::kK));
   const Matrix q_raw = weights.q_norm != nullptr ? a.q_raw.as(rows, q.cols) : q;
@@ -165,13 +195,18 @@ void block_forward(const BlockInput& input, ConstMatrix x, Activations& activati
   copy_rows(x, middle);
   layer.apply(attended, {{Linear::kO, middle, /*accumulate=*/true}});
 
-  a.ffn_rms.resize(rows);
-  const Matrix ffn_in = a.ffn_in.as(rows, config.width);
-  normalise(config, ops, middle, weights.ffn_norm, weights.ffn_norm_bias, ffn_in, a.ffn_rms.data());
-  activate(layer, ffn_in, a);
-
+  project_up(layer, norm_before_ffn(layer, middle, a), a);
+  activate(layer, rows, a);
+  if (out.data == nullptr) return;
   copy_rows(middle, out);
   layer.apply(a.active.as(rows, config.ffn), {{Linear::kDown, out, /*accumulate=*/true}});
+}
+
+void restore_block(const BlockInput& input, ConstMatrix x, Activations& activations) {
+  const Layer layer = layer_of(input);
+  norm_before_attention(layer, x, activations);
+  norm_before_ffn(layer, activations.middle.as(x.rows, input.model->config().width), activations);
+  activate(layer, x.rows, activations);
 }
 
 }  // namespace plinth::model

@@ -33,6 +33,9 @@ struct Activations {
 
   // Bytes held by all buffers.
   int64_t bytes() const;
+  // Exchanges the memory of attention_in, ffn_in and active with another block's: restore_block()
+  // computes them anew at the price of no product, so a tape needs them only once.
+  void exchange_restorable(Activations& other);
 };
 
 // How a block attends. q, k, v as in Activations; writes attended (and attended_lse when it keeps
@@ -67,8 +70,13 @@ void embed_tokens(const Model& model, const tensor::Ops& ops, std::span<const in
 void final_norm(const Model& model, const tensor::Ops& ops, tensor::ConstMatrix x, tensor::Matrix y,
                 float* inverse_rms);
 
-// out [R, width] = block(x [R, width]). x and out may alias.
+// out [R, width] = block(x [R, width]). x and out may alias. out without data: the block's last
+// product is left out, the activations are all there.
 void block_forward(const BlockInput& input, tensor::ConstMatrix x, Activations& activations,
                    tensor::Matrix out);
+
+// What block_forward() with the same input left in attention_in, ffn_in and active, bit for bit,
+// from x and the rest of the activations.
+void restore_block(const BlockInput& input, tensor::ConstMatrix x, Activations& activations);
 
 }  // namespace plinth::model

@@ -7,7 +7,9 @@
 #define HWY_TARGET_INCLUDE "tensor/cpu/amx_gemm.cpp"
 
 #include <algorithm>
+#include <vector>
 
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
@@ -27,6 +29,11 @@ namespace plinth::tensor::cpu {
 constexpr int64_t depth_block(int b_parts) {
   return 512 / b_parts;
 }
+
+// What C's tiles of 32 x 32 of a task take, and the block of rows that passes over its columns,
+// stay in L2 (2 MiB) together.
+constexpr int64_t kGroupFloats = int64_t{32} * 32;
+constexpr int64_t kSumsMax = (int64_t{768} << 10) / (4 * kGroupFloats);
 
 enum class Split : uint8_t { kNone, kByBF16, kByF16 };
 
@@ -57,13 +64,14 @@ struct PackedRows {
   }
 };
 
-// One group of columns of an output, times rows [row, row + rows) of a, which begin a group.
+// Some groups of columns of an output, times `row_groups` groups of rows of a.
 struct ColumnTask {
-  const AmxOutput* output;
-  int64_t col;
-  int64_t row, rows;
-  int64_t depth0;  // of the pass
-  bool add;
+  const AmxOutput* output = nullptr;
+  int64_t col = 0, cols = 0;
+  int64_t row_group = 0, row_groups = 0;
+  int64_t row0 = 0;    // of the pass: what its first row is in C
+  int64_t depth0 = 0;  // of the pass
+  bool add = false;
 };
 
 }  // namespace plinth::tensor::cpu
@@ -75,7 +83,7 @@ namespace plinth::tensor::cpu::HWY_NAMESPACE {
 
 #if HWY_TARGET == HWY_AVX3_DL && defined(__x86_64__)
 
-bool amx_here() {
+bool usable() {
   return amx_usable();
 }
 
@@ -103,42 +111,108 @@ void pack_rows(const Strided& a, const PackedRows& packed, int64_t at, int64_t g
   });
 }
 
+// The bytes that a block of a group of columns is packed from. Reading some at every group of rows,
+// while the tiles multiply, hides how far away they are.
+class Upcoming {
+ public:
+  Upcoming(const Stored& b, int64_t col, int64_t cols, int64_t depth0, int64_t depth) {
+    const auto row = static_cast<int64_t>(b.row_bytes);
+    const auto bytes_of = [&b](int64_t n) {
+      const auto& t = traits(b.type);
+      return (n + t.block - 1) / t.block * static_cast<int64_t>(t.bytes);
+    };
+    const int64_t side = b.panel != 0 ? b.panel : 1;
+    if (b.turned) {
+      run_ = b.data + col * row + bytes_of(depth0) * side;
+      bytes_ = bytes_of(depth) * side;
+      step_ = row * side;
+      runs_ = (cols + side - 1) / side;
+    } else {
+      run_ = b.data + depth0 * row + bytes_of(col);
+      bytes_ = bytes_of(cols);
+      step_ = row;
+      runs_ = depth;
+    }
+  }
+
+  int64_t lines() const { return (bytes_ + 63) / 64 * runs_; }
+
+  HWY_INLINE void fetch(int64_t lines) {
+    for (; lines > 0 && runs_ > 0; --lines) {
+      hwy::Prefetch(run_ + at_);
+      at_ += 64;
+      if (at_ < bytes_) continue;
+      at_ = 0;
+      run_ += step_;
+      --runs_;
+    }
+  }
+
+ private:
+  const uint8_t* run_;
+  int64_t at_ = 0;
+  int64_t bytes_;  // of a run
+  int64_t step_;   // from run to run
+  int64_t runs_;   // still to come
+};
+
+// sums [row group][column group] to C.
+void store_sums(const ColumnTask& task, int64_t rows, const float* sums) {
+  const Tag d;
+  const int64_t groups = (task.cols + kGroup - 1) / kGroup;
+  for (int64_t r = 0; r < rows; ++r) {
+    float* to = task.output->c.row(task.row0 + task.row_group * kGroup + r) + task.col;
+    const float* from = sums + r / kGroup * groups * kGroupFloats +
+                        r % kGroup / kTileSide * 2 * kTileFloats + r % kTileSide * kTileSide;
+    int64_t c = 0;
+    for (; c + kTileSide <= task.cols; c += kTileSide) {
+      auto sum = hn::Load(d, from + c / kTileSide % 2 * kTileFloats + c / kGroup * kGroupFloats);
+      if (task.add) sum = hn::Add(sum, hn::LoadU(d, to + c));
+      hn::StoreU(sum, d, to + c);
+    }
+    const float* rest = from + c / kTileSide % 2 * kTileFloats + c / kGroup * kGroupFloats;
+    for (int64_t j = 0; c + j < task.cols; ++j) to[c + j] = (task.add ? to[c + j] : 0) + rest[j];
+  }
+}
+
+// A block of rows stays in L2 while all columns of the task pass, and so do the task's sums: only
+// columns come from further away, once.
 template <class S>
 void multiply_columns(const PackedRows& packed, const ColumnTask& task, S) {
-  const AmxOutput& out = *task.output;
-  const int64_t cols = std::min<int64_t>(kGroup, out.n - task.col);
-  const int64_t stride = out.c.stride * static_cast<int64_t>(sizeof(float));
   alignas(64) uint8_t columns[depth_block(S::kB) / kStep * S::kB * kPartBytes];
-  alignas(64) float edge[kGroup * kGroup];
-  thread_local Buffer scratch;
+  const int64_t groups = (task.cols + kGroup - 1) / kGroup;
+  thread_local Buffer sums, scratch;
+  sums.resize(groups * task.row_groups * kGroupFloats);
   scratch.resize(kGroup * packed.block);
+  const auto cols_of = [&](int64_t group) {
+    return std::min<int64_t>(kGroup, task.cols - group * kGroup);
+  };
+  const auto depth_of = [&](int64_t at) {
+    return std::min(packed.block, packed.depth - at * packed.block);
+  };
   const WholeTiles tiles;
   for (int64_t at = 0; at < packed.blocks(); ++at) {
-    const int64_t depth0 = at * packed.block;
-    const int64_t depth = std::min(packed.block, packed.depth - depth0);
-    pack_columns<S::kB>(out.b, task.col, cols, task.depth0 + depth0, depth, scratch.data(),
-                        columns);
-    const bool add = task.add || at > 0;
-    for (int64_t row = task.row; row < task.row + task.rows; row += kGroup) {
-      const uint8_t* rows = packed.group(at, row / kGroup);
-      const int64_t count = std::min<int64_t>(kGroup, packed.rows - row);
-      float* c = out.c.row(row) + task.col;
-      if (count == kGroup && cols == kGroup) {
-        begin_tiles(c, stride, add);
-        multiply_steps<S>(rows, columns, packed.steps(at));
-        end_tiles(c, stride);
-        continue;
-      }
-      begin_tiles(edge, kGroup * sizeof(float), false);
-      multiply_steps<S>(rows, columns, packed.steps(at));
-      end_tiles(edge, kGroup * sizeof(float));
-      for (int64_t i = 0; i < count; ++i) {
-        float* to = out.c.row(row + i) + task.col;
-        const float* from = edge + i * kGroup;
-        for (int64_t j = 0; j < cols; ++j) to[j] = add ? to[j] + from[j] : from[j];
+    for (int64_t group = 0; group < groups; ++group) {
+      const int64_t depth0 = task.depth0 + at * packed.block;
+      pack_columns<S::kB>(task.output->b, task.col + group * kGroup, cols_of(group), depth0,
+                          depth_of(at), scratch.data(), columns);
+      const bool turn = group + 1 == groups;
+      const int64_t next = turn ? 0 : group + 1;
+      const int64_t next_at = std::min(turn ? at + 1 : at, packed.blocks() - 1);
+      Upcoming upcoming(task.output->b, task.col + next * kGroup, cols_of(next),
+                        task.depth0 + next_at * packed.block, depth_of(next_at));
+      const int64_t lines = (upcoming.lines() + task.row_groups - 1) / task.row_groups;
+      for (int64_t row = 0; row < task.row_groups; ++row) {
+        float* c = sums.data() + (row * groups + group) * kGroupFloats;
+        upcoming.fetch(lines);
+        begin_tiles(c, at > 0);
+        multiply_steps<S>(packed.group(at, task.row_group + row), columns, packed.steps(at));
+        end_tiles(c);
       }
     }
   }
+  store_sums(task, std::min(task.row_groups * kGroup, packed.rows - task.row_group * kGroup),
+             sums.data());
 }
 
 void column_task(const PackedRows& packed, const ColumnTask& task, Split split) {
@@ -147,7 +221,7 @@ void column_task(const PackedRows& packed, const ColumnTask& task, Split split) 
 
 #else
 
-bool amx_here() {
+bool usable() {
   return false;
 }
 
@@ -165,18 +239,58 @@ HWY_AFTER_NAMESPACE();
 namespace plinth::tensor::cpu {
 namespace {
 
-HWY_EXPORT(amx_here);
+HWY_EXPORT(usable);
 HWY_EXPORT(pack_rows);
 HWY_EXPORT(column_task);
 
-// Rows of a pass: packed, a block of depth of them stays in L2 (half of 2 MiB).
-constexpr int64_t kPassRows = 1024;
+// Rows of a pass: a packed block of depth of them is half of L2.
+constexpr int64_t pass_rows(Split split) {
+  return 1024 / a_parts(split);
+}
+
 // Bytes of packed rows of a pass.
 constexpr int64_t kPassBytes = int64_t{16} << 20;
+// Tasks for each thread, at least: one that is interrupted holds up the others by a part.
+constexpr int64_t kTasksOfThread = 3;
 
 Split split_for(DType type, AmxRounding rounding) {
   if (rounding == AmxRounding::kBoth) return Split::kNone;
   return type == DType::kBF16 ? Split::kByBF16 : Split::kByF16;
+}
+
+int64_t groups_of(int64_t n) {
+  return (n + 31) / 32;
+}
+
+// All columns of all outputs, cut so that a task's sums fit and every thread gets its part.
+std::vector<ColumnTask> tasks_of(int64_t row, const PackedRows& packed, int64_t depth0,
+                                 std::span<const AmxOutput> outputs) {
+  int64_t columns = 0;  // groups
+  for (const auto& output : outputs) columns += groups_of(output.n);
+  const int64_t threads = compute_pool().threads();
+  const int64_t most = std::max<int64_t>(1, kSumsMax / packed.groups());
+  const int64_t rounds =
+      std::max(kTasksOfThread, (columns + threads * most - 1) / (threads * most));
+  const int64_t chunk = (columns + threads * rounds - 1) / (threads * rounds);
+  const int64_t cuts = std::clamp<int64_t>(threads * kTasksOfThread / columns, 1, packed.groups());
+  const int64_t cut = (packed.groups() + cuts - 1) / cuts;
+
+  std::vector<ColumnTask> tasks;
+  for (const auto& output : outputs) {
+    for (int64_t group = 0; group < groups_of(output.n); group += chunk) {
+      for (int64_t first = 0; first < packed.groups(); first += cut) {
+        tasks.push_back({.output = &output,
+                         .col = group * 32,
+                         .cols = std::min(chunk * 32, output.n - group * 32),
+                         .row_group = first,
+                         .row_groups = std::min(cut, packed.groups() - first),
+                         .row0 = row,
+                         .depth0 = depth0,
+                         .add = output.accumulate || depth0 > 0});
+      }
+    }
+  }
+  return tasks;
 }
 
 // A pass: rows [row, row + rows) and depth [depth0, depth0 + depth) of all outputs.
@@ -193,30 +307,10 @@ void multiply_pass(const Strided& a, int64_t row, PackedRows packed, int64_t dep
     (from, packed, i / packed.groups(), i % packed.groups(), split);
   });
 
-  int64_t columns = 0;  // groups
-  for (const auto& output : outputs) columns += (output.n + 31) / 32;
-  const int64_t wanted = 4 * compute_pool().threads();
-  const int64_t cuts = std::min((wanted + columns - 1) / columns, packed.groups());
-  const int64_t cut_rows = (packed.groups() + cuts - 1) / cuts * 32;
-  const int64_t grain = std::max<int64_t>(1, columns * cuts / (2 * wanted));
-  parallel(columns * cuts, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      ColumnTask task = {};
-      task.row = i / columns * cut_rows;
-      task.rows = std::min(cut_rows, packed.rows - task.row);
-      if (task.rows <= 0) continue;
-      int64_t group = i % columns;
-      task.output = outputs.data();
-      for (; group >= (task.output->n + 31) / 32; ++task.output)
-        group -= (task.output->n + 31) / 32;
-      task.col = group * 32;
-      task.depth0 = depth0;
-      task.add = task.output->accumulate || depth0 > 0;
-      AmxOutput view = *task.output;
-      view.c.data = task.output->c.row(row);
-      task.output = &view;
-      HWY_DYNAMIC_DISPATCH(column_task)(packed, task, split);
-    }
+  const auto tasks = tasks_of(row, packed, depth0, outputs);
+  parallel(std::ssize(tasks), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      HWY_DYNAMIC_DISPATCH(column_task)(packed, tasks[static_cast<size_t>(i)], split);
   });
 }
 
@@ -225,8 +319,8 @@ void multiply_alike(int64_t m, int64_t k, const Strided& a, std::span<const AmxO
   PackedRows packed;
   packed.block = depth_block(b_parts(split));
   packed.step_bytes = int64_t{2048} * a_parts(split);
-  for (int64_t row = 0; row < m; row += kPassRows) {
-    packed.rows = std::min(kPassRows, m - row);
+  for (int64_t row = 0; row < m; row += pass_rows(split)) {
+    packed.rows = std::min(pass_rows(split), m - row);
     const int64_t step = packed.groups() * packed.step_bytes / 32;  // bytes of one of depth
     const int64_t pass = std::max<int64_t>(1, kPassBytes / step / packed.block) * packed.block;
     for (int64_t depth0 = 0; depth0 < k; depth0 += pass) {
@@ -238,9 +332,8 @@ void multiply_alike(int64_t m, int64_t k, const Strided& a, std::span<const AmxO
 
 }  // namespace
 
-bool amx_usable_for(DType type, AmxRounding rounding) {
-  const bool by_parts = type == DType::kF16 || type == DType::kBF16;
-  return (by_parts || rounding == AmxRounding::kBoth) && HWY_DYNAMIC_DISPATCH(amx_here)();
+bool amx_multiply_usable() {
+  return HWY_DYNAMIC_DISPATCH(usable)();
 }
 
 void amx_multiply(int64_t m, int64_t k, const Strided& a, std::span<const AmxOutput> outputs,

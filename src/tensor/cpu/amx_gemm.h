@@ -20,17 +20,17 @@ struct AmxOutput {
 enum class AmxRounding : uint8_t {
   // Both factors become bfloat16: |error| <= 2^-8 sum |a b|.
   kBoth,
-  // Each is split into bfloat16 parts: F16 and BF16 weights without loss, the other factor with
-  // 2^-18 of each element left out: |error| <= 2^-17 sum |a b|.
+  // Each is split into two bfloat16 parts, and the product of the small ones is left out: |error|
+  // <= 2^-15 sum |a b|, some 4e-6 in practice. F16 and BF16 weights lose nothing of themselves.
   kNone,
 };
 
-// True where tiles are there and can do it: kNone for b in F16 and BF16 only. They repay packing b
-// from some 32 rows with kNone, 64 with kBoth.
-bool amx_usable_for(DType type, AmxRounding rounding);
+// True where the processor and the chosen SIMD target have tiles.
+bool amx_multiply_usable();
 
-// All outputs from one a, which is packed once. Needs amx_usable_for() each. A row's result depends
-// on nothing else in the call; threads don't change a bit.
+// All outputs from one a, which is packed once. Needs amx_multiply_usable(), and repays packing b
+// from some 32 rows with kNone, 64 with kBoth. A row's result depends on nothing else in the call;
+// threads don't change a bit.
 void amx_multiply(int64_t m, int64_t k, const Strided& a, std::span<const AmxOutput> outputs,
                   AmxRounding rounding);
 

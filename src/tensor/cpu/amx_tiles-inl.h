@@ -28,11 +28,12 @@ HWY_BEFORE_NAMESPACE();
 
 namespace plinth::tensor::cpu::HWY_NAMESPACE {
 
-inline constexpr int kTileSide = 16;               // rows of a tile, and words in each
-inline constexpr int kStep = 2 * kTileSide;        // depth of a tile
-inline constexpr int kTileBytes = 1024;            // of a tile
-inline constexpr int kGroup = 2 * kTileSide;       // rows and columns of C held in registers
-inline constexpr int kPartBytes = 2 * kTileBytes;  // one part of a group, one step deep
+inline constexpr int kTileSide = 16;                // rows of a tile, and words in each
+inline constexpr int kStep = 2 * kTileSide;         // depth of a tile
+inline constexpr int kTileBytes = 1024;             // of a tile
+inline constexpr int kTileFloats = kTileBytes / 4;  // of a tile of C
+inline constexpr int kGroup = 2 * kTileSide;        // rows and columns of C held in registers
+inline constexpr int kPartBytes = 2 * kTileBytes;   // one part of a group, one step deep
 
 // How many parts a and b have, and the products of parts that are summed: part a_of[i] of a times
 // part b_of[i] of b. Neighbours share a part, so that one factor's tiles are loaded for each.
@@ -75,8 +76,8 @@ class WholeTiles {
   WholeTiles& operator=(const WholeTiles&) = delete;
 };
 
-// C's tiles start from zero or from what is there; rows are `stride` bytes apart.
-HWY_INLINE void begin_tiles(const float* c, int64_t stride, bool add) {
+// C's four tiles, one after another, start from zero or from what is there.
+HWY_INLINE void begin_tiles(const float* c, bool add) {
   if (!add) {
     asm volatile(
         "tilezero %%tmm0\n\t"
@@ -86,26 +87,26 @@ HWY_INLINE void begin_tiles(const float* c, int64_t stride, bool add) {
             : "memory");
     return;
   }
-  const float* below = c + kTileSide * stride / 4;
+  const int64_t row = 4 * kTileSide;
   asm volatile(
-      "tileloadd (%0,%2,1), %%tmm0\n\t"
-      "tileloadd 64(%0,%2,1), %%tmm1\n\t"
-      "tileloadd (%1,%2,1), %%tmm2\n\t"
-      "tileloadd 64(%1,%2,1), %%tmm3"
+      "tileloadd (%0,%1,1), %%tmm0\n\t"
+      "tileloadd 1024(%0,%1,1), %%tmm1\n\t"
+      "tileloadd 2048(%0,%1,1), %%tmm2\n\t"
+      "tileloadd 3072(%0,%1,1), %%tmm3"
       :
-      : "r"(c), "r"(below), "r"(stride)
+      : "r"(c), "r"(row)
       : "memory");
 }
 
-HWY_INLINE void end_tiles(float* c, int64_t stride) {
-  float* below = c + kTileSide * stride / 4;
+HWY_INLINE void end_tiles(float* c) {
+  const int64_t row = 4 * kTileSide;
   asm volatile(
-      "tilestored %%tmm0, (%0,%2,1)\n\t"
-      "tilestored %%tmm1, 64(%0,%2,1)\n\t"
-      "tilestored %%tmm2, (%1,%2,1)\n\t"
-      "tilestored %%tmm3, 64(%1,%2,1)"
+      "tilestored %%tmm0, (%0,%1,1)\n\t"
+      "tilestored %%tmm1, 1024(%0,%1,1)\n\t"
+      "tilestored %%tmm2, 2048(%0,%1,1)\n\t"
+      "tilestored %%tmm3, 3072(%0,%1,1)"
       :
-      : "r"(c), "r"(below), "r"(stride)
+      : "r"(c), "r"(row)
       : "memory");
 }
 

@@ -1,6 +1,7 @@
 // The three products of a linear layer: which kernel takes which shape.
 #include "tensor/cpu/linear.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "core/check.h"
@@ -24,16 +25,14 @@ Stored stored(Weight w, bool turned) {
   return {static_cast<const uint8_t*>(w.data), w.type, row_bytes(w.type, w.cols), turned, w.panel};
 }
 
-// With tiles a float weight needs no float of its own: F16 and BF16 only.
-Kernel exact_kernel(int64_t rows, DType type) {
+Kernel exact_kernel(int64_t rows) {
   if (rows < kDotRows) return Kernel::kDots;
-  return amx_usable_for(type, AmxRounding::kNone) ? Kernel::kTiles : Kernel::kVectors;
+  return amx_multiply_usable() ? Kernel::kTiles : Kernel::kVectors;
 }
 
 Kernel kernel(int64_t rows, DType type) {
-  if (!is_quantised(type)) return exact_kernel(rows, type);
-  return rows > kRowsAlone && amx_usable_for(type, AmxRounding::kBoth) ? Kernel::kTiles
-                                                                       : Kernel::kInt8;
+  if (!is_quantised(type)) return exact_kernel(rows);
+  return rows > kRowsAlone && amx_multiply_usable() ? Kernel::kTiles : Kernel::kInt8;
 }
 
 void check_shapes(ConstMatrix x, Weight w, Matrix y) {
@@ -45,7 +44,8 @@ void check_shapes(ConstMatrix x, Weight w, Matrix y) {
 // c = a . b in floats, by tiles or by vectors.
 void multiply_floats(const Product& p) {
   PLINTH_CHECK(p.b.panel == 0, "a product in floats of a weight in panels of {}", p.b.panel);
-  if (exact_kernel(p.m, p.b.type) != Kernel::kTiles) return multiply(p);
+  // A product of few rows or little depth does not repay packing both factors for tiles.
+  if (std::min(p.m, p.k) < kDotRows || !amx_multiply_usable()) return multiply(p);
   const AmxOutput output = {p.b, p.n, p.c, p.accumulate};
   amx_multiply(p.m, p.k, p.a, {&output, 1}, AmxRounding::kNone);
 }
@@ -98,6 +98,11 @@ void linear_exact(ConstMatrix x, Weight w, Matrix y, bool accumulate) {
 }
 
 void linear_exact_shared(ConstMatrix x, std::span<const LinearOutput> outputs) {
+  const bool panels = std::ranges::any_of(outputs, [](const auto& o) { return o.w.panel != 0; });
+  if (exact_kernel(x.rows) == Kernel::kTiles && !panels) {
+    for (const auto& o : outputs) check_shapes(x, o.w, o.y);
+    return multiply_tiles(x, outputs, AmxRounding::kNone);
+  }
   for (const auto& o : outputs) linear_exact(x, o.w, o.y, o.accumulate);
 }
 
@@ -115,7 +120,7 @@ void linear_dw(ConstMatrix dy, ConstMatrix x, Matrix dw, bool accumulate) {
                dw.rows, dw.cols);
   const Stored right = {reinterpret_cast<const uint8_t*>(x.data), DType::kF32,
                         static_cast<size_t>(x.stride) * sizeof(float), false};
-  multiply({dy.cols, x.cols, dy.rows, {dy.data, 1, dy.stride}, right, dw, accumulate});
+  multiply_floats({dy.cols, x.cols, dy.rows, {dy.data, 1, dy.stride}, right, dw, accumulate});
 }
 
 }  // namespace plinth::tensor::cpu

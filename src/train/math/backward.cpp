@@ -56,6 +56,14 @@ Matrix unrotate(const Layer& layer, Matrix dy, const float* gain, float* dgain, 
 
 }  // namespace
 
+int64_t BackwardScratch::bytes() const {
+  int64_t floats = 0;
+  for (const auto* buffer :
+       {&width_like, &ffn_like, &attended_like, &dq, &dk, &dv, &dq_raw, &dk_raw})
+    floats += buffer->size();
+  return floats * static_cast<int64_t>(sizeof(float));
+}
+
 Status check_trainable(const model::ModelConfig& config) {
   const auto refuse = [&](const char* what) {
     return make_error(Code::kUnimplemented, "bases of architecture {} cannot be trained yet: {}",

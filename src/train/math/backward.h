@@ -48,6 +48,8 @@ struct BackwardScratch {
   tensor::Buffer attended_like;   // [R, heads*hd]
   tensor::Buffer dq, dk, dv;      // like q, k, v
   tensor::Buffer dq_raw, dk_raw;  // like q_raw, k_raw; unused without q/k norm
+
+  int64_t bytes() const;
 };
 
 struct BlockBackward {

@@ -38,10 +38,22 @@ double weighted_sum(std::span<const float> losses, std::span<const float> weight
 
 }  // namespace
 
-size_t ChunkedLoss::rows_at_once(const LossInput& input) const {
-  if (chunk_rows_ > 0) return static_cast<size_t>(chunk_rows_);
-  return static_cast<size_t>(
-      std::clamp(kChunkFloats / input.head.rows, kChunkRowsMin, kChunkRowsMax));
+int64_t ChunkedLoss::rows_at_once(int64_t vocabulary) const {
+  if (chunk_rows_ > 0) return chunk_rows_;
+  return std::clamp(kChunkFloats / vocabulary, kChunkRowsMin, kChunkRowsMax);
+}
+
+int64_t ChunkedLoss::bytes() const {
+  int64_t floats = 0;
+  for (const auto* buffer : {&hidden_, &dhidden_, &logits_, &anchor_hidden_, &anchor_logits_})
+    floats += buffer->size();
+  return floats * static_cast<int64_t>(sizeof(float));
+}
+
+int64_t ChunkedLoss::bytes_of(const model::ModelConfig& config, int64_t rows) {
+  const int64_t chunk =
+      std::min(rows, std::clamp(kChunkFloats / config.vocabulary, kChunkRowsMin, kChunkRowsMax));
+  return chunk * (2 * config.width + config.vocabulary) * static_cast<int64_t>(sizeof(float));
 }
 
 ChunkedLoss::Chunk ChunkedLoss::gather(const LossInput& input, size_t first, size_t rows) {
@@ -70,7 +82,7 @@ double ChunkedLoss::with_gradient(const LossInput& input, Matrix dhidden, Matrix
   const int64_t width = input.hidden.cols;
   if (rows_.size() < input.targets.size())
     for (int64_t r = 0; r < dhidden.rows; ++r) std::fill_n(dhidden.row(r), width, 0.0f);
-  const size_t step = rows_at_once(input);
+  const auto step = static_cast<size_t>(rows_at_once(input.head.rows));
   double sum = 0;
   for (size_t first = 0; first < rows_.size(); first += step) {
     const Chunk chunk = gather(input, first, step);
@@ -107,7 +119,7 @@ void ChunkedLoss::subtract_anchor(const LossInput& input, size_t first, const Ch
 
 double ChunkedLoss::only(const LossInput& input) {
   rows_ = rows_with_target(input.targets);
-  const size_t step = rows_at_once(input);
+  const auto step = static_cast<size_t>(rows_at_once(input.head.rows));
   double sum = 0;
   for (size_t first = 0; first < rows_.size(); first += step) {
     const Chunk chunk = gather(input, first, step);

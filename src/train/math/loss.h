@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "model/model.h"
 #include "tensor/ops.h"
 #include "tensor/tensor.h"
 
@@ -39,11 +40,15 @@ class ChunkedLoss {
   // The sum over rows of weight * loss, no gradients.
   double only(const LossInput& input);
 
+  int64_t bytes() const;
+  // What bytes() is after `rows` rows with loss, chunks of the size it chooses, no anchor.
+  static int64_t bytes_of(const model::ModelConfig& config, int64_t rows);
+
  private:
   struct Chunk;
   Chunk gather(const LossInput& input, size_t first, size_t rows);
   void subtract_anchor(const LossInput& input, size_t first, const Chunk& chunk);
-  size_t rows_at_once(const LossInput& input) const;
+  int64_t rows_at_once(int64_t vocabulary) const;
 
   const tensor::Ops* ops_;
   int64_t chunk_rows_;

@@ -1,20 +1,31 @@
 #include "train/math/tape.h"
 
 #include <algorithm>
+#include <iterator>
 
+#include "core/check.h"
 #include "train/math/packed_attention.h"
 
 namespace plinth::train {
 
+using model::Linear;
 using tensor::ConstMatrix;
 using tensor::Matrix;
 
-Tape::Tape(const model::Model& model, const tensor::Ops& ops)
+Tape::Tape(const model::Model& model, const tensor::Ops& ops, int64_t recomputed_layers)
     : model_(&model),
       ops_(&ops),
       loss_(ops),
+      recomputed_layers_(recomputed_layers),
       inputs_(static_cast<size_t>(model.config().layers) + 1),
-      activations_(static_cast<size_t>(model.config().layers)) {}
+      activations_(static_cast<size_t>(model.config().layers - recomputed_layers) + 1) {
+  PLINTH_CHECK(recomputed_layers >= 0 && recomputed_layers <= model.config().layers,
+               "{} of {} layers to be recomputed", recomputed_layers, model.config().layers);
+}
+
+model::Activations& Tape::activations_of(int64_t layer) {
+  return activations_[static_cast<size_t>(std::max<int64_t>(0, layer - recomputed_layers_ + 1))];
+}
 
 ConstMatrix Tape::forward(const MicroBatch& batch, model::AdapterSeam* adapter, bool keep) {
   const auto& config = model_->config();
@@ -23,21 +34,44 @@ ConstMatrix Tape::forward(const MicroBatch& batch, model::AdapterSeam* adapter, 
   Matrix x = inputs_[0].as(rows, config.width);
   model::embed_tokens(*model_, *ops_, batch.tokens, batch.positions, x);
   for (int64_t layer = 0; layer < config.layers; ++layer) {
-    const auto slot = static_cast<size_t>(keep ? layer : 0);
-    const Matrix out = keep ? inputs_[slot + 1].as(rows, config.width) : x;
+    const Matrix out = keep ? inputs_[static_cast<size_t>(layer) + 1].as(rows, config.width) : x;
+    auto& activations = activations_of(keep ? layer : 0);
+    if (keep && layer > 0) {
+      auto& before = activations_of(layer - 1);
+      if (&before != &activations) activations.exchange_restorable(before);
+    }
     model::block_forward({.model = model_,
                           .ops = ops_,
                           .layer = layer,
                           .positions = batch.positions,
                           .attention = &attention,
                           .adapters = adapter},
-                         x, activations_[slot], out);
+                         x, activations, out);
     x = out;
   }
   hidden_rms_.resize(rows);
   const Matrix hidden = hidden_.as(rows, config.width);
   model::final_norm(*model_, *ops_, x, hidden, hidden_rms_.data());
   return hidden;
+}
+
+// Brings the activations of a layer back; those above it have been used up.
+void Tape::recompute(const model::BlockInput& input) {
+  const auto& config = model_->config();
+  const int64_t layer = input.layer;
+  auto& activations = activations_of(layer);
+  const ConstMatrix x =
+      inputs_[static_cast<size_t>(layer)].as(std::ssize(input.positions), config.width);
+  if (layer + 1 == config.layers) {
+    // Fresh from the forward pass.
+  } else if (layer < recomputed_layers_) {
+    auto& above = activations_of(layer + 1);
+    if (&above != &activations) activations.exchange_restorable(above);
+    model::block_forward(input, x, activations, /*out=*/{});
+  } else {
+    activations.exchange_restorable(activations_of(layer + 1));
+    model::restore_block(input, x, activations);
+  }
 }
 
 double Tape::loss(const MicroBatch& batch, model::AdapterSeam* adapter) {
@@ -63,6 +97,7 @@ double Tape::forward_backward(const MicroBatch& batch, const Trainable& trainabl
       loss_.with_gradient({hidden, model_->weights().head, batch.targets, batch.weights, anchor},
                           dhidden, gradients != nullptr ? gradients->head : Matrix{});
 
+  PackedAttention attention(*ops_, config.attention(), batch.segment_starts);
   const Matrix d = d_.as(rows, config.width);
   d_.fill(0.0f);
   ops_->rms_norm_backward(inputs_.back().as(rows, config.width), model_->weights().final_norm,
@@ -70,6 +105,12 @@ double Tape::forward_backward(const MicroBatch& batch, const Trainable& trainabl
                           gradients != nullptr ? gradients->final_norm : nullptr);
   for (int64_t layer = config.layers - 1; layer >= 0; --layer) {
     const auto i = static_cast<size_t>(layer);
+    recompute({.model = model_,
+               .ops = ops_,
+               .layer = layer,
+               .positions = batch.positions,
+               .attention = &attention,
+               .adapters = trainable.adapter});
     block_backward({.model = model_,
                     .ops = ops_,
                     .layer = layer,
@@ -78,17 +119,36 @@ double Tape::forward_backward(const MicroBatch& batch, const Trainable& trainabl
                     .gradients = gradients != nullptr ? &gradients->layers[i] : nullptr,
                     .adapters = trainable.adapter,
                     .input_gradient = layer > 0 || gradients != nullptr},
-                   inputs_[i].as(rows, config.width), activations_[i], scratch_, d);
+                   inputs_[i].as(rows, config.width), activations_of(layer), scratch_, d);
   }
   if (gradients != nullptr) ops_->embed_backward(batch.tokens, d, gradients->embedding);
   return loss;
 }
 
 int64_t Tape::bytes() const {
-  int64_t bytes = 0;
+  int64_t bytes = loss_.bytes() + scratch_.bytes();
   for (const auto& activations : activations_) bytes += activations.bytes();
-  for (const auto& input : inputs_) bytes += input.size() * static_cast<int64_t>(sizeof(float));
-  return bytes;
+  int64_t floats = 0;
+  for (const auto& input : inputs_) floats += input.size();
+  for (const auto* buffer : {&hidden_, &hidden_rms_, &anchor_, &d_, &dhidden_})
+    floats += buffer->size();
+  return bytes + floats * static_cast<int64_t>(sizeof(float));
+}
+
+int64_t Tape::bytes_of(const model::ModelConfig& config, int64_t rows, int64_t recomputed_layers) {
+  const int64_t q = config.outputs(Linear::kQ);
+  const int64_t k = config.outputs(Linear::kK);
+  const bool gated = config.ffn_kind == model::FfnKind::kSwiglu;
+  const int64_t restorable = 2 * config.width + config.ffn;
+  const int64_t normed = config.qk_norm ? q + k + config.heads + config.kv_heads : 0;
+  const int64_t kept =
+      2 + normed + q + 2 * k + q + config.heads + config.width + (gated ? 2 : 1) * config.ffn;
+  const int64_t layers = config.layers - recomputed_layers + (recomputed_layers > 0 ? 1 : 0);
+  const int64_t inputs = (config.layers + 1) * config.width;
+  const int64_t scratch = config.width + config.ffn + q + q + 2 * k + (config.qk_norm ? q + k : 0);
+  const int64_t ends = 3 * config.width + 1;  // hidden, d, dhidden; rms
+  const int64_t floats = rows * (restorable + layers * kept + inputs + scratch + ends);
+  return floats * static_cast<int64_t>(sizeof(float)) + ChunkedLoss::bytes_of(config, rows);
 }
 
 }  // namespace plinth::train

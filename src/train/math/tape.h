@@ -1,5 +1,10 @@
-// One micro-batch through the model: forward with every layer's activations kept, loss, backward.
+// One micro-batch through the model: forward with the layers' activations kept, loss, backward.
 // The tape owns that memory and reuses it; it grows to the largest micro-batch seen.
+//
+// What a product gives is kept; norms and the gated activation are computed anew in the backward
+// pass, which is a third of the memory for a hundredth of the time. Of the first
+// `recomputed_layers` blocks only the input is kept: the backward pass runs them again, bit for
+// bit, for two thirds of a forward pass.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +39,7 @@ struct Trainable {
 class Tape {
  public:
   // `model` and `ops` outlive the tape. The model's weights may change between calls.
-  Tape(const model::Model& model, const tensor::Ops& ops);
+  Tape(const model::Model& model, const tensor::Ops& ops, int64_t recomputed_layers = 0);
 
   // Returns the sum of weight * loss over the rows and adds its gradients to `trainable`.
   double forward_backward(const MicroBatch& batch, const Trainable& trainable);
@@ -43,14 +48,22 @@ class Tape {
   double loss(const MicroBatch& batch, model::AdapterSeam* adapter);
 
   int64_t bytes() const;
+  // What bytes() will be after forward_backward() of `rows` rows, all with loss, at most.
+  static int64_t bytes_of(const model::ModelConfig& config, int64_t rows,
+                          int64_t recomputed_layers);
 
  private:
   tensor::ConstMatrix forward(const MicroBatch& batch, model::AdapterSeam* adapter, bool keep);
+  model::Activations& activations_of(int64_t layer);
+  void recompute(const model::BlockInput& input);
 
   const model::Model* model_;
   const tensor::Ops* ops_;
   ChunkedLoss loss_;
+  int64_t recomputed_layers_;
   std::vector<tensor::Buffer> inputs_;  // of each layer, and the output of the last: [R, width]
+  // One for all recomputed layers, then one for each other. The restorable part wanders along:
+  // only one layer has it.
   std::vector<model::Activations> activations_;
   tensor::Buffer hidden_, hidden_rms_;  // after the final norm
   tensor::Buffer anchor_;               // the same without the adapter

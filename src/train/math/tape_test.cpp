@@ -152,5 +152,34 @@ TEST(Tape, ReusesItsMemoryWithoutMixingBatches) {
   EXPECT_EQ(used.loss(small, nullptr), expected);
 }
 
+// Whatever is kept and whatever is computed again: the same bits, and the memory that was foretold.
+TEST(Tape, RecomputedLayersChangeNoBit) {
+  for (const char* architecture : {"qwen2", "qwen3", "hunyuan-dense", "llama", "smollm3"}) {
+    auto config = tiny_config(architecture);
+    config.layers = 4;
+    if (!config.unrotated.empty()) config.unrotated = {false, true, false, true};
+    const auto batch = random_batch({5, 40, 9, 3}, config.vocabulary, 3);
+    std::vector<float> kept;
+    double kept_loss = 0;
+    for (const int64_t recomputed : {0, 1, 3, 4}) {
+      TinyBase base(config);
+      auto& parameters = base.parameters->parameters();
+      const auto gradients = base.parameters->gradients();
+      Tape tape(*base.model, tensor::cpu_ops(), recomputed);
+      const double loss = tape.forward_backward(batch, {.base = &gradients, .adapter = nullptr});
+      EXPECT_EQ(tape.bytes(), Tape::bytes_of(config, batch.rows(), recomputed)) << architecture;
+      const auto got = parameters.gradients();
+      if (recomputed == 0) {
+        kept.assign(got.begin(), got.end());
+        kept_loss = loss;
+        continue;
+      }
+      EXPECT_EQ(loss, kept_loss) << architecture;
+      EXPECT_TRUE(std::equal(got.begin(), got.end(), kept.begin()))
+          << architecture << ", " << recomputed << " layers computed again";
+    }
+  }
+}
+
 }  // namespace
 }  // namespace plinth::train
