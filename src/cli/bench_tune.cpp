@@ -5,6 +5,7 @@
 
 #include "cli/bases.h"
 #include "cli/machine.h"
+#include "core/bytes.h"
 #include "core/json.h"
 #include "train/step_bench.h"
 
@@ -14,9 +15,19 @@ namespace {
 struct Options {
   std::string model = kEmbeddedBase;
   train::StepBenchOptions step;
+  std::string memory;
 };
 
-Status run(const Options& options, const Context& context) {
+std::string describe(const train::StepBenchOptions& step) {
+  std::string what = step.full ? "full training" : fmt::format("LoRA of rank {}", step.rank);
+  if (step.adapters > 1) what = fmt::format("{} of {}", step.adapters, what);
+  return fmt::format("{}, {} x {} tokens", what, step.sequences, step.tokens);
+}
+
+Status run(Options options, const Context& context) {
+  if (!options.memory.empty()) {
+    PLINTH_TRY(options.step.memory, parse_bytes(options.memory));
+  }
   PLINTH_TRY(const auto base, open_base(options.model, context.home));
   PLINTH_TRY(auto step, train::bench_step(base, options.step));
   // After the step: the figure of memory is the step's own.
@@ -26,11 +37,7 @@ Status run(const Options& options, const Context& context) {
   const double rate = static_cast<double>(step.tokens) / seconds;
   const double gflop_per_s = step.flop / seconds * 1e-9;
   const double bound = machine.fma_gflop_per_s * 1e9 / step.flop * static_cast<double>(step.tokens);
-  const auto name =
-      fmt::format("{}, {} x {} tokens",
-                  options.step.full ? std::string("full training")
-                                    : fmt::format("LoRA of rank {}", options.step.rank),
-                  options.step.sequences, options.step.tokens);
+  const auto name = describe(options.step);
   if (context.json) {
     fmt::print("{}\n", to_text({{"machine", to_json(machine)},
                                 {"rows",
@@ -42,6 +49,8 @@ Status run(const Options& options, const Context& context) {
                                 {"seconds", step.seconds},
                                 {"gflop_per_s", gflop_per_s},
                                 {"peak_bytes", step.peak_bytes},
+                                {"planned_bytes", step.plan.total()},
+                                {"recomputed_layers", step.plan.recomputed_layers},
                                 {"loss", step.loss}}));
     return {};
   }
@@ -49,8 +58,8 @@ Status run(const Options& options, const Context& context) {
              machine.threads, machine.simd, machine.fma_gflop_per_s);
   fmt::print("{:<36} {:>10.1f} tokens/s   {:5.1f} % of {:.1f}\n", name, rate, 100 * rate / bound,
              bound);
-  fmt::print("{:<36} {:>10.2f} GB\n", "most resident memory",
-             static_cast<double>(step.peak_bytes) * 1e-9);
+  fmt::print("{:<36} {:>10.2f} GB, planned {}\n", "most resident memory",
+             static_cast<double>(step.peak_bytes) * 1e-9, step.plan.text());
   return {};
 }
 
@@ -65,6 +74,10 @@ void add_bench_tune(Command& bench, const Context& context) {
   command.option("--sequences", step.sequences, "sequences in a step", 1, 4096);
   command.option("--tokens", step.tokens, "tokens of each", 1, 1 << 20);
   command.option("--rank", step.rank, "rank of the adapter on all linear layers", 1, 256);
+  command.option("--adapters", step.adapters, "adapters at once, each on sequences of its own", 1,
+                 256);
+  command.option("--memory", options->memory,
+                 "a budget such as 2GB: layers are computed twice to keep to it");
   command.flag("--full", step.full, "train all weights, from random ones");
   command.option("--repeats", step.repeats, "steps after the warm-up; the median is shown", 1,
                  1000);

@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/bytes.h"
 #include "core/clock.h"
 #include "core/config.h"
 #include "core/file.h"
@@ -224,6 +225,20 @@ TEST(Metrics, ExposesWhatWasCounted) {
   const std::string text = metrics_text();
   EXPECT_THAT(text, HasSubstr("plinth_test_total{kind=\"a\"} 3"));
   EXPECT_THAT(text, HasSubstr("plinth_test_seconds_bucket{le=\"0.005\"} 1"));
+}
+
+TEST(Bytes, AreReadAsPeopleWriteThem) {
+  EXPECT_EQ(*parse_bytes("4GB"), 4'000'000'000);
+  EXPECT_EQ(*parse_bytes("1.5 GiB"), 3 * (int64_t{1} << 29));
+  EXPECT_EQ(*parse_bytes("512mib"), int64_t{512} << 20);
+  EXPECT_EQ(*parse_bytes("4096"), 4096);
+  for (const char* bad : {"", "GB", "4 elephants", "-1GB", "1e300GB", "nan"}) {
+    const auto bytes = parse_bytes(bad);
+    ASSERT_FALSE(bytes) << bad;
+    EXPECT_NE(bytes.error().message.find(bad), std::string::npos);
+  }
+  EXPECT_EQ(format_bytes(1'520'000'000), "1.52 GB");
+  EXPECT_EQ(format_bytes(12'300'000), "12 MB");
 }
 
 }  // namespace

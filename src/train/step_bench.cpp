@@ -3,6 +3,7 @@
 #include "core/clock.h"
 #include "core/rng.h"
 #include "train/math/base_parameters.h"
+#include "train/math/fused.h"
 #include "train/math/lora.h"
 #include "train/math/optimizer.h"
 #include "train/math/tape.h"
@@ -21,7 +22,7 @@ MicroBatch random_batch(const model::ModelConfig& config, const StepBenchOptions
   const auto weight = 1.0f / static_cast<float>(options.sequences * options.tokens);
   MicroBatch batch;
   batch.segment_starts.push_back(0);
-  for (int64_t s = 0; s < options.sequences; ++s) {
+  for (int64_t s = 0; s < options.adapters * options.sequences; ++s) {
     for (int64_t i = 0; i < options.tokens; ++i) {
       batch.tokens.push_back(token());
       batch.targets.push_back(token());
@@ -53,39 +54,66 @@ double flop_of_step(const model::ModelConfig& config, const StepBenchOptions& op
     }
     per_token += 7 * product(config.heads * config.head_dim, options.tokens) / 2;
   }
-  return per_token * static_cast<double>(options.sequences * options.tokens);
+  return per_token * static_cast<double>(options.adapters * options.sequences * options.tokens);
 }
 
-// Whatever learns, behind one face.
-struct Learner {
-  std::unique_ptr<Lora> lora;
-  std::shared_ptr<BaseParameters> base;
-  ModelGradients gradients;
-  std::shared_ptr<const model::Model> model;
-
-  Parameters& parameters() { return lora ? lora->parameters() : base->parameters(); }
-
-  Trainable trainable() { return {.base = base ? &gradients : nullptr, .adapter = lora.get()}; }
-};
-
-Learner make_learner(const std::shared_ptr<const model::Model>& base,
-                     const StepBenchOptions& options) {
-  Learner learner;
-  if (options.full) {
-    learner.base = std::make_shared<BaseParameters>(base->config());
-    learner.base->initialise(1);
-    learner.gradients = learner.base->gradients();
-    learner.model =
-        model::Model::assemble(base->config(), learner.base->weights(), nullptr, "", learner.base);
-    return learner;
+// All weights of a base of the same shape, or adapters over the base.
+class Learners {
+ public:
+  Learners(const std::shared_ptr<const model::Model>& base, const StepBenchOptions& options)
+      : model_(base) {
+    const auto& ops = tensor::exact_ops();
+    if (options.full) {
+      base_ = std::make_shared<BaseParameters>(base->config());
+      base_->initialise(1);
+      gradients_ = base_->gradients();
+      model_ = model::Model::assemble(base->config(), base_->weights(), nullptr, "", base_);
+      add_optimizer(base_->parameters());
+      return;
+    }
+    for (int64_t i = 0; i < options.adapters; ++i) {
+      auto& lora = loras_.emplace_back(std::make_unique<Lora>(
+          ops, base->config(),
+          LoraOptions{.rank = options.rank, .alpha = 2.0 * static_cast<double>(options.rank)}));
+      lora->initialise(static_cast<uint64_t>(i + 1));
+      fused_.append(lora.get(), options.sequences * options.tokens);
+      add_optimizer(lora->parameters());
+    }
   }
-  learner.model = base;
-  learner.lora = std::make_unique<Lora>(
-      tensor::exact_ops(), base->config(),
-      LoraOptions{.rank = options.rank, .alpha = 2.0 * static_cast<double>(options.rank)});
-  learner.lora->initialise(1);
-  return learner;
-}
+
+  const model::Model& model() const { return *model_; }
+
+  Trainable trainable() {
+    if (base_) return {.base = &gradients_, .adapter = nullptr};
+    return {.base = nullptr,
+            .adapter =
+                loras_.size() == 1 ? loras_[0].get() : static_cast<AdapterBackwardSeam*>(&fused_)};
+  }
+
+  void update() {
+    for (auto& [optimizer, parameters] : optimizers_) optimizer->step(*parameters, 1e-4);
+  }
+
+  int64_t bytes() const {
+    int64_t floats = 0;  // values, gradients, two moments
+    for (const auto& [optimizer, parameters] : optimizers_) floats += 4 * parameters->size();
+    return floats * static_cast<int64_t>(sizeof(float));
+  }
+
+ private:
+  void add_optimizer(Parameters& parameters) {
+    optimizers_.emplace_back(
+        std::make_unique<Optimizer>(tensor::exact_ops(), parameters, OptimizerOptions{.clip = 1.0}),
+        &parameters);
+  }
+
+  std::shared_ptr<const model::Model> model_;
+  std::shared_ptr<BaseParameters> base_;
+  ModelGradients gradients_;
+  std::vector<std::unique_ptr<Lora>> loras_;
+  FusedAdapters fused_;
+  std::vector<std::pair<std::unique_ptr<Optimizer>, Parameters*>> optimizers_;
+};
 
 }  // namespace
 
@@ -96,18 +124,25 @@ Result<StepBench> bench_step(const std::shared_ptr<const model::Model>& base,
   if (options.tokens > config.context)
     return invalid("sequences of {} tokens do not fit the base's context of {}", options.tokens,
                    config.context);
-  Learner learner = make_learner(base, options);
-  Tape tape(*learner.model, tensor::exact_ops());
-  Optimizer optimizer(tensor::exact_ops(), learner.parameters(), {.clip = 1.0});
+  if (options.full && options.adapters != 1)
+    return invalid("full training has no adapters, {} were wanted", options.adapters);
+  const int64_t process = process_bytes();
+  Learners learners(base, options);
   const MicroBatch batch = random_batch(config, options);
 
   StepBench bench;
   bench.tokens = batch.rows();
   bench.flop = flop_of_step(config, options);
+  PLINTH_TRY(bench.plan, plan_memory(*base, {.process = process,
+                                             .rows = batch.rows(),
+                                             .learner = learners.bytes(),
+                                             .owns_base = options.full,
+                                             .budget = options.memory}));
+  Tape tape(learners.model(), tensor::exact_ops(), bench.plan.recomputed_layers);
   for (int64_t i = 0; i <= options.repeats; ++i) {  // the first warms up
     const Stopwatch watch;
-    bench.loss = tape.forward_backward(batch, learner.trainable());
-    optimizer.step(learner.parameters(), 1e-4);
+    bench.loss = tape.forward_backward(batch, learners.trainable());
+    learners.update();
     if (i > 0) bench.seconds.push_back(watch.seconds());
   }
   bench.peak_bytes = peak_resident_bytes();

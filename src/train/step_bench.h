@@ -8,6 +8,7 @@
 
 #include "core/result.h"
 #include "model/model.h"
+#include "train/memory_plan.h"
 
 namespace plinth::train {
 
@@ -16,6 +17,8 @@ struct StepBenchOptions {
   int64_t tokens = 512;   // of each sequence, all of them with loss
   int64_t rank = 16;      // of an adapter on all linear layers
   bool full = false;      // all weights of a base of this shape learn instead, from random values
+  int64_t adapters = 1;   // trained at once, each on sequences of its own
+  int64_t memory = 0;     // budget in bytes, memory_plan.h
   int64_t repeats = 5;    // steps after the warm-up
 };
 
@@ -23,8 +26,9 @@ struct StepBench {
   std::vector<double> seconds;  // of each step
   double flop = 0;              // two per multiply-add that a step needs at least, nothing repeated
   int64_t tokens = 0;           // of a step
-  int64_t peak_bytes = 0;       // largest resident size of the process, the base included
-  double loss = 0;              // of the last step: random weights and tokens give ln(vocabulary)
+  MemoryPlan plan;
+  int64_t peak_bytes = 0;  // largest resident size of the process, the base included
+  double loss = 0;         // of the last step: random weights and tokens give ln(vocabulary)
 };
 
 // Uses the calling thread and compute_pool().

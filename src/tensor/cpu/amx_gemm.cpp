@@ -24,10 +24,10 @@
 
 namespace plinth::tensor::cpu {
 
-// Depth of the columns that lie packed in L1 (32 KiB of 48) while rows pass over them, by parts of
-// b. Interleaved weights need whole chunks of 256.
+// Depth of the columns that lie packed in L1 (48 KiB) while rows pass over them, by parts of b:
+// they and a group of rows of two parts fit together. Interleaved weights need whole chunks of 256.
 constexpr int64_t depth_block(int b_parts) {
-  return 512 / b_parts;
+  return b_parts == 1 ? 512 : 128;
 }
 
 // What C's tiles of 32 x 32 of a task take, and the block of rows that passes over its columns,

@@ -82,6 +82,7 @@ double ChunkedLoss::with_gradient(const LossInput& input, Matrix dhidden, Matrix
   const int64_t width = input.hidden.cols;
   if (rows_.size() < input.targets.size())
     for (int64_t r = 0; r < dhidden.rows; ++r) std::fill_n(dhidden.row(r), width, 0.0f);
+  std::fill(input.row_losses.begin(), input.row_losses.end(), 0.0f);
   const auto step = static_cast<size_t>(rows_at_once(input.head.rows));
   double sum = 0;
   for (size_t first = 0; first < rows_.size(); first += step) {
@@ -89,6 +90,7 @@ double ChunkedLoss::with_gradient(const LossInput& input, Matrix dhidden, Matrix
     ops_->linear(chunk.hidden, input.head, chunk.logits, /*accumulate=*/false);
     ops_->cross_entropy(chunk.logits, chunk.targets, chunk.weights, losses_);
     sum += weighted_sum(losses_, chunk.weights);
+    scatter_losses(input, first);
     if (input.anchor.data != nullptr) subtract_anchor(input, first, chunk);
     const Matrix dchunk = dhidden_.as(chunk.size, width);
     ops_->linear_dx(chunk.logits, input.head, dchunk, /*accumulate=*/false);
@@ -99,6 +101,12 @@ double ChunkedLoss::with_gradient(const LossInput& input, Matrix dhidden, Matrix
                   static_cast<size_t>(width) * sizeof(float));
   }
   return sum;
+}
+
+void ChunkedLoss::scatter_losses(const LossInput& input, size_t first) {
+  if (input.row_losses.empty()) return;
+  for (size_t i = 0; i < losses_.size(); ++i)
+    input.row_losses[static_cast<size_t>(rows_[first + i])] = losses_[i];
 }
 
 // chunk.logits are w (softmax(logits) - onehot) by now. The same for the anchor's logits, taken

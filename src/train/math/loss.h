@@ -22,6 +22,8 @@ struct LossInput {
   // pulls each row towards that model's distribution instead of the target: the gradient is that of
   // KL(anchor || softmax(logits)). The value returned stays the targets' cross-entropy.
   tensor::ConstMatrix anchor = {};
+  // [R] when wanted: each row's loss without its weight, 0 where there is no target.
+  std::span<float> row_losses = {};
 };
 
 class ChunkedLoss {
@@ -37,7 +39,7 @@ class ChunkedLoss {
   // is no target); dhead [vocabulary, width] += unless it is null.
   double with_gradient(const LossInput& input, tensor::Matrix dhidden, tensor::Matrix dhead);
 
-  // The sum over rows of weight * loss, no gradients.
+  // The sum over rows of weight * loss, no gradients, no row_losses.
   double only(const LossInput& input);
 
   int64_t bytes() const;
@@ -47,6 +49,7 @@ class ChunkedLoss {
  private:
   struct Chunk;
   Chunk gather(const LossInput& input, size_t first, size_t rows);
+  void scatter_losses(const LossInput& input, size_t first);
   void subtract_anchor(const LossInput& input, size_t first, const Chunk& chunk);
   int64_t rows_at_once(int64_t vocabulary) const;
 

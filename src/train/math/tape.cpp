@@ -93,9 +93,10 @@ double Tape::forward_backward(const MicroBatch& batch, const Trainable& trainabl
   const ConstMatrix hidden = forward(batch, trainable.adapter, /*keep=*/true);
 
   const Matrix dhidden = dhidden_.as(rows, config.width);
-  const double loss =
-      loss_.with_gradient({hidden, model_->weights().head, batch.targets, batch.weights, anchor},
-                          dhidden, gradients != nullptr ? gradients->head : Matrix{});
+  row_losses_.resize(static_cast<size_t>(rows));
+  const double loss = loss_.with_gradient(
+      {hidden, model_->weights().head, batch.targets, batch.weights, anchor, row_losses_}, dhidden,
+      gradients != nullptr ? gradients->head : Matrix{});
 
   PackedAttention attention(*ops_, config.attention(), batch.segment_starts);
   const Matrix d = d_.as(rows, config.width);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "model/decoder.h"
@@ -44,6 +45,9 @@ class Tape {
   // Returns the sum of weight * loss over the rows and adds its gradients to `trainable`.
   double forward_backward(const MicroBatch& batch, const Trainable& trainable);
 
+  // Of the last forward_backward(): each row's loss without its weight, 0 without a target.
+  std::span<const float> row_losses() const { return row_losses_; }
+
   // The same sum without gradients; one layer's activations are enough.
   double loss(const MicroBatch& batch, model::AdapterSeam* adapter);
 
@@ -65,6 +69,7 @@ class Tape {
   // One for all recomputed layers, then one for each other. The restorable part wanders along:
   // only one layer has it.
   std::vector<model::Activations> activations_;
+  std::vector<float> row_losses_;
   tensor::Buffer hidden_, hidden_rms_;  // after the final norm
   tensor::Buffer anchor_;               // the same without the adapter
   tensor::Buffer d_, dhidden_;

@@ -1,0 +1,50 @@
+#include "train/memory_plan.h"
+
+#include <unistd.h>
+
+#include <fstream>
+
+#include <fmt/format.h>
+
+#include "core/bytes.h"
+#include "train/math/tape.h"
+
+namespace plinth::train {
+namespace {
+
+// Packed factors, sums of tiles, stacks: what the kernels hold whatever the model.
+constexpr int64_t kKernels = int64_t{24} << 20;
+
+}  // namespace
+
+int64_t process_bytes() {
+  std::ifstream in("/proc/self/statm");
+  int64_t size = 0, resident = 0, shared = 0;
+  in >> size >> resident >> shared;
+  return (resident - shared) * sysconf(_SC_PAGESIZE);
+}
+
+std::string MemoryPlan::text() const {
+  return fmt::format(
+      "{}: base {}, what learns {}, activations {}, the rest {}; {} layers computed twice",
+      format_bytes(total()), format_bytes(base), format_bytes(learner), format_bytes(tape),
+      format_bytes(rest), recomputed_layers);
+}
+
+Result<MemoryPlan> plan_memory(const model::Model& base, const MemoryNeeds& needs) {
+  const auto& config = base.config();
+  MemoryPlan plan;
+  plan.base = needs.owns_base ? 0 : base.weight_bytes();
+  plan.learner = needs.learner;
+  plan.rest = needs.process + kKernels;
+  for (; plan.recomputed_layers <= config.layers; ++plan.recomputed_layers) {
+    plan.tape = Tape::bytes_of(config, needs.rows, plan.recomputed_layers);
+    if (needs.budget == 0 || plan.total() <= needs.budget) return plan;
+  }
+  return make_error(Code::kResourceExhausted,
+                    "a budget of {} is too small: with all layers computed twice the run takes {}. "
+                    "Give it more, or make train.micro_tokens or lora.rank smaller",
+                    format_bytes(needs.budget), plan.text());
+}
+
+}  // namespace plinth::train
