@@ -44,7 +44,8 @@ void check_shapes(ConstMatrix x, Weight w, Matrix y) {
 
 // c = a . b in floats, by tiles or by vectors.
 void multiply_floats(const Product& p) {
-  PLINTH_CHECK(p.b.panel == 0, "a product in floats of a weight in panels of {}", p.b.panel);
+  PLINTH_CHECK(p.b.panel == 0 || is_quantised(p.b.type),
+               "a product in floats of {} in panels of {}", dtype_name(p.b.type), p.b.panel);
   if (exact_kernel(p.m, p.b.type) != Kernel::kTiles) return multiply(p);
   const AmxOutput output = {p.b, p.n, p.c, p.accumulate};
   amx_multiply(p.m, p.k, p.a, {&output, 1}, AmxRounding::kNone);
