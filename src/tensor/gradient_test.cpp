@@ -96,6 +96,39 @@ TEST(Gradient, RmsNorm) {
   expect_gradient(gain.values, dgain.values, loss, "dgain");
 }
 
+TEST(Gradient, LayerNorm) {
+  Rng rng(8);
+  Grid x(4, 7, rng), gain(1, 7, rng), bias(1, 7, rng);
+  for (double& value : x.values) value += 3;
+  const Grid dy(4, 7, rng);
+  Grid dx(4, 7), dgain(1, 7), dbias(1, 7);
+  const auto loss = [&] {
+    Grid y(4, 7);
+    layer_norm<double>(x.read(), gain.values.data(), bias.values.data(), 1e-2, y.view());
+    return weighted(dy, y);
+  };
+  layer_norm_backward<double>(x.read(), gain.values.data(), 1e-2, dy.read(), dx.view(),
+                              dgain.values.data(), dbias.values.data());
+  expect_gradient(x.values, dx.values, loss, "dx");
+  expect_gradient(gain.values, dgain.values, loss, "dgain");
+  expect_gradient(bias.values, dbias.values, loss, "dbias");
+}
+
+TEST(Gradient, Gelu) {
+  Rng rng(9);
+  Grid x(3, 6, rng);
+  for (double& value : x.values) value *= 2;
+  const Grid dy(3, 6, rng);
+  Grid dx(3, 6);
+  const auto loss = [&] {
+    Grid y(3, 6);
+    gelu(x.read(), y.view());
+    return weighted(dy, y);
+  };
+  gelu_backward(x.read(), dy.read(), dx.view());
+  expect_gradient(x.values, dx.values, loss, "dx");
+}
+
 TEST(Gradient, Rope) {
   Rng rng(3);
   const std::vector<float> frequencies = {1.0f, 0.3f, 0.01f};

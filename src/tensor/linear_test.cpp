@@ -79,6 +79,34 @@ TEST_P(LinearTest, LinearAndItsGradientsMatchTheReference) {
   }
 }
 
+TEST_P(LinearTest, TrainingReadsPanelsAsItReadsRows) {
+  const Ops& exact = exact_ops();
+  for (const int64_t cols : {32, 256, 544, 768}) {
+    for (const DType type : stored_types(cols)) {
+      if (!is_quantised(type)) continue;
+      const StoredWeight w(rng, type, 70, cols, 1);
+      for (const int height : {4, 8, 16}) {
+        std::vector<std::byte> memory(interleaved_bytes(type, 70, cols, height));
+        const Weight panels = interleave(w.view, height, memory.data());
+        for (const int64_t rows : {1, 5, 40}) {
+          const std::string what = fmt::format("{} {} columns, {} rows, panels of {}",
+                                               dtype_name(type), cols, rows, height);
+          const Grid x = random_grid(rng, rows, cols, 3);
+          Grid y(rows, 70), y_panels(rows, 70);
+          exact.linear(x.read(), w.view, y.view(), false);
+          exact.linear(x.read(), panels, y_panels.view(), false);
+          expect_close(y_panels, y, 0.0, "linear " + what);
+          const Grid dy = random_grid(rng, rows, 70, 1);
+          Grid dx(rows, cols), dx_panels(rows, cols);
+          cpu.linear_dx(dy.read(), w.view, dx.view(), false);
+          cpu.linear_dx(dy.read(), panels, dx_panels.view(), false);
+          expect_close(dx_panels, dx, 0.0, "linear_dx " + what);
+        }
+      }
+    }
+  }
+}
+
 TEST_P(LinearTest, QuantisedLinearGivesTheSameBitsAloneAndInABatch) {
   for (const DType type : stored_types(1280)) {
     if (!is_quantised(type)) continue;

@@ -102,7 +102,8 @@ struct Ops {
   const char* name;  // "ref", "cpu"
 
   // Rows that `linear` wants interleaved (quant/panels.h) in a weight of this type; 0: as stored.
-  // linear, embed and the reference take both forms; linear_dx and exact_ops() as stored only.
+  // Every entry that reads a weight takes both forms; those of the backward pass and of exact_ops()
+  // are slower with panels, which they put back together block by block.
   int (*panel)(DType type);
   // y [M, N] = x [M, K] . w [N, K]^T
   void (*linear)(ConstMatrix x, Weight w, Matrix y, bool accumulate);
@@ -126,9 +127,12 @@ struct Ops {
   void (*rms_norm_backward)(ConstMatrix x, const float* gain, const float* inverse_rms,
                             ConstMatrix dy, Matrix dx, float* dgain);
 
-  // y = (x - mean) / sqrt(variance + eps) * gain + bias by row; gain and bias [cols]. Forward only.
+  // y = (x - mean) / sqrt(variance + eps) * gain + bias by row; gain and bias [cols].
   // x and y [rows, cols] may alias.
   void (*layer_norm)(ConstMatrix x, const float* gain, const float* bias, float eps, Matrix y);
+  // dx += ..., dgain and dbias [cols] += ... (both null: frozen). Mean and variance are taken anew.
+  void (*layer_norm_backward)(ConstMatrix x, const float* gain, float eps, ConstMatrix dy,
+                              Matrix dx, float* dgain, float* dbias);
 
   // Rotates every head of x [rows, n_heads * head_dim] in place; row r is at positions[r].
   // inverse = true rotates back, with the same magnitude: the backward pass.
@@ -140,10 +144,12 @@ struct Ops {
   void (*swiglu_backward)(ConstMatrix gate, ConstMatrix up, ConstMatrix dy, Matrix dgate,
                           Matrix dup);
 
-  // y = x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2, GPT-2's GELU. Forward only.
+  // y = x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2, GPT-2's GELU.
   // x and y [rows, cols] may alias.
   // Source: Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016, section 2.
   void (*gelu)(ConstMatrix x, Matrix y);
+  // dx = dy * gelu'(x); dx may alias x or dy.
+  void (*gelu_backward)(ConstMatrix x, ConstMatrix dy, Matrix dx);
 
   // Causal attention inside each segment of a packed batch: segment s is rows
   // [segment_starts[s], segment_starts[s + 1]); the last entry of segment_starts is the row count.

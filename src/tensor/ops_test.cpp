@@ -75,6 +75,37 @@ TEST_P(OpsTest, LayerNormMatchesTheReference) {
   }
 }
 
+TEST_P(OpsTest, TheGradientOfLayerNormMatchesTheReference) {
+  for (const int64_t cols : kSizes) {
+    if (cols == 0) continue;
+    for (const int64_t rows : {0, 1, 5, 300}) {
+      const std::string what = fmt::format("layer_norm {} x {}", rows, cols);
+      Grid x = random_grid(rng, rows, cols, 3);
+      for (int64_t r = 0; r < rows; ++r)
+        for (int64_t c = 0; c < cols; ++c) x.view().row(r)[c] += 5.0f;
+      const auto gain = random_values(rng, cols);
+      const Grid dy = random_grid(rng, rows, cols, 1);
+      Grid dx = random_grid(rng, rows, cols, 2);
+      Grid dx_ref = dx;
+      Grid dx_frozen = dx;
+      auto dgain = random_values(rng, cols), dbias = random_values(rng, cols);
+      auto dgain_ref = dgain, dbias_ref = dbias;
+      // One column has no variance: everything hangs on eps.
+      const float eps = cols == 1 ? 1.0f : 1e-5f;
+      cpu.layer_norm_backward(x.read(), gain.data(), eps, dy.read(), dx.view(), dgain.data(),
+                              dbias.data());
+      ref.layer_norm_backward(x.read(), gain.data(), eps, dy.read(), dx_ref.view(),
+                              dgain_ref.data(), dbias_ref.data());
+      expect_close(dx, dx_ref, 5e-5, "dx of " + what);
+      expect_close(dgain, dgain_ref, 5e-5, "dgain of " + what);
+      expect_close(dbias, dbias_ref, 1e-5, "dbias of " + what);
+      cpu.layer_norm_backward(x.read(), gain.data(), eps, dy.read(), dx_frozen.view(), nullptr,
+                              nullptr);
+      expect_close(dx_frozen, dx, 0.0, "dx with a frozen gain of " + what);
+    }
+  }
+}
+
 TEST_P(OpsTest, GeluMatchesTheReference) {
   for (const int64_t cols : kSizes) {
     for (const int64_t rows : {0, 1, 40}) {
@@ -89,6 +120,15 @@ TEST_P(OpsTest, GeluMatchesTheReference) {
       cpu.gelu(x.read(), y.view());
       ref.gelu(x.read(), y_ref.view());
       expect_close(y, y_ref, 1e-6, what);
+
+      Grid dy = random_grid(rng, rows, cols, 1);
+      Grid dx(rows, cols, 1);
+      Grid dx_ref(rows, cols, 1);
+      cpu.gelu_backward(x.read(), dy.read(), dx.view());
+      ref.gelu_backward(x.read(), dy.read(), dx_ref.view());
+      expect_close(dx, dx_ref, 2e-6, "gradient of " + what);
+      cpu.gelu_backward(x.read(), dy.read(), dy.view());
+      expect_close(dy, dx, 0.0, "gradient in place of " + what);
       cpu.gelu(x.read(), x.view());
       expect_close(x, y, 0.0, what + " in place");
     }

@@ -4,10 +4,8 @@
 #include <utility>
 
 #include "core/clock.h"
-#include "core/hash.h"
 #include "core/log.h"
 #include "train/checkpoint.h"
-#include "train/data/dataset.h"
 #include "train/data/packing.h"
 #include "train/data/sample_order.h"
 #include "train/lineage.h"
@@ -17,6 +15,7 @@
 #include "train/metrics_file.h"
 #include "train/run_loop.h"
 #include "train/train.h"
+#include "train/tune_data.h"
 
 namespace plinth::train {
 namespace {
@@ -25,76 +24,7 @@ namespace {
 constexpr std::string_view kMayDiffer[] = {"train.steps", "train.epochs", "train.checkpoint_every",
                                            "train.eval_every", "data.general_rise_max"};
 
-constexpr double kGeneralShare = 0.05;  // of the replay rows, to measure the general loss on
-constexpr int kStrengths = 32;          // the adapter's strength is a multiple of a 32nd
-
-struct TuneData {
-  std::vector<Sample> training;  // domain samples, then replay samples
-  std::vector<Sample> heldout;
-  std::vector<Sample> general;  // replay samples that are not trained on
-  int64_t domain = 0;           // of `training`
-  DatasetReport report, replay_report;
-  std::string digest;  // sha-256 over the files' sha-256
-};
-
-int64_t tokens_of(std::span<const Sample> samples) {
-  int64_t tokens = 0;
-  for (const auto& sample : samples) tokens += rows_of(sample);
-  return tokens;
-}
-
-// A row is held out by its hash, so that equal rows stay on one side.
-void split(std::vector<Sample> samples, double heldout_share, uint64_t seed,
-           std::vector<Sample>& training, std::vector<Sample>& heldout) {
-  const double limit = heldout_share * 0x1.0p64;
-  for (auto& sample : samples) {
-    const uint64_t key[] = {sample.row_hash, seed};
-    const uint64_t drawn = xxh3({reinterpret_cast<const char*>(key), sizeof key});
-    auto& side = static_cast<double>(drawn) < limit ? heldout : training;
-    side.push_back(std::move(sample));
-  }
-}
-
-Result<TuneData> read_data(const model::Model& base, const TuneRecipe& recipe,
-                           const ChatRenderer& chat) {
-  TuneData data;
-  Sha256 digest;
-  for (const auto* files : {&recipe.files, &recipe.replay}) {
-    for (const auto& file : *files) {
-      PLINTH_TRY(const auto sha256, sha256_file(file));
-      digest.update(sha256);
-    }
-    digest.update("\n");
-  }
-  data.digest = digest.hex();
-
-  const DatasetOptions options{&base.tokenizer(), &chat, recipe.sequence};
-  PLINTH_TRY(auto domain, read_dataset(recipe.files, options));
-  data.report = std::move(domain.report);
-  split(std::move(domain.samples), recipe.heldout_share, recipe.seed, data.training, data.heldout);
-  data.domain = static_cast<int64_t>(data.training.size());
-  if (data.domain == 0) return invalid("all {} samples are held out", data.heldout.size());
-  if (recipe.replay.empty()) return data;
-  PLINTH_TRY(auto replay, read_dataset(recipe.replay, options));
-  data.replay_report = std::move(replay.report);
-  for (auto& sample : replay.samples) sample.replay = true;
-  split(std::move(replay.samples), kGeneralShare, recipe.seed, data.training, data.general);
-  return data;
-}
-
-// So many replay samples per epoch that their expected tokens are the recipe's share.
-OrderShape order_shape(const TuneData& data, const TuneRecipe& recipe) {
-  const std::span<const Sample> all = data.training;
-  const auto domain = all.first(static_cast<size_t>(data.domain));
-  const auto replay = all.subspan(static_cast<size_t>(data.domain));
-  OrderShape shape{data.domain, static_cast<int64_t>(replay.size()), 0};
-  if (replay.empty()) return shape;
-  const double mean = static_cast<double>(tokens_of(replay)) / static_cast<double>(replay.size());
-  const double wanted =
-      recipe.replay_share / (1.0 - recipe.replay_share) * static_cast<double>(tokens_of(domain));
-  shape.replay_per_epoch = std::max<int64_t>(1, std::llround(wanted / mean));
-  return shape;
-}
+constexpr int kStrengths = 32;  // the adapter's strength is a multiple of a 32nd
 
 LoraOptions lora_options(const TuneRecipe& recipe) {
   LoraOptions options{recipe.rank, recipe.alpha, {}};
@@ -353,15 +283,6 @@ class Tuning : public Run {
   CheckpointState state_;
 };
 
-void log_report(std::string_view what, const DatasetReport& report) {
-  log_info(
-      "{}: {} rows ({} unusable), {} samples, {} tokens, {} with loss; {} samples cut ({} tokens), "
-      "{} of them left with nothing to learn",
-      what, report.rows, report.bad_rows, report.samples, report.tokens, report.loss_tokens,
-      report.truncated_samples, report.truncated_tokens, report.lost_samples);
-  for (const auto& bad : report.bad) log_warn("{}: {}", bad.place, bad.reason);
-}
-
 }  // namespace
 
 Result<TuneSummary> tune(std::shared_ptr<const model::Model> base, const TuneRecipe& recipe,
@@ -374,8 +295,6 @@ Result<TuneSummary> tune(std::shared_ptr<const model::Model> base, const TuneRec
   PLINTH_TRY(make_directories(run_dir));
   PLINTH_TRY(const auto lock, FileLock::take(run_dir / "lock"));
   PLINTH_TRY(auto data, read_data(*base, recipe, hooks.chat));
-  log_report("data", data.report);
-  if (!recipe.replay.empty()) log_report("replay", data.replay_report);
   Tuning run(std::move(base), recipe, run_dir, std::move(data), hooks.train);
   PLINTH_TRY(run.start());
   const LoopOptions loop{run_dir, run.steps(), recipe.checkpoint_every, recipe.eval_every};

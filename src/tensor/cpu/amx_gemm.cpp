@@ -131,7 +131,7 @@ class Upcoming {
       run_ = b.data + depth0 * row + bytes_of(col);
       bytes_ = bytes_of(cols);
       step_ = row;
-      runs_ = depth;
+      runs_ = b.panel == 0 ? depth : 0;  // a row in panels is all over them
     }
   }
 

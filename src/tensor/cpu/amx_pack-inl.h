@@ -21,6 +21,7 @@
 #include "tensor/cpu/decode-inl.h"
 #include "tensor/cpu/gemm_types.h"
 #include "tensor/cpu/int8_panel-inl.h"
+#include "tensor/cpu/row_part.h"
 
 #if HWY_TARGET == HWY_AVX3_DL && defined(__x86_64__)
 
@@ -203,25 +204,33 @@ HWY_INLINE void pack_panels(const Stored& b, int64_t col, int64_t cols, int64_t 
   });
 }
 
-// A group of columns of b, `depth` from depth0. scratch: kGroup * depth floats.
+// A group of columns of b, `depth` from depth0; with one part no panels but turned ones. scratch:
+// kGroup * depth floats.
 template <int kParts>
 HWY_INLINE void pack_columns(const Stored& b, int64_t col, int64_t cols, int64_t depth0,
                              int64_t depth, float* scratch, uint8_t* out) {
-  if (b.panel != 0) return pack_panels(b, col, cols, depth0, depth, out);
+  if constexpr (kParts == 1) {
+    if (b.panel != 0) return pack_panels(b, col, cols, depth0, depth, out);
+  }
   if (b.type == DType::kF32 &&
       (reinterpret_cast<uintptr_t>(b.data) | b.row_bytes) % sizeof(float) == 0) {
     const TileFloats all = {reinterpret_cast<const float*>(b.data),
                             static_cast<int64_t>(b.row_bytes / sizeof(float)), b.turned};
     return pack_group<kParts>(all.at(col, depth0), cols, depth, /*rows=*/false, out);
   }
+  uint8_t gathered[kGathered];
   if (b.turned) {
-    for (int64_t r = 0; r < cols; ++r)
-      decode(b.data + b.row_bytes * (col + r), b.type, depth0, depth, scratch + r * depth);
+    for (int64_t r = 0; r < cols; ++r) {
+      const RowPart part = row_part(b, col + r, depth0, depth, gathered);
+      decode(part.bytes, b.type, part.at, depth, scratch + r * depth);
+    }
     return pack_group<kParts>({scratch, depth, true}, cols, depth, /*rows=*/false, out);
   }
   // Blocks of 32 columns are a group.
-  for (int64_t k = 0; k < depth; ++k)
-    decode(b.data + b.row_bytes * (depth0 + k), b.type, col, cols, scratch + k * kGroup);
+  for (int64_t k = 0; k < depth; ++k) {
+    const RowPart part = row_part(b, depth0 + k, col, cols, gathered);
+    decode(part.bytes, b.type, part.at, cols, scratch + k * kGroup);
+  }
   pack_group<kParts>({scratch, kGroup, false}, cols, depth, /*rows=*/false, out);
 }
 

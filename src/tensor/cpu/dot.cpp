@@ -5,6 +5,8 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/cpu/dot.cpp"
 
+#include <vector>
+
 #include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
@@ -82,10 +84,14 @@ void dot_rows(ConstMatrix x, const Weight& w, Matrix y, bool add, int64_t begin,
               float* scratch) {
   const size_t bytes = row_bytes(w.type, w.cols);
   const auto* base = static_cast<const uint8_t*>(w.data);
+  thread_local std::vector<uint8_t> gathered[kW];
   for (int64_t n = begin; n < end; n += kW) {
     const int64_t rows = std::min<int64_t>(kW, end - n);
     const uint8_t* row[kW];
-    for (int r = 0; r < kW; ++r) row[r] = base + bytes * (n + std::min<int64_t>(r, rows - 1));
+    for (int r = 0; r < kW; ++r) {
+      const int64_t at = n + std::min<int64_t>(r, rows - 1);
+      row[r] = w.panel == 0 ? base + bytes * at : w.row(at, gathered[r]);
+    }
     DType type = w.type;
     if (is_quantised(type) || (type != DType::kF32 && x.rows > kXMax)) {
       for (int r = 0; r < kW; ++r) {
@@ -130,7 +136,8 @@ int64_t dot_grain(ConstMatrix x) {
 }  // namespace
 
 void linear_by_dots(ConstMatrix x, Weight w, Matrix y, bool accumulate) {
-  PLINTH_CHECK(w.panel == 0, "dots with a weight in panels of {}", w.panel);
+  PLINTH_CHECK(w.panel == 0 || is_quantised(w.type), "dots with {} in panels of {}",
+               dtype_name(w.type), w.panel);
   if (x.rows == 0) return;
   parallel(w.rows, dot_grain(x), [&](int64_t begin, int64_t end) {
     thread_local Buffer scratch;

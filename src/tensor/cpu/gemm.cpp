@@ -10,6 +10,7 @@
 #include "tensor/cpu/decode-inl.h"
 #include "tensor/cpu/gemm_kernel-inl.h"
 #include "tensor/cpu/parallel.h"
+#include "tensor/cpu/row_part.h"
 
 #ifndef PLINTH_TENSOR_CPU_GEMM_ONCE_
 #define PLINTH_TENSOR_CPU_GEMM_ONCE_
@@ -58,6 +59,7 @@ void pack_b(const Stored& b, int64_t col, int64_t cols, int64_t depth0, int64_t 
                         (reinterpret_cast<uintptr_t>(b.data) | b.row_bytes) % sizeof(float) == 0;
   const auto* floats = reinterpret_cast<const float*>(b.data);
   const auto stride = static_cast<int64_t>(b.row_bytes / sizeof(float));
+  uint8_t gathered[kGathered];
   for (int64_t j = 0; j < cols; j += kNr, out += kNr * depth) {
     const int64_t width = std::min<int64_t>(kNr, cols - j);
     if (b.turned) {
@@ -65,8 +67,10 @@ void pack_b(const Stored& b, int64_t col, int64_t cols, int64_t depth0, int64_t 
         pack_turned<kNr>(floats + (col + j) * stride + depth0, stride, width, depth, out);
         continue;
       }
-      for (int64_t r = 0; r < width; ++r)
-        decode(b.data + b.row_bytes * (col + j + r), b.type, depth0, depth, scratch + r * depth);
+      for (int64_t r = 0; r < width; ++r) {
+        const RowPart part = row_part(b, col + j + r, depth0, depth, gathered);
+        decode(part.bytes, b.type, part.at, depth, scratch + r * depth);
+      }
       pack_turned<kNr>(scratch, depth, width, depth, out);
     } else if (in_place) {
       pack_straight<kNr>(floats + depth0 * stride + col + j, stride, width, depth, out);
@@ -77,7 +81,8 @@ void pack_b(const Stored& b, int64_t col, int64_t cols, int64_t depth0, int64_t 
       const int64_t last = (col + j + width + unit - 1) / unit * unit;
       HWY_ALIGN float row[2 * kBlock + kNr];
       for (int64_t k = 0; k < depth; ++k) {
-        decode(b.data + b.row_bytes * (depth0 + k), b.type, first, last - first, row);
+        const RowPart part = row_part(b, depth0 + k, first, last - first, gathered);
+        decode(part.bytes, b.type, part.at, last - first, row);
         pack_straight<kNr>(row + (col + j - first), 0, width, 1, out + k * kNr);
       }
     }

@@ -23,7 +23,7 @@ struct Stored {
   // true: stored rows run along the depth (a weight in the forward pass: its rows are columns
   // here). false: stored rows are rows of the factor.
   bool turned = false;
-  // Rows side by side of a weight that was interleaved (quant/panels.h), 0: none. Turned only.
+  // Rows side by side of a weight that was interleaved (quant/panels.h), 0: none.
   int panel = 0;
 };
 

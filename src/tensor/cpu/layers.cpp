@@ -71,25 +71,76 @@ void add_row(const float* from, int64_t n, float* to) {
   });
 }
 
+struct RowMoments {
+  float mean;
+  float squares;  // sum of (x - mean)^2
+};
+
+RowMoments row_moments(const float* in, int64_t n) {
+  const float sum = sum_over(n, [&](int64_t i, auto part, Vector total)
+                                    HWY_ATTR { return hn::Add(total, load(in + i, part)); });
+  // Squares about the mean, in a second walk: the difference of two sums would lose the digits.
+  const float mean = sum / static_cast<float>(n);
+  const Vector shift = hn::Set(kTag, mean);
+  const float squares = sum_over(n, [&](int64_t i, auto part, Vector total) HWY_ATTR {
+    Vector v = hn::Sub(load(in + i, part), shift);
+    if constexpr (std::is_same_v<decltype(part), Part>)
+      v = hn::IfThenElseZero(hn::FirstN(kTag, static_cast<size_t>(part.n)), v);
+    return hn::MulAdd(v, v, total);
+  });
+  return {mean, squares};
+}
+
 void layer_norm_rows(ConstMatrix x, const float* gain, const float* bias, float eps, Matrix y) {
   const auto n = static_cast<float>(x.cols);
   for (int64_t r = 0; r < x.rows; ++r) {
     const float* in = x.row(r);
     float* out = y.row(r);
-    const float sum = sum_over(x.cols, [&](int64_t i, auto part, Vector total)
-                                           HWY_ATTR { return hn::Add(total, load(in + i, part)); });
-    // Squares about the mean, in a second walk: the difference of two sums would lose the digits.
-    const Vector mean = hn::Set(kTag, sum / n);
-    const float squares = sum_over(x.cols, [&](int64_t i, auto part, Vector total) HWY_ATTR {
-      Vector v = hn::Sub(load(in + i, part), mean);
-      if constexpr (std::is_same_v<decltype(part), Part>)
-        v = hn::IfThenElseZero(hn::FirstN(kTag, static_cast<size_t>(part.n)), v);
-      return hn::MulAdd(v, v, total);
-    });
-    const Vector scale = hn::Set(kTag, 1.0f / std::sqrt(squares / n + eps));
+    const RowMoments moments = row_moments(in, x.cols);
+    const Vector mean = hn::Set(kTag, moments.mean);
+    const Vector scale = hn::Set(kTag, 1.0f / std::sqrt(moments.squares / n + eps));
     for_lanes(x.cols, [&](int64_t i, auto part) HWY_ATTR {
       const Vector v = hn::Mul(hn::Sub(load(in + i, part), mean), scale);
       store(hn::MulAdd(v, load(gain + i, part), load(bias + i, part)), out + i, part);
+    });
+  }
+}
+
+// dgain_sum, dbias_sum [cols] take the sums over these rows only; null: not wanted.
+void layer_norm_backward_rows(ConstMatrix x, const float* gain, float eps, ConstMatrix dy,
+                              Matrix dx, float* dgain_sum, float* dbias_sum) {
+  const auto n = static_cast<float>(x.cols);
+  if (dgain_sum != nullptr) {
+    std::fill_n(dgain_sum, x.cols, 0.0f);
+    std::fill_n(dbias_sum, x.cols, 0.0f);
+  }
+  for (int64_t r = 0; r < x.rows; ++r) {
+    const float* in = x.row(r);
+    const float* dout = dy.row(r);
+    float* din = dx.row(r);
+    const RowMoments moments = row_moments(in, x.cols);
+    const Vector mean = hn::Set(kTag, moments.mean);
+    const float s = 1.0f / std::sqrt(moments.squares / n + eps);
+    const float g_sum = sum_over(x.cols, [&](int64_t i, auto part, Vector total) HWY_ATTR {
+      return hn::MulAdd(load(dout + i, part), load(gain + i, part), total);
+    });
+    // g is zero past the end of the row, whatever x - mean is there.
+    const float gx_sum = sum_over(x.cols, [&](int64_t i, auto part, Vector total) HWY_ATTR {
+      const Vector g = hn::Mul(load(dout + i, part), load(gain + i, part));
+      return hn::MulAdd(g, hn::Sub(load(in + i, part), mean), total);
+    });
+    const Vector scale = hn::Set(kTag, s);
+    const Vector lift = hn::Set(kTag, s * g_sum / n);
+    const Vector pull = hn::Set(kTag, s * s * gx_sum / n);
+    for_lanes(x.cols, [&](int64_t i, auto part) HWY_ATTR {
+      const Vector normed = hn::Mul(hn::Sub(load(in + i, part), mean), scale);
+      const Vector d = load(dout + i, part);
+      const Vector g = hn::Mul(hn::Mul(d, load(gain + i, part)), scale);
+      const Vector change = hn::NegMulAdd(normed, pull, hn::Sub(g, lift));
+      store(hn::Add(load(din + i, part), change), din + i, part);
+      if (dgain_sum == nullptr) return;
+      store(hn::MulAdd(d, normed, load(dgain_sum + i, part)), dgain_sum + i, part);
+      store(hn::Add(d, load(dbias_sum + i, part)), dbias_sum + i, part);
     });
   }
 }
@@ -201,6 +252,27 @@ void gelu_rows(ConstMatrix x, Matrix y) {
   }
 }
 
+// With s the sigmoid of w(v) = slope v + cubic v^3: (v s)' = s + v s (1 - s) w'.
+void gelu_backward_rows(ConstMatrix x, ConstMatrix dy, Matrix dx) {
+  const Vector one = hn::Set(kTag, 1.0f);
+  const Vector slope = hn::Set(kTag, 1.5957691216f);  // 2 sqrt(2 / pi)
+  const Vector cubic = hn::Set(kTag, 1.5957691216f * 0.044715f);
+  const Vector cubic3 = hn::Set(kTag, 1.5957691216f * 0.134145f);
+  for (int64_t r = 0; r < x.rows; ++r) {
+    const float* in = x.row(r);
+    const float* dout = dy.row(r);
+    float* din = dx.row(r);
+    for_lanes(x.cols, [&](int64_t i, auto part) HWY_ATTR {
+      const Vector v = load(in + i, part);
+      const Vector square = hn::Mul(v, v);
+      const Vector s = sigmoid(hn::Mul(v, hn::MulAdd(square, cubic, slope)));
+      const Vector inner = hn::Mul(v, hn::MulAdd(square, cubic3, slope));
+      const Vector rise = hn::Mul(hn::Mul(s, hn::Sub(one, s)), inner);
+      store(hn::Mul(load(dout + i, part), hn::Add(s, rise)), din + i, part);
+    });
+  }
+}
+
 void decode_row(const uint8_t* row, DType type, int64_t n, float* out) {
   decode(row, type, 0, n, out);
 }
@@ -217,11 +289,13 @@ HWY_EXPORT(rms_norm_rows);
 HWY_EXPORT(rms_norm_backward_rows);
 HWY_EXPORT(add_row);
 HWY_EXPORT(layer_norm_rows);
+HWY_EXPORT(layer_norm_backward_rows);
 HWY_EXPORT(rope_angles);
 HWY_EXPORT(rope_row);
 HWY_EXPORT(swiglu_rows);
 HWY_EXPORT(swiglu_backward_rows);
 HWY_EXPORT(gelu_rows);
+HWY_EXPORT(gelu_backward_rows);
 HWY_EXPORT(decode_row);
 
 // Rows whose dgain is summed before it is added to the others': by shape, never by worker.
@@ -262,6 +336,29 @@ void layer_norm(ConstMatrix x, const float* gain, const float* bias, float eps, 
     const int64_t n = end - begin;
     HWY_DYNAMIC_DISPATCH(layer_norm_rows)(x.slice(begin, n), gain, bias, eps, y.slice(begin, n));
   });
+}
+
+void layer_norm_backward(ConstMatrix x, const float* gain, float eps, ConstMatrix dy, Matrix dx,
+                         float* dgain, float* dbias) {
+  const int64_t blocks = (x.rows + kGainRows - 1) / kGainRows;
+  thread_local Buffer sums;
+  sums.resize(dgain != nullptr ? 2 * blocks * x.cols : 0);
+  float* partial = sums.data();
+  parallel(blocks, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t block = begin; block < end; ++block) {
+      const int64_t first = block * kGainRows;
+      const int64_t n = std::min(kGainRows, x.rows - first);
+      float* own = dgain != nullptr ? partial + 2 * block * x.cols : nullptr;
+      HWY_DYNAMIC_DISPATCH(layer_norm_backward_rows)
+      (x.slice(first, n), gain, eps, dy.slice(first, n), dx.slice(first, n), own,
+       own != nullptr ? own + x.cols : nullptr);
+    }
+  });
+  if (dgain == nullptr) return;
+  for (int64_t block = 0; block < blocks; ++block) {
+    HWY_DYNAMIC_DISPATCH(add_row)(partial + 2 * block * x.cols, x.cols, dgain);
+    HWY_DYNAMIC_DISPATCH(add_row)(partial + (2 * block + 1) * x.cols, x.cols, dbias);
+  }
 }
 
 void rope(Matrix x, std::span<const int32_t> positions, const Rope& how, bool inverse) {
@@ -312,6 +409,14 @@ void swiglu_backward(ConstMatrix gate, ConstMatrix up, ConstMatrix dy, Matrix dg
 void gelu(ConstMatrix x, Matrix y) {
   parallel(x.rows, row_grain(x.cols), [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(gelu_rows)(x.slice(begin, end - begin), y.slice(begin, end - begin));
+  });
+}
+
+void gelu_backward(ConstMatrix x, ConstMatrix dy, Matrix dx) {
+  parallel(x.rows, row_grain(x.cols), [&](int64_t begin, int64_t end) {
+    const int64_t n = end - begin;
+    HWY_DYNAMIC_DISPATCH(gelu_backward_rows)
+    (x.slice(begin, n), dy.slice(begin, n), dx.slice(begin, n));
   });
 }
 

@@ -43,7 +43,8 @@ void check_shapes(ConstMatrix x, Weight w, Matrix y) {
 
 // c = a . b in floats, by tiles or by vectors.
 void multiply_floats(const Product& p) {
-  PLINTH_CHECK(p.b.panel == 0, "a product in floats of a weight in panels of {}", p.b.panel);
+  PLINTH_CHECK(p.b.panel == 0 || is_quantised(p.b.type),
+               "a product in floats of {} in panels of {}", dtype_name(p.b.type), p.b.panel);
   // A product of few rows or little depth does not repay packing both factors for tiles.
   if (std::min(p.m, p.k) < kDotRows || !amx_multiply_usable()) return multiply(p);
   const AmxOutput output = {p.b, p.n, p.c, p.accumulate};
@@ -98,8 +99,7 @@ void linear_exact(ConstMatrix x, Weight w, Matrix y, bool accumulate) {
 }
 
 void linear_exact_shared(ConstMatrix x, std::span<const LinearOutput> outputs) {
-  const bool panels = std::ranges::any_of(outputs, [](const auto& o) { return o.w.panel != 0; });
-  if (exact_kernel(x.rows) == Kernel::kTiles && !panels) {
+  if (exact_kernel(x.rows) == Kernel::kTiles) {
     for (const auto& o : outputs) check_shapes(x, o.w, o.y);
     return multiply_tiles(x, outputs, AmxRounding::kNone);
   }

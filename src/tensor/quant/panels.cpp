@@ -20,6 +20,16 @@ uint8_t* interleave_fields(const uint8_t* from, int64_t stride, int rows, int fi
   return to;
 }
 
+// The fields of block `block` of a chunk that belong to one row of the panel.
+template <typename Field>
+void gather_fields(const uint8_t* chunk, int64_t block, int fields, int64_t height, int64_t lane,
+                   uint8_t* to) {
+  const uint8_t* from = chunk + (block * fields * height + lane) * int64_t{sizeof(Field)};
+  for (int i = 0; i < fields; ++i)
+    std::memcpy(to + static_cast<size_t>(i) * sizeof(Field),
+                from + i * height * int64_t{sizeof(Field)}, sizeof(Field));
+}
+
 }  // namespace
 
 size_t interleaved_bytes(DType type, int64_t rows, int64_t cols, int height) {
@@ -39,31 +49,31 @@ void interleave_chunk(const uint8_t* from, int64_t stride, int rows, DType type,
                                      height, to);
 }
 
-const uint8_t* Weight::row(int64_t r, std::vector<uint8_t>& scratch) const {
-  const auto stride = static_cast<int64_t>(row_bytes(type, cols));
-  const auto* base = static_cast<const uint8_t*>(data);
-  if (panel == 0) return base + r * stride;
-  scratch.resize(static_cast<size_t>(stride));
-  const BlockFields fields = block_fields(type);
-  const auto bytes = static_cast<int64_t>(traits(type).bytes);
-  const int64_t blocks = cols / traits(type).block;
-  const int64_t in_chunk = kSuperBlock / traits(type).block;
-  const uint8_t* from = base + r / panel * panel * stride;
-  const int64_t lane = r % panel;
-  uint8_t* to = scratch.data();
-  for (int64_t first = 0; first < blocks; first += in_chunk) {
-    const int64_t n = std::min(in_chunk, blocks - first);
-    const auto gather = [&](int count, int at, int64_t size) {
-      for (int64_t j = 0; j < n; ++j) {
-        for (int i = 0; i < count; ++i, from += panel * size)
-          std::memcpy(to + j * bytes + at + i * size, from + lane * size,
-                      static_cast<size_t>(size));
-      }
-    };
-    gather(fields.halves, fields.halves_at, 2);
-    gather(fields.words, fields.words_at, 4);
-    to += n * bytes;
+void gather_blocks(const Weight& weight, int64_t r, int64_t first, int64_t n, uint8_t* to) {
+  const BlockFields fields = block_fields(weight.type);
+  const auto bytes = static_cast<int64_t>(traits(weight.type).bytes);
+  const int64_t height = weight.panel;
+  const int64_t in_chunk = kSuperBlock / traits(weight.type).block;
+  const int64_t blocks = weight.cols / traits(weight.type).block;
+  const uint8_t* panel =
+      static_cast<const uint8_t*>(weight.data) +
+      r / height * height * static_cast<int64_t>(row_bytes(weight.type, weight.cols));
+  for (int64_t block = first; block < first + n; ++block, to += bytes) {
+    const int64_t chunk = block / in_chunk * in_chunk;
+    const uint8_t* halves = panel + chunk * bytes * height;
+    const uint8_t* words = halves + std::min(in_chunk, blocks - chunk) * fields.halves * height * 2;
+    gather_fields<uint16_t>(halves, block - chunk, fields.halves, height, r % height,
+                            to + fields.halves_at);
+    gather_fields<uint32_t>(words, block - chunk, fields.words, height, r % height,
+                            to + fields.words_at);
   }
+}
+
+const uint8_t* Weight::row(int64_t r, std::vector<uint8_t>& scratch) const {
+  const size_t stride = row_bytes(type, cols);
+  if (panel == 0) return static_cast<const uint8_t*>(data) + static_cast<size_t>(r) * stride;
+  scratch.resize(stride);
+  gather_blocks(*this, r, 0, cols / traits(type).block, scratch.data());
   return scratch.data();
 }
 

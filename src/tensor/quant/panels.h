@@ -41,6 +41,9 @@ size_t interleaved_bytes(DType type, int64_t rows, int64_t cols, int height);
 void interleave_chunk(const uint8_t* from, int64_t stride, int rows, DType type, int64_t blocks,
                       int height, uint8_t* to);
 
+// Stored blocks [first, first + n) of row r of a weight in panels, in the order of the file.
+void gather_blocks(const Weight& weight, int64_t r, int64_t first, int64_t n, uint8_t* to);
+
 // The weight in panels of `height`, at `to`, which has interleaved_bytes and keeps what is returned
 // alive. Uses compute_pool().
 Weight interleave(const Weight& weight, int height, std::byte* to);

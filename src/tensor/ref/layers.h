@@ -59,6 +59,36 @@ void layer_norm(View<const T> x, const T* gain, const T* bias, double eps, View<
   }
 }
 
+// With n_i = (x_i - mean) s, s = 1 / sqrt(variance + eps) and g_i = dy_i gain_i:
+// dx_i = s (g_i - mean(g) - n_i mean(g n)).
+template <typename T>
+void layer_norm_backward(View<const T> x, const T* gain, double eps, View<const T> dy, View<T> dx,
+                         T* dgain, T* dbias) {
+  const auto n = static_cast<double>(x.cols);
+  for (int64_t r = 0; r < x.rows; ++r) {
+    double mean = 0;
+    for (int64_t i = 0; i < x.cols; ++i) mean += double(x.at(r, i)) / n;
+    double variance = 0;
+    for (int64_t i = 0; i < x.cols; ++i) variance += std::pow(double(x.at(r, i)) - mean, 2) / n;
+    const double s = 1 / std::sqrt(variance + eps);
+    double mean_g = 0;
+    double mean_gn = 0;
+    for (int64_t i = 0; i < x.cols; ++i) {
+      const double g = double(dy.at(r, i)) * double(gain[i]);
+      mean_g += g / n;
+      mean_gn += g * (double(x.at(r, i)) - mean) * s / n;
+    }
+    for (int64_t i = 0; i < x.cols; ++i) {
+      const double normed = (double(x.at(r, i)) - mean) * s;
+      const double d = dy.at(r, i);
+      put(dx.at(r, i), s * (d * double(gain[i]) - mean_g - normed * mean_gn), true);
+      if (dgain == nullptr) continue;
+      put(dgain[i], d * normed, true);
+      put(dbias[i], d, true);
+    }
+  }
+}
+
 // Rotates the pair (a, b) of every head by position * frequency; inverse rotates back.
 template <typename T>
 void rope(View<T> x, std::span<const int32_t> positions, const Rope& how, bool inverse) {
@@ -115,6 +145,20 @@ void gelu(View<const T> x, View<T> y) {
     for (int64_t i = 0; i < x.cols; ++i) {
       const double v = x.at(r, i);
       y.at(r, i) = static_cast<T>(v / 2 * (1 + std::tanh(root * (v + 0.044715 * v * v * v))));
+    }
+  }
+}
+
+template <typename T>
+void gelu_backward(View<const T> x, View<const T> dy, View<T> dx) {
+  const double root = std::sqrt(2 / std::acos(-1.0));
+  for (int64_t r = 0; r < x.rows; ++r) {
+    for (int64_t i = 0; i < x.cols; ++i) {
+      const double v = x.at(r, i);
+      const double t = std::tanh(root * (v + 0.044715 * v * v * v));
+      const double slope = root * (1 + 3 * 0.044715 * v * v);
+      dx.at(r, i) =
+          static_cast<T>(double(dy.at(r, i)) * ((1 + t) / 2 + v / 2 * (1 - t * t) * slope));
     }
   }
 }

@@ -77,6 +77,11 @@ void layer_norm(ConstMatrix x, const float* gain, const float* bias, float eps, 
   ref::layer_norm(view(x), gain, bias, eps, view(y));
 }
 
+void layer_norm_backward(ConstMatrix x, const float* gain, float eps, ConstMatrix dy, Matrix dx,
+                         float* dgain, float* dbias) {
+  ref::layer_norm_backward(view(x), gain, eps, view(dy), view(dx), dgain, dbias);
+}
+
 void rope(Matrix x, std::span<const int32_t> positions, const Rope& how, bool inverse) {
   ref::rope(view(x), positions, how, inverse);
 }
@@ -91,6 +96,10 @@ void swiglu_backward(ConstMatrix gate, ConstMatrix up, ConstMatrix dy, Matrix dg
 
 void gelu(ConstMatrix x, Matrix y) {
   ref::gelu(view(x), view(y));
+}
+
+void gelu_backward(ConstMatrix x, ConstMatrix dy, Matrix dx) {
+  ref::gelu_backward(view(x), view(dy), view(dx));
 }
 
 void attention(ConstMatrix q, ConstMatrix k, ConstMatrix v, std::span<const int32_t> starts,
@@ -150,10 +159,12 @@ const Ops& ref_ops() {
       .rms_norm = rms_norm,
       .rms_norm_backward = rms_norm_backward,
       .layer_norm = layer_norm,
+      .layer_norm_backward = layer_norm_backward,
       .rope = rope,
       .swiglu = swiglu,
       .swiglu_backward = swiglu_backward,
       .gelu = gelu,
+      .gelu_backward = gelu_backward,
       .attention = attention,
       .attention_backward = attention_backward,
       .store_kv = store_kv,

@@ -1,0 +1,89 @@
+#include "train/tune_data.h"
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "core/hash.h"
+#include "core/log.h"
+#include "train/data/packing.h"
+
+namespace plinth::train {
+namespace {
+
+constexpr double kGeneralShare = 0.05;  // of the replay rows, to measure the general loss on
+
+int64_t tokens_of(std::span<const Sample> samples) {
+  int64_t tokens = 0;
+  for (const auto& sample : samples) tokens += rows_of(sample);
+  return tokens;
+}
+
+// A row is held out by its hash, so that equal rows stay on one side.
+void split(std::vector<Sample> samples, double heldout_share, uint64_t seed,
+           std::vector<Sample>& training, std::vector<Sample>& heldout) {
+  const double limit = heldout_share * 0x1.0p64;
+  for (auto& sample : samples) {
+    const uint64_t key[] = {sample.row_hash, seed};
+    const uint64_t drawn = xxh3({reinterpret_cast<const char*>(key), sizeof key});
+    auto& side = static_cast<double>(drawn) < limit ? heldout : training;
+    side.push_back(std::move(sample));
+  }
+}
+
+void log_report(std::string_view what, const DatasetReport& report) {
+  log_info(
+      "{}: {} rows ({} unusable), {} samples, {} tokens, {} with loss; {} samples cut ({} tokens), "
+      "{} of them left with nothing to learn",
+      what, report.rows, report.bad_rows, report.samples, report.tokens, report.loss_tokens,
+      report.truncated_samples, report.truncated_tokens, report.lost_samples);
+  for (const auto& bad : report.bad) log_warn("{}: {}", bad.place, bad.reason);
+}
+
+}  // namespace
+
+Result<TuneData> read_data(const model::Model& base, const TuneRecipe& recipe,
+                           const ChatRenderer& chat) {
+  TuneData data;
+  Sha256 digest;
+  for (const auto* files : {&recipe.files, &recipe.replay}) {
+    for (const auto& file : *files) {
+      PLINTH_TRY(const auto sha256, sha256_file(file));
+      digest.update(sha256);
+    }
+    digest.update("\n");
+  }
+  data.digest = digest.hex();
+
+  const DatasetOptions options{&base.tokenizer(), &chat, recipe.sequence};
+  PLINTH_TRY(auto domain, read_dataset(recipe.files, options));
+  data.report = std::move(domain.report);
+  split(std::move(domain.samples), recipe.heldout_share, recipe.seed, data.training, data.heldout);
+  data.domain = static_cast<int64_t>(data.training.size());
+  if (data.domain == 0) return invalid("all {} samples are held out", data.heldout.size());
+  log_report("data", data.report);
+  if (recipe.replay.empty()) return data;
+  PLINTH_TRY(auto replay, read_dataset(recipe.replay, options));
+  data.replay_report = std::move(replay.report);
+  log_report("replay", data.replay_report);
+  for (auto& sample : replay.samples) sample.replay = true;
+  split(std::move(replay.samples), kGeneralShare, recipe.seed, data.training, data.general);
+  return data;
+}
+
+OrderShape order_shape(const TuneData& data, const TuneRecipe& recipe) {
+  const std::span<const Sample> all = data.training;
+  const auto domain = all.first(static_cast<size_t>(data.domain));
+  const auto replay = all.subspan(static_cast<size_t>(data.domain));
+  OrderShape shape{data.domain, static_cast<int64_t>(replay.size()), 0};
+  if (replay.empty()) return shape;
+  const double mean = static_cast<double>(tokens_of(replay)) / static_cast<double>(replay.size());
+  const double wanted =
+      recipe.replay_share / (1.0 - recipe.replay_share) * static_cast<double>(tokens_of(domain));
+  shape.replay_per_epoch = std::max<int64_t>(1, std::llround(wanted / mean));
+  return shape;
+}
+
+}  // namespace plinth::train

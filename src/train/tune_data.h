@@ -1,0 +1,32 @@
+// The rows of a tuning run: read, split into what is learnt and what is held out, counted.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/result.h"
+#include "model/model.h"
+#include "train/data/dataset.h"
+#include "train/data/sample_order.h"
+#include "train/train.h"
+
+namespace plinth::train {
+
+struct TuneData {
+  std::vector<Sample> training;  // domain samples, then replay samples
+  std::vector<Sample> heldout;
+  std::vector<Sample> general;  // replay samples that are not trained on
+  int64_t domain = 0;           // of `training`
+  DatasetReport report, replay_report;
+  std::string digest;  // sha-256 over the files' sha-256
+};
+
+// Reads the files of a recipe and logs what became of their rows.
+Result<TuneData> read_data(const model::Model& base, const TuneRecipe& recipe,
+                           const ChatRenderer& chat);
+
+// So many replay samples per epoch that their expected tokens are the recipe's share.
+OrderShape order_shape(const TuneData& data, const TuneRecipe& recipe);
+
+}  // namespace plinth::train
