@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/hash.h"
+#include "model/adapter_lineage.h"
 #include "model/formats/atomic_write.h"
 #include "model/formats/deltas.h"
 #include "model/formats/gguf_header.h"
@@ -98,6 +99,11 @@ Result<std::shared_ptr<const Adapter>> load_gguf_adapter(std::span<const std::by
 }
 
 Status write_gguf_adapter(const Path& path, const Adapter& adapter, const ModelConfig& base) {
+  return write_gguf_adapter(path, adapter, base, {});
+}
+
+Status write_gguf_adapter(const Path& path, const Adapter& adapter, const ModelConfig& base,
+                          const Lineage& lineage) {
   PLINTH_TRY(const auto* architecture, architecture_of_name(base.architecture));
   const auto names = gguf_delta_names(*architecture);
   PLINTH_TRY(auto deltas, written_deltas(adapter, base, names));
@@ -113,7 +119,9 @@ Status write_gguf_adapter(const Path& path, const Adapter& adapter, const ModelC
   }
   for (const auto& stored : tensors) entries.push_back(entry_of(stored));
   return write_atomically(path, [&](OutputFile& file) -> Status {
-    PLINTH_TRY(file.write(keys_of(adapter, base, alpha).bytes(entries)));
+    auto keys = keys_of(adapter, base, alpha);
+    for (const auto& [key, value] : lineage) keys.text(key, value);
+    PLINTH_TRY(file.write(keys.bytes(entries)));
     for (const auto& stored : tensors) {
       PLINTH_TRY(
           file.write({reinterpret_cast<const char*>(stored.bytes.data()), stored.bytes.size()}));

@@ -422,4 +422,13 @@ Result<double> GgufFile::number_or(std::string_view key, double fallback) const 
   return has(key) ? number(key) : fallback;
 }
 
+std::map<std::string, std::string> GgufFile::texts_under(std::string_view prefix) const {
+  std::map<std::string, std::string> found;
+  for (const auto& [key, value] : values_)
+    if (const auto* text = std::get_if<std::string_view>(&value);
+        text != nullptr && key.starts_with(prefix))
+      found.emplace(key, *text);
+  return found;
+}
+
 }  // namespace plinth::model

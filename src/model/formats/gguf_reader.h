@@ -38,6 +38,9 @@ class GgufFile {
   Result<int64_t> integer_or(std::string_view key, int64_t fallback) const;
   Result<double> number_or(std::string_view key, double fallback) const;
 
+  // All strings whose keys begin so.
+  std::map<std::string, std::string> texts_under(std::string_view prefix) const;
+
   // In file order; none overlap. Only types that the tensor module computes with.
   const std::vector<StoredTensor>& tensors() const { return tensors_; }
 

@@ -8,6 +8,7 @@
 
 #include "core/hash.h"
 #include "core/json.h"
+#include "model/adapter_lineage.h"
 #include "model/formats/deltas.h"
 #include "model/formats/safetensors.h"
 #include "model/loader.h"
@@ -144,6 +145,11 @@ Result<std::shared_ptr<const Adapter>> load_peft(const Path& folder, const Model
 }
 
 Status write_peft(const Path& folder, const Adapter& adapter, const ModelConfig& base) {
+  return write_peft(folder, adapter, base, {});
+}
+
+Status write_peft(const Path& folder, const Adapter& adapter, const ModelConfig& base,
+                  const Lineage& lineage) {
   PLINTH_TRY(const auto* architecture, architecture_of_name(base.architecture));
   const auto names = peft_names(*architecture);
   PLINTH_TRY(const auto deltas, written_deltas(adapter, base, names));
@@ -182,7 +188,9 @@ Status write_peft(const Path& folder, const Adapter& adapter, const ModelConfig&
                        {"alpha_pattern", alphas},
                        {"target_modules", targets}};
   PLINTH_TRY(make_directories(folder));
-  PLINTH_TRY(write_safetensors(folder / kWeightsFile, tensors, {{"format", "pt"}}));
+  Lineage metadata = lineage;
+  metadata["format"] = "pt";
+  PLINTH_TRY(write_safetensors(folder / kWeightsFile, tensors, metadata));
   const auto text = config.dump(2, ' ', false, Json::error_handler_t::replace);
   return write_file_atomic(folder / kConfigFile, text + "\n");
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "core/json.h"
+#include "model/adapter_lineage.h"
 #include "model/formats/adapter_checks.h"
 #include "model/formats/safetensors.h"
 #include "model/test_model.h"
@@ -49,6 +50,22 @@ TEST_F(Peft, GivesBackWhatWasWritten) {
   expect_equal(*adapter, **opened);
   EXPECT_EQ((*opened)->name, "tuned");
   EXPECT_EQ((*opened)->digest.size(), 64u);
+}
+
+TEST_F(Peft, CarriesItsLineageInBothFormats) {
+  const auto adapter = random_adapter(config_, 4, 1);
+  const Lineage lineage = {{"plinth.base_sha256", "ab"}, {"plinth.seed", "7"}};
+  ASSERT_TRUE(write_peft(path(), *adapter, config_, lineage));
+  ASSERT_TRUE(Adapter::open(path(), config_));
+  const auto folder = read_lineage(path());
+  ASSERT_TRUE(folder) << folder.error().message;
+  EXPECT_EQ(*folder, lineage);
+  const Path file = folder_->path() / "tuned.gguf";
+  ASSERT_TRUE(write_gguf_adapter(file, *adapter, config_, lineage));
+  ASSERT_TRUE(Adapter::open(file, config_));
+  const auto gguf = read_lineage(file);
+  ASSERT_TRUE(gguf) << gguf.error().message;
+  EXPECT_EQ(*gguf, lineage);
 }
 
 TEST_F(Peft, KeepsRanksAndScalesThatDiffer) {

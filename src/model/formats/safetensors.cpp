@@ -178,6 +178,18 @@ Result<std::vector<StoredTensor>> parse_safetensors(std::span<const std::byte> b
   return tensors;
 }
 
+std::map<std::string, std::string> safetensors_metadata(std::span<const std::byte> bytes,
+                                                        std::string_view prefix) {
+  std::map<std::string, std::string> found;
+  const auto header = parse_header(bytes, "metadata");
+  if (!header) return found;
+  const auto metadata = header->find("__metadata__");
+  if (metadata == header->end() || !metadata->is_object()) return found;
+  for (const auto& [key, value] : metadata->items())
+    if (key.starts_with(prefix) && value.is_string()) found[key] = value.get<std::string>();
+  return found;
+}
+
 Status write_safetensors(const Path& path, std::span<const StoredTensor> tensors,
                          const std::map<std::string, std::string>& metadata) {
   Json header = Json::object();

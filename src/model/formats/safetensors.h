@@ -22,6 +22,10 @@ namespace plinth::model {
 Result<std::vector<StoredTensor>> parse_safetensors(std::span<const std::byte> bytes,
                                                     std::string_view name);
 
+// The strings of a file's __metadata__ whose keys begin with `prefix`; none where there are none.
+std::map<std::string, std::string> safetensors_metadata(std::span<const std::byte> bytes,
+                                                        std::string_view prefix);
+
 // Writes tensors in the order given, aligned to 8 bytes at the start of the data. Atomic.
 Status write_safetensors(const Path& path, std::span<const StoredTensor> tensors,
                          const std::map<std::string, std::string>& metadata);
