@@ -68,8 +68,27 @@ void Command::flag(const std::string& name, bool& value, const std::string& help
 }
 
 void Command::action(std::function<Status()> run) {
-  impl_->app->callback([chosen = impl_->chosen, run = std::move(run)] { chosen->run = run; });
+  impl_->app->callback([app = impl_->app, chosen = impl_->chosen, run = std::move(run)] {
+    if (app->get_subcommands().empty()) chosen->run = run;
+  });
 }
+
+namespace {
+
+// `refine IN -o OUT` and `refine merge ...`: when a command of its own follows a verb, what the
+// verb requires is not asked for. A folder that is called like another verb stays a folder.
+void relax_parents(CLI::App& app, int argc, char** argv) {
+  CLI::App* at = &app;
+  for (int i = 1; i < argc; ++i) {
+    const auto named =
+        at->get_subcommands([&](const CLI::App* child) { return child->check_name(argv[i]); });
+    if (named.empty()) return;
+    for (CLI::Option* option : at->get_options()) option->required(false);
+    at = named.front();
+  }
+}
+
+}  // namespace
 
 int run_command_line(int argc, char** argv, const std::function<void(Command&, Context&)>& build) {
   CLI::App app("Plinth: one base, many domain models, on your own machine", "plinth");
@@ -86,6 +105,7 @@ int run_command_line(int argc, char** argv, const std::function<void(Command&, C
   Chosen chosen;
   Command root(std::make_unique<Command::Impl>(&app, &chosen));
   build(root, context);
+  relax_parents(app, argc, argv);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

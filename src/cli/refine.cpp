@@ -11,7 +11,31 @@ struct Options {
   Path out;
   Path recipe;
   std::vector<Path> suites;
+  int64_t rank = 0;
+  int64_t world = 1;
 };
+
+Status print(const corpus::RefineReport& report, const Path& out, const Context& context) {
+  if (context.json) {
+    fmt::print("{}\n", report.json);
+    return {};
+  }
+  fmt::print("{} files, {} documents in, {} kept, {} rejected, {:.1f} s\n", report.files,
+             report.documents_in, report.documents_out, report.rejects, report.seconds);
+  for (const auto& [kind, n] : report.found) fmt::print("  {:<24} {}\n", kind, n);
+  fmt::print("report: {}\n", (out / "report.html").string());
+  return {};
+}
+
+// What was done stays in OUT.work: say so, whatever ended the run.
+Error with_advice(Error error, const Path& out) {
+  std::error_code code;
+  Path work = out.has_filename() ? out : out.parent_path();
+  work += ".work";
+  if (std::filesystem::exists(work / "plan.json", code))
+    error.message += fmt::format("; the same command goes on from {}", work.string());
+  return error;
+}
 
 Status run(const Options& options, const Context& context) {
   corpus::RefineOptions refine;
@@ -21,20 +45,31 @@ Status run(const Options& options, const Context& context) {
   if (!options.recipe.empty()) {
     PLINTH_TRY(refine.recipe, corpus::read_recipe(options.recipe));
   }
+  refine.rank = static_cast<int>(options.rank);
+  refine.world = static_cast<int>(options.world);
+  if (refine.rank >= refine.world)
+    return invalid("--rank {}: with --world {} it is 0..{}", refine.rank, refine.world,
+                   refine.world - 1);
   Progress progress("refine", 0, context.quiet || context.json);
-  PLINTH_TRY(const auto report, corpus::refine(refine, [&](uint64_t done, uint64_t total) {
-               progress.update(static_cast<int64_t>(done), fmt::format("of {} bytes", total));
-             }));
+  auto report = corpus::refine(refine, [&](uint64_t done, uint64_t total) {
+    progress.update(static_cast<int64_t>(done), fmt::format("of {} bytes", total));
+  });
+  if (!report) return with_advice(std::move(report).error(), options.out);
   progress.finish();
+  if (options.world == 1) return print(*report, options.out, context);
   if (context.json) {
-    fmt::print("{}\n", report.json);
+    fmt::print("{}\n", report->json);
     return {};
   }
-  fmt::print("{} files, {} documents in, {} kept, {} rejected, {:.1f} s\n", report.files,
-             report.documents_in, report.documents_out, report.rejects, report.seconds);
-  for (const auto& [kind, n] : report.found) fmt::print("  {:<24} {}\n", kind, n);
-  fmt::print("report: {}\n", (options.out / "report.html").string());
+  fmt::print("part {} of {}: {} documents in, {} rejected so far: {}\n", options.rank,
+             options.world, report->documents_in, report->rejects, options.out.string());
   return {};
+}
+
+Status merge(const std::vector<Path>& parts, const Path& out, const Context& context) {
+  auto report = corpus::merge_parts(parts, out);
+  if (!report) return with_advice(std::move(report).error(), out);
+  return print(*report, out, context);
 }
 
 Status trace(const Path& corpus_dir, const std::string& id) {
@@ -74,7 +109,19 @@ void add_refine(Command& root, const Context& context) {
   command.option("--recipe", options->recipe, "TOML with a [refine] table");
   command.option("--suite", options->suites,
                  "exam files whose questions must not be in the corpus");
+  command.option("--world", options->world, "machines that share the work", 1, 1 << 20);
+  command.option("--rank", options->rank,
+                 "this machine's number, from 0: OUT becomes a part for `refine merge`", 0,
+                 1 << 20);
   command.action([options, &context] { return run(*options, context); });
+
+  auto parts = std::make_shared<std::vector<Path>>();
+  auto merged = std::make_shared<Path>();
+  auto merging = command.add("merge", "the parts of several machines to one corpus, checked",
+                             "plinth refine merge part-0 part-1 part-2 -o corpus");
+  merging.option("PART", *parts, "what refine --rank --world made, of every rank", true);
+  merging.option("-o,--out", *merged, "the corpus folder", true);
+  merging.action([parts, merged, &context] { return merge(*parts, *merged, context); });
 
   auto corpus_dir = std::make_shared<Path>();
   auto id = std::make_shared<std::string>();

@@ -4,6 +4,10 @@
 #include <openssl/rand.h>
 #include <xxhash.h>
 
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
 #include "core/check.h"
 
 namespace plinth {
@@ -92,8 +96,15 @@ std::string sha256_hex(std::string_view bytes) {
 }
 
 Result<std::string> sha256_file(const Path& path) {
-  PLINTH_TRY(const auto map, MappedFile::open(path));
-  return sha256_hex(map.text());
+  // Read, not mapped: a mapped terabyte would count as this process's memory.
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return not_found("open {}: {}", path.string(), std::strerror(errno));
+  Sha256 hash;
+  std::string block(size_t{1} << 20, '\0');
+  while (file.read(block.data(), static_cast<std::streamsize>(block.size())) || file.gcount() > 0)
+    hash.update(std::string_view(block.data(), static_cast<size_t>(file.gcount())));
+  if (file.bad()) return data_loss("read {}: {}", path.string(), std::strerror(errno));
+  return hash.hex();
 }
 
 uint64_t xxh3(std::string_view bytes, uint64_t seed) {

@@ -6,8 +6,8 @@
 // Nothing is lost silently: a document is kept, or it is a line in the rejects with stage and
 // reason. build_dataset() turns a refined corpus into rows for training.
 //
-// The same inputs and recipe give the same bytes for any number of threads. Work runs on
-// compute_pool(); these functions may be called from any thread, one at a time per output.
+// The same inputs and recipe give the same bytes for any number of threads and machines. Work runs
+// on compute_pool(); these functions may be called from any thread, one at a time per output.
 #pragma once
 
 #include <cstdint>
@@ -71,6 +71,9 @@ enum class PiiAction { kMask, kKeep, kDrop };
 
 // Thresholds of the pipeline; a TOML recipe sets them by these names, under [refine].
 struct RefineRecipe {
+  // What the run may hold in memory, bytes. Some 60 bytes of each document lie in mapped files
+  // beside that, which the system may write out. No document may be larger than a 16th of it.
+  uint64_t memory = uint64_t{2} << 30;
   // Reading
   std::string jsonl_text = "text";  // member that holds the text of a JSONL row
   std::string jsonl_title = "title";
@@ -96,8 +99,10 @@ struct RefineRecipe {
   // Decontamination
   int exam_run = 13;            // shared characters that make a line exam text
   double exam_share_max = 0.5;  // above: the whole document goes
-  // Personal data, by kind: id_card, phone, landline, bank_card, uscc, email, ipv4.
-  std::map<std::string, PiiAction> pii;  // a missing kind is masked; uscc (firms) is kept
+  // Personal data, by kind: id_card, phone, landline, bank_card, uscc, email, ipv4, passport,
+  // plate, address, name. A missing kind is masked; uscc (firms) and name (of whom is written) are
+  // kept.
+  std::map<std::string, PiiAction> pii;
 };
 
 // Reads [refine] of a TOML file: the names above, and [refine.pii] kind = "mask" | "keep" | "drop".
@@ -108,6 +113,12 @@ struct RefineOptions {
   Path out;                  // a new folder, or an earlier corpus that is replaced as a whole
   RefineRecipe recipe;
   std::vector<Path> suites;  // exam JSONL files whose questions must not be in the corpus
+  // Of several machines that share the work, this is number `rank` of 0..world-1: `out` becomes a
+  // part, which merge_parts() turns into the corpus together with the others.
+  int rank = 0;
+  int world = 1;
+  // For tests: called after each durable step; an error ends the run as a crash there would.
+  std::function<Status(std::string_view step)> step;
 };
 
 struct RefineReport {
@@ -125,9 +136,16 @@ struct RefineReport {
 // done of total bytes read so far; called from the calling thread.
 using RefineProgress = std::function<void(uint64_t done, uint64_t total)>;
 
-// Runs the whole pipeline. Output appears under `out` only when complete: it is written beside it
-// and renamed. An unreadable file is a reject; an unreadable suite or a full disk is an error.
+// Runs the whole pipeline. Output appears under `out` only when complete: it is written in
+// `out`.work and renamed. After an error, an interruption or a crash that folder stays, and the
+// same call goes on with what is there; with other inputs or another recipe it starts again. An
+// unreadable file is a reject; an unreadable suite or a full disk is an error.
 Result<RefineReport> refine(const RefineOptions& options, const RefineProgress& progress = {});
+
+// The corpus that one machine would have made, from the parts of all: byte by byte, report's
+// seconds excepted. Each part's pieces are checked against its list; parts of different runs, and
+// too few or too many, are an error.
+Result<RefineReport> merge_parts(const std::vector<Path>& parts, const Path& out);
 
 // All documents of a refined corpus, in their order.
 Result<std::vector<Document>> read_documents(const Path& corpus_dir);

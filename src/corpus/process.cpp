@@ -75,7 +75,8 @@ void note_difference(std::string_view before, std::string_view after, Outcome& o
   outcome.after = line(after);
 }
 
-Outcome process_draft(Draft draft, const RefineRecipe& recipe, const ExamIndex& exams) {
+Outcome process_draft(Draft draft, const Rules& rules) {
+  const RefineRecipe& recipe = rules.recipe;
   Outcome out;
   out.chars = static_cast<int64_t>(count_chars(draft.text));
   out.blocks_removed = draft.blocks_removed;
@@ -95,7 +96,7 @@ Outcome process_draft(Draft draft, const RefineRecipe& recipe, const ExamIndex& 
   if (!out.drop) {
     out.text_hash = text_hash(clean.text);
     out.keys = band_keys(clean.text);
-    Cut cut = cut_exam_lines(clean.text, exams);
+    Cut cut = cut_exam_lines(clean.text, rules.exams);
     if (!cut.lines.empty()) {
       document.rules.push_back(fmt::format("exam-lines:{}", cut.lines.size()));
       if (cut.share > recipe.exam_share_max)
@@ -130,17 +131,20 @@ Outcome unreadable(uint64_t begin, uint64_t end, std::string reason) {
   return out;
 }
 
-// Smaller JSONL files are one piece of work, larger ones several.
-constexpr uint64_t kLongRowsBytes = uint64_t{8} << 20;
+// Smaller files of rows or lines are one piece of work, larger ones several.
+constexpr uint64_t kLongFileBytes = uint64_t{8} << 20;
 
 // Is this a file whose leaves are processed by themselves? A ZIP says so in its directory, at its
 // end; everything else in its first bytes.
 Result<bool> opens(const InputFile& file, FileOutcome& out) {
-  PLINTH_TRY(const auto map, MappedFile::open(file.path));
-  out.kind = kind_of(file.name, map.text());
-  if (!is_container(out.kind) && (out.kind != Kind::kJsonl || file.bytes <= kLongRowsBytes))
-    return false;
-  out.sha256 = sha256_hex(map.text());
+  {
+    PLINTH_TRY(const auto map, MappedFile::open(file.path));
+    out.kind = kind_of(file.name, map.text());
+    if (!is_container(out.kind) &&
+        (file.bytes <= kLongFileBytes || !comes_in_pieces(out.kind, map.text())))
+      return false;
+  }
+  PLINTH_TRY(out.sha256, sha256_file(file.path));
   return true;
 }
 
@@ -155,22 +159,21 @@ void finish(std::string_view path, FileOutcome& out) {
   }
 }
 
-void add_drafts(Result<Drafts> drafts, uint64_t bytes, const RefineRecipe& recipe,
-                const ExamIndex& exams, FileOutcome& out) {
+void add_drafts(Result<Drafts> drafts, uint64_t bytes, const Rules& rules, FileOutcome& out) {
   if (!drafts) {
     out.outcomes.push_back(unreadable(0, bytes, std::move(drafts).error().message));
     return;
   }
   for (Draft& draft : drafts->drafts)
-    out.outcomes.push_back(process_draft(std::move(draft), recipe, exams));
+    out.outcomes.push_back(process_draft(std::move(draft), rules));
   for (Unreadable& bad : drafts->bad)
     out.outcomes.push_back(unreadable(bad.begin, bad.end, std::move(bad.reason)));
 }
 
 }  // namespace
 
-FileOutcome process_file(const InputFile& file, const RefineRecipe& recipe,
-                         const ExamIndex& exams) {
+FileOutcome process_file(const InputFile& file, const Rules& rules) {
+  const RefineRecipe& recipe = rules.recipe;
   FileOutcome out;
   out.bytes = file.bytes;
   const auto fail = [&](std::string reason) {
@@ -188,13 +191,12 @@ FileOutcome process_file(const InputFile& file, const RefineRecipe& recipe,
   const auto bytes = read_file(file.path, recipe.file_bytes_max);
   if (!bytes) return fail(bytes.error().message);
   out.sha256 = sha256_hex(*bytes);
-  add_drafts(read_any({file.name, *bytes}, out.kind, recipe), bytes->size(), recipe, exams, out);
+  add_drafts(read_any({file.name, *bytes}, out.kind, recipe), bytes->size(), rules, out);
   finish(file.name, out);
   return out;
 }
 
-FileOutcome process_leaf(const Leaf& leaf, const std::string& sha256, const RefineRecipe& recipe,
-                         const ExamIndex& exams) {
+FileOutcome process_leaf(const Leaf& leaf, const std::string& sha256, const Rules& rules) {
   FileOutcome out;
   out.kind = leaf.kind;
   out.sha256 = sha256;
@@ -203,8 +205,8 @@ FileOutcome process_leaf(const Leaf& leaf, const std::string& sha256, const Refi
   if (!leaf.error.empty())
     out.outcomes.push_back(unreadable(0, leaf.end - leaf.begin, leaf.error));
   else
-    add_drafts(read_any({leaf.path, leaf.bytes, leaf.charset}, leaf.kind, recipe),
-               leaf.bytes.size(), recipe, exams, out);
+    add_drafts(read_any({leaf.path, leaf.bytes, leaf.charset}, leaf.kind, rules.recipe),
+               leaf.bytes.size(), rules, out);
   for (Outcome& outcome : out.outcomes) {
     Source& source = outcome.document.source;
     source.url = leaf.url;

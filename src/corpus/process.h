@@ -11,9 +11,9 @@
 #include "corpus/clean/personal_data.h"
 #include "corpus/corpus.h"
 #include "corpus/dedup/minhash.h"
-#include "corpus/exam_index.h"
 #include "corpus/read/kind.h"
 #include "corpus/read/walk.h"
+#include "corpus/rules.h"
 #include "corpus/unpack/unpack.h"
 
 namespace plinth::corpus {
@@ -45,10 +45,9 @@ struct FileOutcome {
 };
 
 // Reads a file, unless it is one whose leaves are to be processed by themselves (see `opens`).
-FileOutcome process_file(const InputFile& file, const RefineRecipe& recipe, const ExamIndex& exams);
+FileOutcome process_file(const InputFile& file, const Rules& rules);
 
 // sha256: of the file on disk that the leaf is in.
-FileOutcome process_leaf(const Leaf& leaf, const std::string& sha256, const RefineRecipe& recipe,
-                         const ExamIndex& exams);
+FileOutcome process_leaf(const Leaf& leaf, const std::string& sha256, const Rules& rules);
 
 }  // namespace plinth::corpus

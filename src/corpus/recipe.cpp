@@ -1,14 +1,10 @@
 #include "corpus/recipe.h"
 
-#include <array>
-
 #include "core/config.h"
+#include "corpus/clean/personal_data.h"
 
 namespace plinth::corpus {
 namespace {
-
-constexpr std::array<const char*, 7> kPiiKinds = {"id_card", "phone", "landline", "bank_card",
-                                                  "uscc",    "email", "ipv4"};
 
 Result<PiiAction> action_named(const std::string& kind, const std::string& name) {
   if (name == "mask") return PiiAction::kMask;
@@ -21,6 +17,21 @@ const char* action_name(PiiAction action) {
   return action == PiiAction::kMask ? "mask" : action == PiiAction::kKeep ? "keep" : "drop";
 }
 
+// "2 GB", "512MB"
+Result<uint64_t> bytes_named(const std::string& text) {
+  constexpr uint64_t kLeast = uint64_t{64} << 20;
+  size_t digits = 0;
+  while (digits < text.size() && text[digits] >= '0' && text[digits] <= '9') ++digits;
+  const size_t unit = text.find_first_not_of(' ', digits);
+  const std::string name = unit == text.npos ? "" : text.substr(unit);
+  const int shift = name == "MB" ? 20 : name == "GB" ? 30 : name == "TB" ? 40 : 0;
+  if (shift == 0 || digits == 0 || digits > 6)
+    return invalid("refine.memory: \"{}\" is no size such as \"2 GB\" or \"512 MB\"", text);
+  const uint64_t bytes = std::stoull(text.substr(0, digits)) << shift;
+  if (bytes < kLeast) return invalid("refine.memory: \"{}\" is less than 64 MB", text);
+  return bytes;
+}
+
 }  // namespace
 
 Result<RefineRecipe> read_recipe(const Path& path) {
@@ -30,6 +41,10 @@ Result<RefineRecipe> read_recipe(const Path& path) {
     PLINTH_TRY(value, config.number(std::string("refine.") + key, value, 0.0, 1.0));
     return {};
   };
+  PLINTH_TRY(const std::string memory, config.text("refine.memory", ""));
+  if (!memory.empty()) {
+    PLINTH_TRY(r.memory, bytes_named(memory));
+  }
   PLINTH_TRY(r.jsonl_text, config.text("refine.jsonl_text", r.jsonl_text));
   PLINTH_TRY(r.jsonl_title, config.text("refine.jsonl_title", r.jsonl_title));
   PLINTH_TRY(const int64_t bytes,
@@ -64,11 +79,12 @@ Result<RefineRecipe> read_recipe(const Path& path) {
   PLINTH_TRY(const int64_t run, config.integer("refine.exam_run", r.exam_run, 4, 64));
   r.exam_run = static_cast<int>(run);
   PLINTH_TRY(share("exam_share_max", r.exam_share_max));
-  for (const std::string kind : kPiiKinds) {
+  for (const std::string_view name : kPiiKinds) {
+    const std::string kind(name);
     const std::string key = "refine.pii." + kind;
     if (!config.has(key)) continue;
-    PLINTH_TRY(const std::string name, config.text(key, ""));
-    PLINTH_TRY(r.pii[kind], action_named(kind, name));
+    PLINTH_TRY(const std::string action, config.text(key, ""));
+    PLINTH_TRY(r.pii[kind], action_named(kind, action));
   }
   PLINTH_TRY(config.finish());
   return r;
@@ -77,7 +93,8 @@ Result<RefineRecipe> read_recipe(const Path& path) {
 Json to_json(const RefineRecipe& r) {
   Json pii = Json::object();
   for (const auto& [kind, action] : r.pii) pii[kind] = action_name(action);
-  return {{"jsonl_text", r.jsonl_text},
+  return {{"memory", r.memory},
+          {"jsonl_text", r.jsonl_text},
           {"jsonl_title", r.jsonl_title},
           {"file_bytes_max", r.file_bytes_max},
           {"csv_rows_per_document", r.csv_rows_per_document},

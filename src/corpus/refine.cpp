@@ -1,310 +1,168 @@
-// The pipeline: files in parallel up to their fate among duplicates, then duplicates, then output
-// in input order. Documents wait in a spill file beside the output; in memory stay some 64 bytes of
-// each, plus 32 band keys.
+// refine() and merge_parts(): the stages in their order. Each stage leaves something durable, from
+// which the same call goes on after a crash: pieces, fates, the finished folder.
 #include <algorithm>
-#include <numeric>
-#include <unordered_map>
 
 #include "core/clock.h"
 #include "core/hash.h"
-#include "core/interrupt.h"
 #include "core/json.h"
-#include "corpus/dedup/near.h"
 #include "corpus/document_json.h"
-#include "corpus/intake.h"
-#include "corpus/recipe.h"
-#include "corpus/report/ledger.h"
 #include "corpus/shard.h"
-#include "corpus/utf8.h"
+#include "corpus/stage/plan.h"
+#include "corpus/stage/read_stage.h"
+#include "corpus/stage/work_folder.h"
+#include "corpus/stage/write_stage.h"
 
 namespace plinth::corpus {
 namespace {
 
-constexpr std::string_view kRefineVersion = "1";
-
-// A document in the spill file.
-struct Entry {
-  uint64_t at = 0;
-  uint32_t bytes = 0;
-  int32_t candidate = -1;  // its place among those that passed the filters, -1 when dropped
-  uint32_t chars = 0;
-  bool copy_like = false;
-  uint64_t text_hash = 0;
-};
-
-// "报告 - 副本.docx", "plan(2).pdf", "备份/…", "初稿": of two texts that say the same, the other
-// one is the original.
-bool looks_like_copy(std::string_view path) {
-  for (const std::string_view word :
-       {"副本", "备份", "复制", "拷贝", "旧版", "初稿", "草稿", "征求意见稿", "打印版", "节选",
-        "backup", "copy", "Copy", "draft", ".bak"})
-    if (path.find(word) != path.npos) return true;
-  const size_t open = path.rfind('(');
-  return open != path.npos && open + 2 < path.size() &&
-         is_digit(static_cast<unsigned char>(path[open + 1])) && path[open + 2] == ')';
+// Pieces to a corpus under OUT. Needs nothing of the inputs any more.
+Result<RefineReport> finish(const Json& plan, const std::vector<Path>& pieces, WorkFolder& work,
+                            const StepHook& step, double seconds) {
+  const auto at = [&](std::string_view name) { return step ? step(name) : Status(); };
+  const Stopwatch watch;
+  const Json& recipe = plan["recipe"];
+  DuplicateOptions options;
+  options.near.jaccard = number_or(recipe, "near_jaccard", options.near.jaccard);
+  options.near.value_jaccard = number_or(recipe, "value_jaccard", options.near.value_jaccard);
+  options.find_near = options.near.jaccard < 1.0;
+  options.memory_bytes = static_cast<uint64_t>(number_or(recipe, "memory", 0)) / 2;
+  PLINTH_TRY(const Documents documents, Documents::judge(pieces, work.tables(), options));
+  PLINTH_TRY(at("fates"));
+  PLINTH_TRY(const Path out, work.fresh_output());
+  PLINTH_TRY(auto report, write_corpus(plan, pieces, documents, out, seconds + watch.seconds()));
+  PLINTH_TRY(at("corpus"));
+  PLINTH_TRY(work.publish());
+  return report;
 }
 
-struct Fate {
-  int32_t entry_kept = -1;  // -1: stays
-  double similarity = 1;
-  bool exact = false;
+// part.json: the plan, which machine this was, and its pieces with their hashes.
+Result<RefineReport> publish_part(const Json& plan, const RefineOptions& options,
+                                  const std::vector<Path>& pieces, WorkFolder& work) {
+  RefineReport report;
+  Json list = Json::array();
+  for (const Path& path : pieces) {
+    PLINTH_TRY(const Piece piece, Piece::open(path));
+    PLINTH_TRY(const std::string hash, sha256_file(path));
+    list.push_back({{"name", path.filename().string()}, {"sha256", hash}});
+    report.documents_in += static_cast<int64_t>(piece.entries().size());
+    report.documents_out += static_cast<int64_t>(piece.keys().size());
+  }
+  report.rejects = report.documents_in - report.documents_out;
+  const Json part = {{"format", "plinth-corpus-part"}, {"version", 1}, {"rank", options.rank},
+                     {"world", options.world},         {"plan", plan}, {"pieces", std::move(list)}};
+  report.json = part.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  PLINTH_TRY(write_file_atomic(work.pieces() / "part.json", report.json));
+  PLINTH_TRY(work.publish("pieces"));
+  return report;
+}
+
+struct Part {
+  Path folder;
+  Json json;
 };
 
-class Run {
- public:
-  Run(const RefineOptions& options, const RefineProgress& progress)
-      : options_(options), progress_(progress) {}
+Result<Part> read_part(const Path& folder) {
+  const Path path = folder / "part.json";
+  auto text = read_file(path);
+  if (!text)
+    return not_found("{} is no part of a corpus: {}", folder.string(), text.error().message);
+  PLINTH_TRY(Json json, parse_json(*text, path.string()));
+  if (string_or(json, "format", "") != "plinth-corpus-part" || !json["plan"].is_object() ||
+      !json["pieces"].is_array() || int_or(json, "version", 0) != 1)
+    return data_loss("{}: no list of a part's pieces", path.string());
+  return Part{folder, std::move(json)};
+}
 
-  Result<RefineReport> run() {
-    if (options_.out.empty()) return invalid("refine: no output folder was given");
-    PLINTH_TRY(check_target());
-    PLINTH_TRY(ExamIndex exams, ExamIndex::read(options_.suites, options_.recipe.exam_run));
-    ledger_.suite_questions = static_cast<int64_t>(exams.questions());
-    PLINTH_TRY(files_, walk_inputs(options_.inputs));
-    temp_ = options_.out;
-    temp_ += ".tmp";
-    PLINTH_TRY(remove_tree(temp_));
-    PLINTH_TRY(make_directories(temp_));
-    auto report = work(exams);
-    if (!report) (void)remove_tree(temp_);
-    return report;
+Status check_parts(std::span<const Part> parts) {
+  if (parts.empty()) return invalid("merge: no part was given");
+  const int64_t world = int_or(parts[0].json, "world", 0);
+  std::vector<const Part*> by_rank(static_cast<size_t>(std::clamp<int64_t>(world, 0, 1 << 20)));
+  for (const Part& part : parts) {
+    if (part.json["plan"] != parts[0].json["plan"] || int_or(part.json, "world", 0) != world)
+      return invalid("merge: {} and {} are of different runs (inputs, recipe, suites or --world)",
+                     parts[0].folder.string(), part.folder.string());
+    const int64_t rank = int_or(part.json, "rank", -1);
+    if (rank < 0 || rank >= static_cast<int64_t>(by_rank.size()))
+      return data_loss("{}: rank {} of {}", part.folder.string(), rank, world);
+    const Part*& seat = by_rank[static_cast<size_t>(rank)];
+    if (seat != nullptr)
+      return invalid("merge: {} and {} are both rank {}", seat->folder.string(),
+                     part.folder.string(), rank);
+    seat = &part;
   }
+  for (size_t rank = 0; rank < by_rank.size(); ++rank)
+    if (by_rank[rank] == nullptr) return invalid("merge: rank {} of {} is missing", rank, world);
+  return {};
+}
 
- private:
-  // Replaces an earlier corpus, never anything else.
-  Status check_target() const {
-    std::error_code error;
-    if (!std::filesystem::exists(options_.out, error)) return {};
-    if (std::filesystem::is_directory(options_.out, error) &&
-        (std::filesystem::is_empty(options_.out, error) ||
-         std::filesystem::exists(options_.out / "manifest.json", error)))
-      return {};
-    return make_error(Code::kAlreadyExists,
-                      "{} exists and is no refined corpus: it will not be replaced",
-                      options_.out.string());
-  }
-
-  Result<RefineReport> work(const ExamIndex& exams) {
-    PLINTH_TRY(read_all(exams));
-    PLINTH_TRY(const auto spill, MappedFile::open(temp_ / "spill"));
-    PLINTH_TRY(const auto fates, find_duplicates(spill.text()));
-    PLINTH_TRY(write_shards(spill.text(), fates));
-    PLINTH_TRY(remove_tree(temp_ / "spill"));
-    PLINTH_TRY(auto report, write_reports());
-    PLINTH_TRY(publish());
-    return report;
-  }
-
-  Status read_all(const ExamIndex& exams) {
-    PLINTH_TRY(auto spill, OutputFile::create(temp_ / "spill"));
-    PLINTH_TRY(take_in(files_, options_.recipe, exams, progress_,
-                       [&](const InputFile& file, FileOutcome& outcome) {
-                         return take_file(file, outcome, spill);
-                       }));
-    // A map of an empty file is no map.
-    PLINTH_TRY(spill.write("\n"));
-    return spill.close();
-  }
-
-  Status take_file(const InputFile& file, FileOutcome& outcome, OutputFile& spill) {
-    ledger_.add_file(outcome);
-    if (!outcome.leaf)
-      inputs_.push_back({{"path", file.name},
-                         {"sha256", outcome.sha256},
-                         {"bytes", outcome.bytes},
-                         {"kind", std::string(kind_name(outcome.kind))}});
-    for (Outcome& one : outcome.outcomes) {
-      Entry entry;
-      Json json = to_json(one.document);
-      if (one.drop) {
-        json["stage"] = one.drop->stage;
-        json["reason"] = one.drop->reason;
-      } else {
-        entry.candidate = static_cast<int32_t>(keys_.size());
-        keys_.push_back(one.keys);
-        candidates_.push_back(static_cast<int32_t>(entries_.size()));
-      }
-      const std::string line = to_text(json);
-      entry.at = spill_bytes_;
-      entry.bytes = static_cast<uint32_t>(line.size());
-      entry.chars = static_cast<uint32_t>(count_chars(one.document.text));
-      entry.copy_like = looks_like_copy(one.document.source.path);
-      entry.text_hash = one.text_hash;
-      if (line.size() > UINT32_MAX)
-        return exhausted("{}: a document of {} bytes is too large", file.name, line.size());
-      spill_bytes_ += line.size();
-      entries_.push_back(entry);
-      PLINTH_TRY(spill.write(line));
+// All pieces of all parts in the order of one run, each with the hash that its part lists.
+Result<std::vector<Path>> pieces_of(std::span<const Part> parts) {
+  std::vector<std::pair<std::string, Path>> named;
+  for (const Part& part : parts)
+    for (const Json& piece : part.json["pieces"]) {
+      const std::string name = string_or(piece, "name", "");
+      if (name.find('/') != name.npos || !name.ends_with(".piece"))
+        return data_loss("{}: a piece is called \"{}\"", part.folder.string(), name);
+      const Path path = part.folder / name;
+      PLINTH_TRY(const std::string hash, sha256_file(path));
+      if (hash != string_or(piece, "sha256", ""))
+        return data_loss("{}: its SHA-256 is {}, not what its part lists", path.string(), hash);
+      named.emplace_back(name, path);
     }
-    return {};
+  std::sort(named.begin(), named.end());
+  const auto units = static_cast<size_t>(int_or(parts[0].json["plan"], "units", 0));
+  std::vector<Path> out;
+  size_t ended = 0;
+  for (const auto& [name, path] : named) {
+    PLINTH_TRY(const Piece piece, Piece::open(path));
+    if (std::strtoull(name.c_str(), nullptr, 10) != ended)
+      return data_loss("merge: {} stands where unit {} should", path.string(), ended);
+    ended += piece.last() ? 1 : 0;
+    out.push_back(path);
   }
-
-  static std::string_view line_of(std::string_view spill, const Entry& entry) {
-    return spill.substr(entry.at, entry.bytes);
-  }
-
-  static Document document_of(std::string_view spill, const Entry& entry) {
-    const auto json = parse_json(line_of(spill, entry), "spill");
-    if (!json) return {};
-    auto document = document_from_json(*json);
-    return document ? *std::move(document) : Document{};
-  }
-
-  // Who would stay, best first: no copy, then the longer, then the first by path.
-  std::vector<int32_t> preference_of(const std::vector<int32_t>& entries) const {
-    std::vector<int32_t> order(entries.size());
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
-      const Entry& left = entries_[static_cast<size_t>(entries[static_cast<size_t>(a)])];
-      const Entry& right = entries_[static_cast<size_t>(entries[static_cast<size_t>(b)])];
-      if (left.copy_like != right.copy_like) return right.copy_like;
-      return left.chars > right.chars;
-    });
-    return order;
-  }
-
-  Result<std::vector<Fate>> find_duplicates(std::string_view spill) {
-    std::vector<Fate> fates(entries_.size());
-    std::unordered_map<uint64_t, int32_t> first;  // text hash -> entry that stays
-    for (const int32_t i : preference_of(candidates_)) {
-      const int32_t entry = candidates_[static_cast<size_t>(i)];
-      const auto [it, fresh] = first.emplace(entries_[static_cast<size_t>(entry)].text_hash, entry);
-      if (!fresh) fates[static_cast<size_t>(entry)] = Fate{it->second, 1.0, true};
-    }
-    if (options_.recipe.near_jaccard >= 1.0) return fates;
-    std::vector<int32_t> distinct;
-    for (const int32_t entry : candidates_)
-      if (fates[static_cast<size_t>(entry)].entry_kept < 0) distinct.push_back(entry);
-    std::vector<BandKeys> keys;
-    for (const int32_t entry : distinct)
-      keys.push_back(keys_[static_cast<size_t>(entries_[static_cast<size_t>(entry)].candidate)]);
-    PLINTH_TRY(check_interrupted());
-    const auto text = [&](int32_t i) {
-      return document_of(spill, entries_[static_cast<size_t>(distinct[static_cast<size_t>(i)])])
-          .text;
-    };
-    const auto matches =
-        near_duplicates(keys, preference_of(distinct), text,
-                        {options_.recipe.near_jaccard, options_.recipe.value_jaccard});
-    for (size_t i = 0; i < matches.size(); ++i)
-      if (matches[i].kept >= 0)
-        fates[static_cast<size_t>(distinct[i])] =
-            Fate{distinct[static_cast<size_t>(matches[i].kept)], matches[i].similarity, false};
-    return fates;
-  }
-
-  Status write_shards(std::string_view spill, const std::vector<Fate>& fates) {
-    PLINTH_TRY(auto documents, ShardWriter::create(temp_, "documents"));
-    PLINTH_TRY(auto rejects, ShardWriter::create(temp_, "rejects"));
-    std::map<int32_t, Cluster> exact, near;
-    for (size_t i = 0; i < entries_.size(); ++i) {
-      const Entry& entry = entries_[i];
-      const Fate& fate = fates[i];
-      const std::string_view line = line_of(spill, entry);
-      PLINTH_TRY(Json json, parse_json(line, "spill"));
-      PLINTH_TRY(const Document document, document_from_json(json));
-      if (entry.candidate >= 0 && fate.entry_kept < 0) {
-        ledger_.add_kept(document, entry.chars);
-        PLINTH_TRY(documents.write_line(line));
-        continue;
-      }
-      if (fate.entry_kept >= 0) {
-        const Document kept = document_of(spill, entries_[static_cast<size_t>(fate.entry_kept)]);
-        Cluster& cluster = (fate.exact ? exact : near)[fate.entry_kept];
-        cluster.kept = {kept.id, kept.source.path, 1.0};
-        cluster.dropped.push_back({document.id, document.source.path, fate.similarity});
-        json["stage"] = fate.exact ? "exact_duplicate" : "near_duplicate";
-        json["reason"] = fate.exact ? fmt::format("same text as {} ({})", kept.source.path, kept.id)
-                                    : fmt::format("Jaccard {:.4f} with {} ({})", fate.similarity,
-                                                  kept.source.path, kept.id);
-      }
-      ledger_.add_reject(document,
-                         {json["stage"].get<std::string>(), json["reason"].get<std::string>()});
-      PLINTH_TRY(rejects.write_line(to_text(json)));
-    }
-    for (auto& [unused, cluster] : exact) ledger_.exact.push_back(std::move(cluster));
-    for (auto& [unused, cluster] : near) ledger_.near.push_back(std::move(cluster));
-    PLINTH_TRY(outputs_, documents.close());
-    PLINTH_TRY(const auto reject_names, rejects.close());
-    outputs_.insert(outputs_.end(), reject_names.begin(), reject_names.end());
-    return {};
-  }
-
-  Result<RefineReport> write_reports() {
-    RefineReport report;
-    report.files = ledger_.files;
-    report.documents_in = ledger_.documents_in;
-    report.documents_out = ledger_.documents_out;
-    report.rejects = ledger_.documents_in - ledger_.documents_out;
-    report.bytes_in = ledger_.bytes_in;
-    report.seconds = watch_.seconds();
-    report.found = found_by_kind(ledger_);
-    report.json = report_json(ledger_, report.seconds);
-    const std::string page = report_html(ledger_);
-    PLINTH_TRY(write_file_atomic(temp_ / "report.html", page));
-    PLINTH_TRY(write_file_atomic(temp_ / "report.json", report.json));
-    // Seconds differ from run to run; the manifest's hash of the report is taken without them.
-    Json output = Json::array();
-    for (const std::string& name : outputs_) {
-      PLINTH_TRY(const std::string hash, sha256_file(temp_ / name));
-      output.push_back({{"path", name}, {"sha256", hash}});
-    }
-    output.push_back({{"path", "report.html"}, {"sha256", sha256_hex(page)}});
-    output.push_back(
-        {{"path", "report.json"}, {"sha256_without_seconds", sha256_hex(report_json(ledger_, 0))}});
-    Json suites = Json::array();
-    for (const Path& suite : options_.suites) {
-      PLINTH_TRY(const std::string hash, sha256_file(suite));
-      suites.push_back({{"name", suite.filename().string()}, {"sha256", hash}});
-    }
-    const Json manifest = {{"format", "plinth-corpus"},   {"version", 1},
-                           {"refine", kRefineVersion},    {"recipe", to_json(options_.recipe)},
-                           {"inputs", inputs_},           {"suites", std::move(suites)},
-                           {"outputs", std::move(output)}};
-    PLINTH_TRY(
-        write_file_atomic(temp_ / "manifest.json",
-                          manifest.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"));
-    return report;
-  }
-
-  // The old corpus steps aside, the new one takes its name, the old one goes.
-  Status publish() const {
-    std::error_code error;
-    Path old = options_.out;
-    old += ".old";
-    PLINTH_TRY(remove_tree(old));
-    if (std::filesystem::exists(options_.out, error)) {
-      std::filesystem::rename(options_.out, old, error);
-      if (error)
-        return make_error(Code::kUnavailable, "{}: cannot be moved aside: {}",
-                          options_.out.string(), error.message());
-    }
-    std::filesystem::rename(temp_, options_.out, error);
-    if (error)
-      return make_error(Code::kUnavailable, "{}: cannot be renamed to {}: {}", temp_.string(),
-                        options_.out.string(), error.message());
-    PLINTH_TRY(sync_directory(std::filesystem::absolute(options_.out).parent_path()));
-    return remove_tree(old);
-  }
-
-  const RefineOptions& options_;
-  const RefineProgress& progress_;
-  Stopwatch watch_;
-  Path temp_;
-  std::vector<InputFile> files_;
-  std::vector<Entry> entries_;
-  std::vector<int32_t> candidates_;  // entries that passed the filters
-  std::vector<BandKeys> keys_;       // of the candidates
-  uint64_t spill_bytes_ = 0;
-  Ledger ledger_;
-  Json inputs_ = Json::array();
-  std::vector<std::string> outputs_;
-};
+  if (ended != units) return data_loss("merge: {} units, the run has {}", ended, units);
+  return out;
+}
 
 }  // namespace
 
 Result<RefineReport> refine(const RefineOptions& options, const RefineProgress& progress) {
-  return Run(options, progress).run();
+  const Stopwatch watch;
+  if (options.out.empty()) return invalid("refine: no output folder was given");
+  if (options.world < 1 || options.rank < 0 || options.rank >= options.world)
+    return invalid("refine: rank {} of {} machines", options.rank, options.world);
+  PLINTH_TRY(const Rules rules, read_rules(options.recipe, options.suites));
+  PLINTH_TRY(const auto files, walk_inputs(options.inputs));
+  const auto units = units_of(files);
+  PLINTH_TRY(const Json plan, make_plan(options, files, rules.exams.questions(), units.size()));
+  PLINTH_TRY(WorkFolder work, WorkFolder::open(options.out, {{"plan", plan},
+                                                             {"rank", options.rank},
+                                                             {"world", options.world},
+                                                             {"times", digest_of_times(files)}}));
+  PLINTH_TRY(PieceStore store, PieceStore::open(work.pieces()));
+  ReadWork todo{files, units};
+  todo.first = static_cast<size_t>(options.rank);
+  todo.stride = static_cast<size_t>(options.world);
+  PLINTH_TRY(read_inputs(todo, rules, store, progress, options.step));
+  std::vector<Path> pieces;
+  for (size_t u = todo.first; u < units.size(); u += todo.stride)
+    for (Path& path : store.paths(u)) pieces.push_back(std::move(path));
+  if (options.world > 1) return publish_part(plan, options, pieces, work);
+  return finish(plan, pieces, work, options.step, watch.seconds());
+}
+
+Result<RefineReport> merge_parts(const std::vector<Path>& folders, const Path& out) {
+  const Stopwatch watch;
+  std::vector<Part> parts;
+  for (const Path& folder : folders) {
+    PLINTH_TRY(Part part, read_part(folder));
+    parts.push_back(std::move(part));
+  }
+  PLINTH_TRY(check_parts(parts));
+  PLINTH_TRY(const auto pieces, pieces_of(parts));
+  const Json& plan = parts[0].json["plan"];
+  PLINTH_TRY(WorkFolder work, WorkFolder::open(out, {{"merge", plan}}));
+  return finish(plan, pieces, work, {}, watch.seconds());
 }
 
 Result<std::vector<Document>> read_documents(const Path& corpus_dir) {

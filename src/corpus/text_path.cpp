@@ -30,8 +30,9 @@ std::optional<text::Charset> charset_named(std::string_view declared) {
 
 // "\r\n" and "\r" become "\n".
 std::string unix_lines(std::string text) {
-  size_t out = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
+  size_t out = text.find('\r');
+  if (out == text.npos) return text;
+  for (size_t i = out; i < text.size(); ++i) {
     if (text[i] == '\r' && i + 1 < text.size() && text[i + 1] == '\n') continue;
     text[out++] = text[i] == '\r' ? '\n' : text[i];
   }

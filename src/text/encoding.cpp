@@ -151,29 +151,29 @@ class GbPairs {
 
   // False at the first byte that is neither ASCII nor of such a pair; out is then of no use.
   bool decode(std::string_view bytes, std::string& out) const {
-    out.clear();
-    out.reserve(bytes.size() + bytes.size() / 2);
+    out.resize(bytes.size() + bytes.size() / 2 + 1);  // two bytes become at most three
+    char* to = out.data();
     for (size_t at = 0; at < bytes.size();) {
       const auto lead = static_cast<unsigned char>(bytes[at]);
       if (lead < 0x80) {
-        out.push_back(bytes[at++]);
+        *to++ = bytes[at++];
         continue;
       }
       if (lead < kLead || lead == 0xFF || at + 1 == bytes.size()) return false;
       const auto trail = static_cast<unsigned char>(bytes[at + 1]);
       if (trail < kTrail || trail == 0xFF) return false;
       const char16_t code = codes_[(lead - kLead) * kTrails + trail - kTrail];
-      if (code < 0x800) {
-        if (code == 0) return false;
-        append_utf8(code, out);
+      if (code >= 0x800) {
+        *to++ = static_cast<char>(0xE0 | code >> 12);
+        *to++ = static_cast<char>(0x80 | (code >> 6 & 0x3F));
       } else {
-        const char three[3] = {static_cast<char>(0xE0 | code >> 12),
-                               static_cast<char>(0x80 | (code >> 6 & 0x3F)),
-                               static_cast<char>(0x80 | (code & 0x3F))};
-        out.append(three, 3);
+        if (code < 0x80) return false;  // 0: no such pair; ASCII has no pairs
+        *to++ = static_cast<char>(0xC0 | code >> 6);
       }
+      *to++ = static_cast<char>(0x80 | (code & 0x3F));
       at += 2;
     }
+    out.resize(static_cast<size_t>(to - out.data()));
     return true;
   }
 

@@ -3,13 +3,16 @@
 #include <algorithm>
 
 #include "corpus/clean/id_numbers.h"
+#include "corpus/clean/personal_text.h"
+#include "corpus/utf8.h"
 
 namespace plinth::corpus {
 namespace {
 
 constexpr std::string_view kIdCard = "id_card", kPhone = "phone", kLandline = "landline",
                            kBankCard = "bank_card", kUscc = "uscc", kEmail = "email",
-                           kIpv4 = "ipv4";
+                           kIpv4 = "ipv4", kPassport = "passport", kPlate = "plate",
+                           kAddress = "address", kName = "name";
 
 bool digit(char c) {
   return c >= '0' && c <= '9';
@@ -53,6 +56,7 @@ class Scanner {
       }
       ++i;
     }
+    find_personal_text(text_, hits_);
     std::sort(hits_.begin(), hits_.end(),
               [](const PiiHit& a, const PiiHit& b) { return a.begin < b.begin; });
     drop_overlaps();
@@ -305,10 +309,25 @@ std::string star_middle(std::string_view value, size_t head, size_t tail) {
   return out;
 }
 
+// The first character stays, each other one becomes a star.
+std::string star_name(std::string_view name) {
+  std::string out;
+  size_t at = 0;
+  while (at < name.size()) {
+    const size_t from = at;
+    (void)next_char(name, at);
+    if (from == 0)
+      out += name.substr(0, at);
+    else
+      out.push_back('*');
+  }
+  return out;
+}
+
 PiiAction action_for(const RefineRecipe& recipe, std::string_view kind) {
   const auto it = recipe.pii.find(std::string(kind));
   if (it != recipe.pii.end()) return it->second;
-  return kind == kUscc ? PiiAction::kKeep : PiiAction::kMask;
+  return kind == kUscc || kind == kName ? PiiAction::kKeep : PiiAction::kMask;
 }
 
 }  // namespace
@@ -326,6 +345,10 @@ std::string mask_value(std::string_view kind, std::string_view value) {
     const size_t second = value.find('.', value.find('.') + 1);
     return std::string(value.substr(0, second)) + ".*.*";
   }
+  if (kind == kPassport) return star_middle(value, 1, 2);
+  if (kind == kPlate) return star_middle(value, 1, 2);
+  if (kind == kAddress) return star_middle(value, 0, 0);
+  if (kind == kName) return star_name(value);
   return star_middle(value, 6, 4);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <unordered_map>
 
 #include "corpus/utf8.h"
@@ -81,30 +82,40 @@ class Words {
   // Calls body(word) for each occurrence that begins at text[at].
   template <typename Body>
   void match(std::string_view text, size_t at, Body&& body) const {
-    const auto rest = text.substr(at);
-    if (rest.size() < kPrefix || !second_[hash(rest)]) return;
-    const auto list = by_prefix_.find(rest.substr(0, kPrefix));
+    if (text.size() - at < kPrefix) return;
+    const uint64_t key = key_of(text.data() + at, text.size() - at);
+    const size_t bit = bit_of(key);
+    if ((maybe_[bit / 64] >> bit % 64 & 1) == 0) return;
+    const auto list = by_prefix_.find(key);
     if (list == by_prefix_.end()) return;
     for (const Word& word : list->second)
-      if (rest.starts_with(word.text)) body(word);
+      if (text.substr(at).starts_with(word.text)) body(word);
   }
 
  private:
-  static size_t hash(std::string_view head) {
-    const auto byte = [&](size_t i) {
-      return static_cast<size_t>(static_cast<unsigned char>(head[i]));
-    };
-    return (byte(1) * 131 + byte(2) * 31 + byte(4) * 7 + byte(5) * 1031) & 4095;
+  // The first six bytes.
+  static uint64_t key_of(const char* at, size_t left) {
+    constexpr uint64_t kSix = (uint64_t{1} << 8 * kPrefix) - 1;
+    uint64_t key = 0;
+    if (left >= sizeof key)
+      std::memcpy(&key, at, sizeof key);
+    else
+      std::memcpy(&key, at, kPrefix);
+    return key & kSix;
   }
+
+  // One bit of 65,536, so that nearly every character of a text ends at it.
+  static size_t bit_of(uint64_t key) { return key * 0x9E3779B97F4A7C15u >> 48; }
 
   void add(Word word) {
     if (word.text.size() < kPrefix) return;
-    second_[hash(word.text)] = true;
-    by_prefix_[word.text.substr(0, kPrefix)].push_back(word);
+    const uint64_t key = key_of(word.text.data(), kPrefix);
+    maybe_[bit_of(key) / 64] |= uint64_t{1} << bit_of(key) % 64;
+    by_prefix_[key].push_back(word);
   }
 
-  std::array<bool, 4096> second_{};
-  std::unordered_map<std::string_view, std::vector<Word>> by_prefix_;
+  std::array<uint64_t, 1024> maybe_{};
+  std::unordered_map<uint64_t, std::vector<Word>> by_prefix_;
 };
 
 struct Tally {
@@ -125,11 +136,13 @@ SpamScore spam_score(std::string_view text) {
   static const Words words;
   std::array<Tally, kCategories.size()> tallies;
   int64_t chars = 0;
-  for (size_t at = 0; at < text.size(); ++at) {
+  for (size_t next = 0, at = 0; at < text.size(); at = next) {
     const auto byte = static_cast<unsigned char>(text[at]);
+    // Text is valid UTF-8: the lead byte says how long the character is.
+    next = at + (byte < 0xC0 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4);
     if ((byte & 0xC0) == 0x80 || byte <= ' ') continue;
     ++chars;
-    if (byte < 0x80 && byte != 'A') continue;
+    if (byte < 0xE0 && byte != 'A') continue;  // words begin with Han, or with AV
     words.match(text, at, [&](const Words::Word& word) {
       Tally& tally = tallies[static_cast<size_t>(word.category)];
       ++tally.hits;

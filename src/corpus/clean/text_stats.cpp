@@ -63,9 +63,8 @@ class RunHash {
  public:
   // True once kRun characters are in; hash() is then theirs.
   bool push(char32_t c) {
-    hash_ -= window_[slot_] * kLeading;  // zero until the window is full
-    window_[slot_] = c + 1;
-    slot_ = slot_ + 1 == kRun ? 0 : slot_ + 1;
+    hash_ -= window_[(count_ - kRun) % kSlots] * kLeading;  // zero until the window is full
+    window_[count_ % kSlots] = c + 1;
     hash_ = hash_ * kBase + (c + 1);
     return ++count_ >= kRun;
   }
@@ -75,28 +74,49 @@ class RunHash {
  private:
   static constexpr uint64_t kBase = 0x9E3779B97F4A7C15u;
   static constexpr uint64_t kLeading = power(kBase, kRun - 1);
+  static constexpr size_t kSlots = 16;  // a power of two above kRun
 
-  std::array<uint64_t, kRun> window_{};
+  std::array<uint64_t, kSlots> window_{};
   uint64_t hash_ = 0;
-  size_t slot_ = 0;
   size_t count_ = 0;
 };
 
-void count_char(uint8_t what, TextStats& stats) {
-  ++stats.chars;
+// n characters of one class.
+void count_chars_of(uint8_t what, int64_t n, TextStats& stats) {
+  if ((what & kSpaceChar) != 0) return;
+  stats.chars += n;
   if ((what & kHanChar) != 0)
-    ++stats.han;
+    stats.han += n;
   else if ((what & kDigitChar) != 0)
-    ++stats.digits;
+    stats.digits += n;
   else if ((what & kLatinChar) != 0)
-    ++stats.latin;
+    stats.latin += n;
   else if ((what & kPunctuationChar) != 0) {
-    ++stats.punctuation;
-    if ((what & kStopChar) != 0) ++stats.stops;
+    stats.punctuation += n;
+    if ((what & kStopChar) != 0) stats.stops += n;
   } else if ((what & kBrokenChar) != 0)
-    ++stats.broken;
+    stats.broken += n;
   else if ((what & kWordChar) == 0)
-    ++stats.symbols;
+    stats.symbols += n;
+}
+
+// next_char() with the two commonest cases in front: ASCII, and three bytes that need no look at
+// forbidden ranges.
+char32_t quick_char(std::string_view text, size_t& at) {
+  const auto lead = static_cast<unsigned char>(text[at]);
+  if (lead < 0x80) {
+    ++at;
+    return lead;
+  }
+  if (lead >= 0xE1 && lead <= 0xEC && at + 2 < text.size()) {
+    const auto b = static_cast<unsigned char>(text[at + 1]),
+               c = static_cast<unsigned char>(text[at + 2]);
+    if ((b & 0xC0) == 0x80 && (c & 0xC0) == 0x80) {
+      at += 3;
+      return (lead & 0x0Fu) << 12 | (b & 0x3Fu) << 6 | (c & 0x3Fu);
+    }
+  }
+  return next_char(text, at);
 }
 
 }  // namespace
@@ -106,23 +126,26 @@ TextStats measure(std::string_view text) {
   const CharClasses& classes = CharClasses::get();
   HashSet lines(text.size() / 40 + 16), runs(text.size() / (3 * kRunSample) + 16);
   RunHash run;
+  std::array<int64_t, 256> counts{};  // of characters, by class
   each_line(text, [&](std::string_view line) {
     line = trim(line);
     if (line.empty()) return;
     ++stats.lines;
-    const int64_t before = stats.chars;
+    int64_t chars = 0;
     for (size_t i = 0; i < line.size();) {
-      const char32_t c = next_char(line, i);
+      const char32_t c = quick_char(line, i);
       const uint8_t what = classes(c);
-      if ((what & kSpaceChar) != 0) continue;
-      count_char(what, stats);
+      ++counts[what];
+      chars += (what & kSpaceChar) == 0 ? 1 : 0;
       if ((what & kWordChar) != 0 && run.push(c) && (run.hash() >> 32) % kRunSample == 0) {
         ++stats.runs;
         stats.repeated_runs += runs.add(run.hash()) ? 1 : 0;
       }
     }
-    if (lines.add(xxh3(line))) stats.repeated_line_chars += stats.chars - before;
+    if (lines.add(xxh3(line))) stats.repeated_line_chars += chars;
   });
+  for (size_t what = 0; what < counts.size(); ++what)
+    count_chars_of(static_cast<uint8_t>(what), counts[what], stats);
   return stats;
 }
 

@@ -4,6 +4,8 @@
 // numbers: two inspection reports that differ in nothing but their values are two reports. A
 // document goes only if it is similar to a document that stays, so that no chain of small edits
 // drops a different text.
+//
+// Documents are known by rank: their place in the order in which they are kept, best first.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "core/file.h"
+#include "core/result.h"
 #include "corpus/dedup/minhash.h"
 
 namespace plinth::corpus {
@@ -21,18 +25,44 @@ struct NearOptions {
   double value_jaccard = 0.8;
 };
 
-struct NearMatch {
-  int32_t kept = -1;  // the document that stays in its place; -1: this one stays
+// What became of a document among the others.
+struct Match {
+  enum class How : int32_t { kStays, kExact, kNear };
+
   double similarity = 0;
+  int32_t kept = 0;  // the rank that stays in its place
+  How how = How::kStays;
 };
 
-// keys        per document, in input order
-// preference  the order in which documents are kept: a permutation of 0..n-1, best first
-// text        the text of a document; called from several threads
-std::vector<NearMatch> near_duplicates(std::span<const BandKeys> keys,
-                                       std::span<const int32_t> preference,
-                                       const std::function<std::string(int32_t)>& text,
-                                       const NearOptions& options);
+// The band keys of all documents, in files. Memory: `memory_bytes`, whatever their number.
+class NearIndex {
+ public:
+  // 384 bytes of each document go into files in `folder`, which exists.
+  static Result<NearIndex> create(const Path& folder, uint64_t memory_bytes);
+
+  // Each rank at most once, in any order.
+  Status add(int32_t rank, const BandKeys& keys);
+
+  // Once, after all are added. text: of a rank; called from several threads.
+  // matches: by rank; entries become kNear where a document goes.
+  Status find(const std::function<Result<std::string>(int32_t rank)>& text,
+              const NearOptions& options, std::span<Match> matches);
+
+ private:
+  NearIndex(Path folder, uint64_t memory_bytes)
+      : folder_(std::move(folder)), memory_bytes_(memory_bytes) {}
+
+  Path band_path(size_t band) const;
+  Status candidates(size_t band, class PairRuns& pairs) const;
+
+  Path folder_;
+  uint64_t memory_bytes_ = 0;
+  uint64_t documents_ = 0;
+  std::vector<OutputFile> files_;  // one per band
+};
+
+// Would the index find that b says the same as a?
+bool near_duplicates(std::string_view a, std::string_view b, const NearOptions& options);
 
 // Jaccard similarity of the multisets of numbers ("0.35", "2025", "186"); 1 when there are none.
 double value_similarity(std::string_view a, std::string_view b);

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 
 #include <gtest/gtest.h>
 
 #include "core/rng.h"
+#include "corpus/dedup/pair_runs.h"
 #include "corpus/utf8.h"
 #include "text/unicode.h"
 
@@ -21,13 +23,25 @@ std::string random_text(uint64_t seed, int n) {
   return out;
 }
 
-std::vector<NearMatch> find(const std::vector<std::string>& texts, NearOptions options = {}) {
-  std::vector<BandKeys> keys;
-  for (const auto& t : texts) keys.push_back(band_keys(t));
-  std::vector<int32_t> order(texts.size());
-  std::iota(order.begin(), order.end(), 0);
-  return near_duplicates(
-      keys, order, [&](int32_t i) { return texts[static_cast<size_t>(i)]; }, options);
+// Which text stays in the place of each, -1 where it stays itself; earlier ones are preferred.
+struct Found {
+  int32_t kept = -1;
+  double similarity = 0;
+};
+
+std::vector<Found> find(const std::vector<std::string>& texts, uint64_t memory = 1 << 20) {
+  const auto temp = TempDirectory::create();
+  auto index = NearIndex::create(temp->path(), memory);
+  for (size_t i = texts.size(); i-- > 0;)
+    EXPECT_TRUE(index->add(static_cast<int32_t>(i), band_keys(texts[i])));
+  std::vector<Match> matches(texts.size());
+  EXPECT_TRUE(
+      index->find([&](int32_t i) -> Result<std::string> { return texts[static_cast<size_t>(i)]; },
+                  {}, matches));
+  std::vector<Found> out;
+  for (const Match& match : matches)
+    out.push_back(match.how == Match::How::kStays ? Found{} : Found{match.kept, match.similarity});
+  return out;
 }
 
 TEST(MinHash, KernelEqualsThePlainLoop) {
@@ -99,9 +113,42 @@ TEST(Near, RecallAtTheThreshold) {
   }
   const auto matches = find(texts);
   const auto found =
-      std::count_if(matches.begin(), matches.end(), [](const NearMatch& m) { return m.kept >= 0; });
+      std::count_if(matches.begin(), matches.end(), [](const Found& m) { return m.kept >= 0; });
   ASSERT_GT(pairs, 40);
   EXPECT_GE(found, pairs * 99 / 100);
+}
+
+TEST(Near, TheSameIsFoundWithHardlyAnyMemory) {
+  std::vector<std::string> texts;
+  for (uint64_t seed = 0; seed < 300; ++seed) {
+    texts.push_back(random_text(1000 + seed % 40, 120));
+    if (seed % 3 == 0) texts.back() += "又";
+  }
+  const auto plenty = find(texts), scarce = find(texts, 512);  // several ranges, many runs
+  for (size_t i = 0; i < texts.size(); ++i) {
+    EXPECT_EQ(plenty[i].kept, scarce[i].kept) << i;
+    EXPECT_EQ(plenty[i].similarity, scarce[i].similarity) << i;
+  }
+}
+
+TEST(PairRuns, GivesEachPairOnceInOrder) {
+  const auto temp = TempDirectory::create();
+  PairRuns runs(temp->path(), 0);
+  std::set<std::pair<int32_t, int32_t>> truth;
+  Rng rng(9);
+  for (int i = 0; i < 20000; ++i) {
+    const auto a = static_cast<int32_t>(rng.below(200));
+    const auto b = a + 1 + static_cast<int32_t>(rng.below(60));
+    truth.emplace(a, b);
+    ASSERT_TRUE(runs.add({a, b}));
+  }
+  ASSERT_TRUE(runs.begin_reading());
+  auto expected = truth.begin();
+  for (RankPair pair; *runs.next(pair); ++expected) {
+    ASSERT_NE(expected, truth.end());
+    EXPECT_EQ(std::pair(pair.a, pair.b), *expected);
+  }
+  EXPECT_EQ(expected, truth.end());
 }
 
 TEST(Near, ValueSimilarityCountsNumbers) {

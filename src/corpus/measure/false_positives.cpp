@@ -7,8 +7,8 @@
 namespace plinth::corpus {
 namespace {
 
-Result<std::pair<int, int>> rejected(Measurement& m, const std::string& name,
-                                     const ExamIndex& exams, std::map<std::string, int>& stages) {
+Result<std::pair<int, int>> rejected(Measurement& m, const std::string& name, const Rules& rules,
+                                     std::map<std::string, int>& stages) {
   PLINTH_TRY(const auto documents, m.documents(name));
   int drops = 0;
   for (const auto& [path, text] : documents) {
@@ -16,7 +16,7 @@ Result<std::pair<int, int>> rejected(Measurement& m, const std::string& name,
     leaf.path = path;
     leaf.kind = Kind::kMarkdown;
     leaf.bytes = text;
-    for (const Outcome& outcome : process_leaf(leaf, "", {}, exams).outcomes)
+    for (const Outcome& outcome : process_leaf(leaf, "", rules).outcomes)
       if (outcome.drop) {
         ++drops;
         ++stages[outcome.drop->stage];
@@ -35,9 +35,9 @@ std::string by_stage(const std::map<std::string, int>& stages) {
 }  // namespace
 
 Status measure_false_positives(Measurement& m) {
-  PLINTH_TRY(const ExamIndex exams, ExamIndex::read({}, RefineRecipe().exam_run));
+  PLINTH_TRY(const Rules rules, read_rules({}, {}));
   std::map<std::string, int> stages;
-  PLINTH_TRY(const auto laws, rejected(m, "raw/law/laws_md.tar.zst", exams, stages));
+  PLINTH_TRY(const auto laws, rejected(m, "raw/law/laws_md.tar.zst", rules, stages));
   if (laws.second > 0)
     m.add({fmt::format("good laws rejected ({}{})", laws.second, by_stage(stages)),
            100.0 * laws.first / laws.second, "%", 1, true});
@@ -47,7 +47,7 @@ Status measure_false_positives(Measurement& m) {
        {"pretrain/tidb_docs_zh_md.jsonl.zst", "pretrain/oi_wiki_zh_md.jsonl.zst",
         "pretrain/d2l_zh_md.jsonl.zst", "pretrain/freecodecamp_news_zh_md.jsonl.zst",
         "raw/finance/d365_finance_operations_zh_md.jsonl.zst"}) {
-    PLINTH_TRY(const auto some, rejected(m, name, exams, stages));
+    PLINTH_TRY(const auto some, rejected(m, name, rules, stages));
     drops += some.first;
     all += some.second;
   }

@@ -59,14 +59,6 @@ std::u32string edited(const std::u32string& text, double share, Rng& rng) {
   return out;
 }
 
-bool found(const std::string& a, const std::string& b, const NearOptions& options) {
-  const std::vector<BandKeys> keys = {band_keys(a), band_keys(b)};
-  const std::vector<int32_t> preference = {0, 1};
-  const auto matches = near_duplicates(
-      keys, preference, [&](int32_t i) { return i == 0 ? a : b; }, options);
-  return matches[1].kept == 0;
-}
-
 }  // namespace
 
 Status measure_near_duplicates(Measurement& m) {
@@ -86,9 +78,9 @@ Status measure_near_duplicates(Measurement& m) {
     ++pairs;
     if (truth >= 0.8) {
       ++similar;
-      recalled += found(a, b, {recipe.near_jaccard, recipe.value_jaccard}) ? 1 : 0;
+      recalled += near_duplicates(a, b, {recipe.near_jaccard, recipe.value_jaccard}) ? 1 : 0;
     }
-    if (found(a, b, {0.7, recipe.value_jaccard})) {
+    if (near_duplicates(a, b, {0.7, recipe.value_jaccard})) {
       ++reported;
       right += truth >= 0.7 ? 1 : 0;
     }

@@ -30,7 +30,7 @@ class Generator {
 
  private:
   Value value() {
-    switch (rng_.below(26)) {
+    switch (rng_.below(38)) {
       case 0:
       case 1:
         return {"id_card", id(true)};
@@ -65,13 +65,150 @@ class Generator {
       case 15:
         return {"ipv4", fmt::format("{}.{}.{}.{}", 110 + rng_.below(12), rng_.below(256),
                                     rng_.below(256), 1 + rng_.below(250))};
+      case 16:
+      case 17: {
+        static constexpr std::array<const char*, 4> kHeads = {"护照号码：", "护照号", "护照 No. ",
+                                                              "passport number "};
+        const std::string head = one_of(kHeads);
+        return {"passport", head + passport(), head.size()};
+      }
+      case 18:
+      case 19:
+        return {"plate", plate()};
+      case 20: {
+        const std::string head = rng_.below(2) == 0 ? "家住" : "";
+        return {"address", head + region() + road() + flat(), head.size()};
+      }
+      case 21: {
+        static constexpr std::array<const char*, 4> kHeads = {"住址：", "收货地址为", "现住",
+                                                              "户籍地址: "};
+        const std::string head = one_of(kHeads);
+        return {"address", head + region() + road(), head.size()};
+      }
+      case 22:
+      case 23: {
+        static constexpr std::array<const char*, 4> kTitles = {"先生", "女士", "小姐", "同志"};
+        const std::string given = name();
+        return {"name", given + one_of(kTitles), 0, given.size()};
+      }
+      case 24: {
+        const std::string head = rng_.below(2) == 0 ? "姓名：" : "联系人: ";
+        return {"name", head + name(), head.size()};
+      }
       default:
         return {"", near_miss()};
     }
   }
 
+  std::string passport() {
+    switch (rng_.below(3)) {
+      case 0:
+        return fmt::format("E{}", digits(8));
+      case 1:
+        return fmt::format("E{}{}", "ABCDEFGHJKLMNPQRSTUVWXYZ"[rng_.below(24)], digits(7));
+      default:
+        return fmt::format("G{}", digits(8));
+    }
+  }
+
+  std::string province() {
+    static constexpr std::array<const char*, 8> kProvinces = {"京", "沪", "粤", "浙",
+                                                              "川", "苏", "黑", "新"};
+    return one_of(kProvinces);
+  }
+
+  std::string office() { return std::string(1, "ABCDEFGHJK"[rng_.below(10)]); }
+
+  std::string plate() {
+    const std::string dot = rng_.below(3) == 0 ? "·" : "", head = province() + office() + dot;
+    switch (rng_.below(5)) {
+      case 0:
+        return fmt::format("{}{}", head, digits(5));
+      case 1:
+        return fmt::format("{}Q{}", head, digits(4));
+      case 2:
+        return fmt::format("{}{}F{}K", head, digits(1), digits(2));
+      case 3:
+        return fmt::format("{}D{}", head, digits(5));
+      default:
+        return fmt::format("{}{}学", head, digits(4));
+    }
+  }
+
+  std::string region() {
+    static constexpr std::array<const char*, 6> kRegions = {
+        "浙江省杭州市西湖区", "北京市海淀区",   "广东省深圳市南山区",
+        "四川省成都市",       "上海市浦东新区", "湖北省武汉市江汉区"};
+    return one_of(kRegions);
+  }
+
+  std::string road() {
+    static constexpr std::array<const char*, 6> kRoads = {"文三路",   "中关村大街", "科技园南道",
+                                                          "人民南路", "福佑巷",     "解放大道"};
+    return fmt::format("{}{}号", one_of(kRoads), 1 + rng_.below(999));
+  }
+
+  std::string flat() {
+    static constexpr std::array<const char*, 4> kEstates = {"", "", "金色家园", "幸福里小区"};
+    switch (rng_.below(3)) {
+      case 0:
+        return fmt::format("{}{}栋{}单元{}室", one_of(kEstates), 1 + rng_.below(20),
+                           1 + rng_.below(4), 101 + rng_.below(900));
+      case 1:
+        return fmt::format("{}{}号楼{}室", one_of(kEstates), 1 + rng_.below(20),
+                           101 + rng_.below(900));
+      default:
+        return fmt::format("{}幢{}室", 1 + rng_.below(20), 1001 + rng_.below(900));
+    }
+  }
+
+  std::string name() {
+    static constexpr std::array<const char*, 10> kSurnames = {"王", "李", "张",   "刘",   "陈",
+                                                              "马", "胡", "欧阳", "司马", "高"};
+    static constexpr std::array<const char*, 10> kGiven = {"伟", "芳",   "娜",   "秀英", "敏",
+                                                           "静", "建国", "小明", "志强", "丽华"};
+    const std::string surname = one_of(kSurnames);
+    return surname + one_of(kGiven);
+  }
+
   std::string near_miss() {
-    switch (rng_.below(18)) {
+    switch (rng_.below(34)) {
+      case 18:
+        return fmt::format("E{}", digits(8));  // no word says that it is a passport
+      case 19:
+        return fmt::format("护照号码：E{}", digits(6));
+      case 20:
+        return fmt::format("护照工本费{}元", digits(3));
+      case 21:
+        return province() + office() + digits(4);
+      case 22:
+        return province() + "I" + digits(5);
+      case 23:
+        return province() + office() + digits(7);
+      case 24:
+        return fmt::format("{}ICP备{}号", province(), digits(8));
+      case 25:
+        return region() + road();  // a public place
+      case 26:
+        return fmt::format("{}{}号{}层", region(), fmt::format("文化路{}", digits(2)),
+                           1 + rng_.below(30));
+      case 27:
+        return fmt::format("{}法院第{}号判决", region(), digits(3));
+      case 28:
+        return "王先生";
+      case 29: {
+        static constexpr std::array<const char*, 6> kNobody = {"高级经理", "任何同志", "各位女士",
+                                                               "先生们",   "单身女士", "全体同志"};
+        return one_of(kNobody);
+      }
+      case 30:
+        return "姓名：见附表";
+      case 31:
+        return fmt::format("{}街道{}号文", region(), digits(2));
+      case 32:
+        return fmt::format("高速公路{}号桥", digits(2));
+      case 33:
+        return fmt::format("住址：{}路{}弄小学", "建设", "无");
       case 0:
         return id(false);
       case 1:

@@ -9,7 +9,7 @@ namespace plinth::corpus {
 Status measure_speed(Measurement& m) {
   PLINTH_TRY(const auto laws, m.documents("raw/law/laws_md.tar.zst"));
   PLINTH_TRY(const auto books, m.documents("raw/medicine/tcm_ancient_books_gb18030.tar.zst"));
-  PLINTH_TRY(const ExamIndex exams, ExamIndex::read({}, RefineRecipe().exam_run));
+  PLINTH_TRY(const Rules rules, read_rules({}, {}));
   uint64_t bytes = 0, sink = 0;
   std::vector<Leaf> leaves;
   std::vector<std::string> clean;
@@ -27,7 +27,7 @@ Status measure_speed(Measurement& m) {
   };
   if (!laws.empty()) {
     add("text path, laws: decode to signatures", bytes, 25, [&] {
-      for (const Leaf& leaf : leaves) sink += process_leaf(leaf, "", {}, exams).outcomes.size();
+      for (const Leaf& leaf : leaves) sink += process_leaf(leaf, "", rules).outcomes.size();
     });
     uint64_t clean_bytes = 0;
     for (const std::string& text : clean) clean_bytes += text.size();

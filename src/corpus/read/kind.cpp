@@ -143,4 +143,13 @@ Kind kind_of(std::string_view name, std::string_view bytes) {
   return looks_jsonl(bytes) ? Kind::kJsonl : Kind::kText;
 }
 
+bool comes_in_pieces(Kind kind, std::string_view bytes) {
+  if (kind == Kind::kJsonl) return true;
+  // In UTF-16 a byte that looks like a line end may be half of something else.
+  constexpr size_t kLook = 4096;
+  return (kind == Kind::kText || kind == Kind::kMarkdown) &&
+         bytes.substr(0, kLook).find('\0') == bytes.npos && !bytes.starts_with("\xFF\xFE") &&
+         !bytes.starts_with("\xFE\xFF");
+}
+
 }  // namespace plinth::corpus

@@ -33,6 +33,9 @@ std::string_view kind_name(Kind kind);
 
 bool is_container(Kind kind);
 
+// Can a long file of this kind be cut between its lines? `bytes` may be its beginning.
+bool comes_in_pieces(Kind kind, std::string_view bytes);
+
 // Looks at the whole ZIP directory, otherwise at the first kilobytes.
 Kind kind_of(std::string_view name, std::string_view bytes);
 

@@ -8,7 +8,7 @@ namespace {
 
 constexpr size_t kExamplesPerStage = 6;
 constexpr size_t kSamplesMax = 12;
-constexpr size_t kClustersInReport = 1000;
+constexpr size_t kSourcesMax = 10'000;
 
 Json clusters_json(const std::vector<Cluster>& clusters) {
   Json out = Json::array();
@@ -16,11 +16,11 @@ Json clusters_json(const std::vector<Cluster>& clusters) {
     return Json{{"id", m.id}, {"path", m.path}, {"similarity", m.similarity}};
   };
   for (const Cluster& cluster : clusters) {
-    if (out.size() == kClustersInReport) break;
     Json dropped = Json::array();
     for (const ClusterMember& m : cluster.dropped) dropped.push_back(member(m));
     out.push_back({{"kept", {{"id", cluster.kept.id}, {"path", cluster.kept.path}}},
-                   {"dropped", std::move(dropped)}});
+                   {"dropped", std::move(dropped)},
+                   {"dropped_total", cluster.dropped_total}});
   }
   return out;
 }
@@ -39,50 +39,53 @@ const std::vector<std::string>& stage_order() {
   return kStages;
 }
 
-void Ledger::add_file(const FileOutcome& file) {
+void Ledger::add_file(const FileFacts& file) {
   ++(file.leaf ? leaves : files);
   (file.leaf ? bytes_unpacked : bytes_in) += file.bytes;
-  ++files_by_kind[std::string(kind_name(file.kind))];
-  for (const Outcome& outcome : file.outcomes) {
-    ++documents_in;
-    chars_in += outcome.chars;
-    if (outcome.drop && outcome.drop->stage == "read") ++unreadable;
-    repaired += outcome.repaired ? 1 : 0;
-    normalised += outcome.normalised ? 1 : 0;
-    if (file.kind == Kind::kHtml) {
-      ++html_pages;
-      html_pages_cleaned += outcome.blocks_removed > 0 ? 1 : 0;
-      html_blocks_removed += outcome.blocks_removed;
-    }
-    for (const auto& [kind, count] : outcome.pii) {
-      pii[kind].found += count.found;
-      pii[kind].masked += count.masked;
-      pii[kind].near_miss += count.near_miss;
-    }
-    exam_lines += static_cast<int64_t>(outcome.exam_lines.size());
-    exam_documents += !outcome.exam_lines.empty() && !outcome.drop ? 1 : 0;
-    for (const std::string& line : outcome.exam_lines)
-      if (exam_samples.size() < kSamplesMax)
-        exam_samples.push_back(std::string(prefix_chars(line, 120)));
-    if (!outcome.after.empty() && changes.size() < kSamplesMax)
-      changes.push_back({outcome.document.source.path, outcome.before, outcome.after});
+  ++files_by_kind[file.kind];
+}
+
+void Ledger::add_read(const DocumentFacts& document) {
+  ++documents_in;
+  chars_in += document.chars_in;
+  unreadable += document.stage == "read" ? 1 : 0;
+  repaired += document.repaired ? 1 : 0;
+  normalised += document.normalised ? 1 : 0;
+  if (document.html) {
+    ++html_pages;
+    html_pages_cleaned += document.blocks_removed > 0 ? 1 : 0;
+    html_blocks_removed += document.blocks_removed;
   }
+  for (const auto& [kind, count] : document.pii) {
+    pii[kind].found += count.found;
+    pii[kind].masked += count.masked;
+    pii[kind].near_miss += count.near_miss;
+  }
+  exam_lines += document.exam_lines;
+  exam_documents += document.exam_lines > 0 && document.stage.empty() ? 1 : 0;
+  for (const std::string& line : document.exam_samples)
+    if (exam_samples.size() < kSamplesMax) exam_samples.push_back(line);
+  if (!document.after.empty() && changes.size() < kSamplesMax)
+    changes.push_back({document.path, document.before, document.after});
 }
 
-void Ledger::add_reject(const Document& document, const Drop& drop) {
-  ++rejects_by_stage[drop.stage];
-  auto& list = examples[drop.stage];
+void Ledger::add_reject(const DocumentFacts& document, const std::function<std::string()>& text) {
+  ++rejects_by_stage[document.stage];
+  auto& list = examples[document.stage];
   if (list.size() < kExamplesPerStage)
-    list.push_back(
-        {document.source.path, drop.reason, std::string(prefix_chars(trim(document.text), 90))});
+    list.push_back({document.path, document.reason, std::string(prefix_chars(trim(text()), 90))});
 }
 
-void Ledger::add_kept(const Document& document, int64_t chars) {
+void Ledger::add_kept(const DocumentFacts& document) {
   ++documents_out;
-  chars_out += chars;
+  chars_out += document.chars_out;
   ++documents_by_lang[document.lang];
-  const size_t slash = document.source.path.find('/');
-  ++sources[slash == std::string::npos ? "." : document.source.path.substr(0, slash)];
+  const size_t slash = document.path.find('/');
+  const std::string folder = slash == std::string::npos ? "." : document.path.substr(0, slash);
+  if (sources.size() < kSourcesMax || sources.contains(folder))
+    ++sources[folder];
+  else
+    ++sources["…"];
 }
 
 std::map<std::string, int64_t> found_by_kind(const Ledger& ledger) {
@@ -93,10 +96,11 @@ std::map<std::string, int64_t> found_by_kind(const Ledger& ledger) {
   out["mojibake"] = ledger.repaired;
   out["boilerplate"] = ledger.html_pages_cleaned;
   out["unreadable"] = ledger.unreadable;
-  for (const char* kind : {"id_card", "phone", "landline", "bank_card", "uscc", "email", "ipv4"}) {
+  for (const std::string_view name : kPiiKinds) {
+    const std::string kind(name);
     const auto it = ledger.pii.find(kind);
     out[kind] = it == ledger.pii.end() ? 0 : it->second.found;
-    out[std::string(kind) + "_near_miss"] = it == ledger.pii.end() ? 0 : it->second.near_miss;
+    out[kind + "_near_miss"] = it == ledger.pii.end() ? 0 : it->second.near_miss;
   }
   return out;
 }

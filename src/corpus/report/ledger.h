@@ -1,13 +1,15 @@
-// What happened during a refine run, gathered in input order: the ground for both reports.
+// What happened during a refine run, gathered in input order: the ground for both reports. Its size
+// does not depend on the number of documents.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "corpus/corpus.h"
-#include "corpus/process.h"
+#include "corpus/stage/facts.h"
 
 namespace plinth::corpus {
 
@@ -25,7 +27,8 @@ struct ClusterMember {
 
 struct Cluster {
   ClusterMember kept;
-  std::vector<ClusterMember> dropped;
+  std::vector<ClusterMember> dropped;  // the first of them
+  int64_t dropped_total = 0;
 };
 
 struct ChangeSample {
@@ -63,10 +66,12 @@ struct Ledger {
   std::vector<std::string> exam_samples;
   std::map<std::string, int64_t> sources;  // documents kept, by top folder
 
-  // A file's outcomes, before duplicates are known.
-  void add_file(const FileOutcome& file);
-  void add_reject(const Document& document, const Drop& drop);
-  void add_kept(const Document& document, int64_t chars);
+  void add_file(const FileFacts& file);
+  // Before its fate is known.
+  void add_read(const DocumentFacts& document);
+  // facts.stage and facts.reason say why. text: asked for where an example is still wanted.
+  void add_reject(const DocumentFacts& document, const std::function<std::string()>& text);
+  void add_kept(const DocumentFacts& document);
 };
 
 // The stages in the order of the pipeline: the bars of the funnel.

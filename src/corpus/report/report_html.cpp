@@ -72,7 +72,11 @@ std::string_view label(std::string_view name) {
                                       {"bank_card", "银行卡号 bank card"},
                                       {"uscc", "统一社会信用代码 organisation code"},
                                       {"email", "电子邮箱 e-mail"},
-                                      {"ipv4", "IP 地址 IP address"}};
+                                      {"ipv4", "IP 地址 IP address"},
+                                      {"passport", "护照号 passport"},
+                                      {"plate", "车牌号 licence plate"},
+                                      {"address", "住址 home address"},
+                                      {"name", "姓名 name with title"}};
   for (const Label& l : kLabels)
     if (l.name == name) return l.text;
   return name;

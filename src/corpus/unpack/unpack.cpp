@@ -16,7 +16,7 @@
 namespace plinth::corpus {
 namespace {
 
-// Rows of a long JSONL file are handed over in pieces of this size.
+// Rows of a long JSONL file, lines of a long text are handed over in pieces of this size.
 constexpr size_t kPieceBytes = size_t{8} << 20;
 // Small files may have any ratio: a hundred kilobytes that unpack to this do no harm.
 constexpr uint64_t kFreeBytes = uint64_t{64} << 20;
@@ -84,7 +84,7 @@ class Unpacker {
       : file_(file), recipe_(recipe), sink_(sink) {}
 
   Status run(Kind kind) {
-    if (recipe_.unpack_depth_max < 1 && kind != Kind::kJsonl)
+    if (recipe_.unpack_depth_max < 1 && is_container(kind))
       return fail(file_.path, fmt::format("a {} file is not opened", kind_name(kind)));
     const Status status = open(file_, kind, 1);
     if (status || !over_) return status;
@@ -94,7 +94,7 @@ class Unpacker {
  private:
   Status open(const RawFile& file, Kind kind, int depth) {
     if (kind == Kind::kWarc || kind == Kind::kArc) return web(file, depth);
-    if (kind == Kind::kJsonl) return pieces(file);
+    if (!is_container(kind)) return pieces(file, kind);
     if (kind == Kind::kGzip && begins_web_archive(gzip_head(file.bytes, 0, 16)))
       return web(file, depth);
     return entries(file, kind, depth);
@@ -167,6 +167,7 @@ class Unpacker {
     std::string bytes;
     std::optional<Kind> kind;
     uint64_t begin = 0;  // of `bytes` in the member
+    size_t cut_at = kPieceBytes;
     bool too_long = false;
     char block[1 << 16];
     while (true) {
@@ -183,17 +184,21 @@ class Unpacker {
       if (too_long) continue;
       bytes.append(block, static_cast<size_t>(got));
       if (bytes.size() >= kPieceBytes && !kind) kind = kind_of(file.path, bytes);
-      if (bytes.size() >= kPieceBytes && kind == Kind::kJsonl)
-        PLINTH_TRY(whole_rows(file.path, bytes, begin));
-      too_long = bytes.size() > recipe_.file_bytes_max;
-      if (too_long) bytes = {};
+      if (bytes.size() >= cut_at && comes_in_pieces(*kind, bytes)) {
+        PLINTH_TRY(whole_lines(file.path, *kind, bytes, begin));
+        cut_at =
+            bytes.size() + kPieceBytes;  // a line of many pieces is not searched for each block
+      }
+      const uint64_t limit =
+          kind && is_container(*kind) ? nested_bytes_max() : recipe_.file_bytes_max;
+      if (bytes.size() <= limit) continue;
+      too_long = true;
+      bytes = {};
+      PLINTH_TRY(fail(file.path, fmt::format("more than {} bytes", limit)));
     }
-    if (too_long) {
-      PLINTH_TRY(fail(file.path, fmt::format("more than {} bytes", recipe_.file_bytes_max)));
-      return true;
-    }
-    if (begin > 0) {  // what is left of a long JSONL file
-      if (!bytes.empty()) PLINTH_TRY(give(file.path, Kind::kJsonl, std::move(bytes), begin));
+    if (too_long) return true;
+    if (begin > 0) {  // what is left of a long file
+      if (!bytes.empty()) PLINTH_TRY(give(file.path, *kind, std::move(bytes), begin));
       return true;
     }
     file.bytes = bytes;
@@ -209,6 +214,9 @@ class Unpacker {
     return true;
   }
 
+  // A container inside another one is held in memory while it is open, but not multiplied there.
+  uint64_t nested_bytes_max() const { return std::max(recipe_.file_bytes_max, recipe_.memory / 4); }
+
   Status give(const std::string& path, Kind kind, std::string bytes, uint64_t begin) {
     Leaf leaf;
     leaf.path = path;
@@ -219,20 +227,20 @@ class Unpacker {
     return sink_(std::move(leaf));
   }
 
-  // Hands over the whole rows of `bytes` and keeps the rest.
-  Status whole_rows(const std::string& path, std::string& bytes, uint64_t& begin) {
+  // Hands over the whole lines of `bytes` and keeps the rest.
+  Status whole_lines(const std::string& path, Kind kind, std::string& bytes, uint64_t& begin) {
     const size_t last = bytes.rfind('\n');
     if (last == bytes.npos) return {};
     std::string rest = bytes.substr(last + 1);
     bytes.resize(last + 1);
     const uint64_t from = begin;
     begin += bytes.size();
-    PLINTH_TRY(give(path, Kind::kJsonl, std::move(bytes), from));
+    PLINTH_TRY(give(path, kind, std::move(bytes), from));
     bytes = std::move(rest);
     return {};
   }
 
-  Status pieces(const RawFile& file) {
+  Status pieces(const RawFile& file, Kind kind) {
     for (size_t at = 0; at < file.bytes.size();) {
       size_t end = file.bytes.size();
       if (end - at > kPieceBytes) {
@@ -241,7 +249,7 @@ class Unpacker {
             last != file.bytes.npos ? at + last : file.bytes.find('\n', at + kPieceBytes);
         if (next != file.bytes.npos) end = next + 1;
       }
-      PLINTH_TRY(give(file.path, Kind::kJsonl, std::string(file.bytes.substr(at, end - at)), at));
+      PLINTH_TRY(give(file.path, kind, std::string(file.bytes.substr(at, end - at)), at));
       at = end;
     }
     return {};

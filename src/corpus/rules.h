@@ -1,0 +1,16 @@
+// What a document is judged by: the recipe, and what it names, read once and shared by all threads.
+#pragma once
+
+#include "corpus/corpus.h"
+#include "corpus/exam_index.h"
+
+namespace plinth::corpus {
+
+struct Rules {
+  RefineRecipe recipe;
+  ExamIndex exams;
+};
+
+Result<Rules> read_rules(const RefineRecipe& recipe, const std::vector<Path>& suites);
+
+}  // namespace plinth::corpus

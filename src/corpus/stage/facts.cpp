@@ -1,0 +1,111 @@
+#include "corpus/stage/facts.h"
+
+#include "corpus/utf8.h"
+
+namespace plinth::corpus {
+namespace {
+
+constexpr size_t kExamSamplesMax = 12;
+
+// Members at their default are left out: most documents have few of them.
+template <typename T>
+void put(Json& json, const char* key, const T& value) {
+  if (value != T{}) json[key] = value;
+}
+
+}  // namespace
+
+FileFacts facts_of(const std::string& path, const FileOutcome& file) {
+  return {path, file.sha256, std::string(kind_name(file.kind)), file.bytes, file.leaf};
+}
+
+DocumentFacts facts_of(const Outcome& outcome, Kind kind) {
+  DocumentFacts out;
+  out.id = outcome.document.id;
+  out.path = outcome.document.source.path;
+  out.lang = outcome.document.lang;
+  if (outcome.drop) {
+    out.stage = outcome.drop->stage;
+    out.reason = outcome.drop->reason;
+  }
+  out.chars_in = outcome.chars;
+  out.chars_out = static_cast<int64_t>(count_chars(outcome.document.text));
+  out.html = kind == Kind::kHtml;
+  out.repaired = outcome.repaired;
+  out.normalised = outcome.normalised;
+  out.blocks_removed = outcome.blocks_removed;
+  out.exam_lines = static_cast<int64_t>(outcome.exam_lines.size());
+  for (const std::string& line : outcome.exam_lines)
+    if (out.exam_samples.size() < kExamSamplesMax)
+      out.exam_samples.emplace_back(prefix_chars(line, 120));
+  out.pii = outcome.pii;
+  out.before = outcome.before;
+  out.after = outcome.after;
+  return out;
+}
+
+Json to_json(const FileFacts& facts) {
+  Json json = {{"path", facts.path}, {"kind", facts.kind}, {"bytes", facts.bytes}};
+  put(json, "sha256", facts.sha256);
+  put(json, "leaf", facts.leaf);
+  return json;
+}
+
+Json to_json(const DocumentFacts& facts) {
+  Json json = {{"id", facts.id},
+               {"path", facts.path},
+               {"lang", facts.lang},
+               {"chars_in", facts.chars_in},
+               {"chars_out", facts.chars_out}};
+  put(json, "stage", facts.stage);
+  put(json, "reason", facts.reason);
+  put(json, "html", facts.html);
+  put(json, "repaired", facts.repaired);
+  put(json, "normalised", facts.normalised);
+  put(json, "blocks_removed", facts.blocks_removed);
+  put(json, "exam_lines", facts.exam_lines);
+  put(json, "exam_samples", facts.exam_samples);
+  put(json, "before", facts.before);
+  put(json, "after", facts.after);
+  for (const auto& [kind, count] : facts.pii)
+    json["pii"][kind] = {count.found, count.masked, count.near_miss};
+  return json;
+}
+
+FileFacts file_facts(const Json& json) {
+  FileFacts out;
+  out.path = string_or(json, "path", "");
+  out.sha256 = string_or(json, "sha256", "");
+  out.kind = string_or(json, "kind", "");
+  out.bytes = static_cast<uint64_t>(int_or(json, "bytes", 0));
+  out.leaf = bool_or(json, "leaf", false);
+  return out;
+}
+
+DocumentFacts document_facts(const Json& json) {
+  DocumentFacts out;
+  out.id = string_or(json, "id", "");
+  out.path = string_or(json, "path", "");
+  out.lang = string_or(json, "lang", "und");
+  out.stage = string_or(json, "stage", "");
+  out.reason = string_or(json, "reason", "");
+  out.chars_in = int_or(json, "chars_in", 0);
+  out.chars_out = int_or(json, "chars_out", 0);
+  out.html = bool_or(json, "html", false);
+  out.repaired = bool_or(json, "repaired", false);
+  out.normalised = bool_or(json, "normalised", false);
+  out.blocks_removed = int_or(json, "blocks_removed", 0);
+  out.exam_lines = int_or(json, "exam_lines", 0);
+  out.before = string_or(json, "before", "");
+  out.after = string_or(json, "after", "");
+  if (const auto it = json.find("exam_samples"); it != json.end() && it->is_array())
+    for (const Json& line : *it)
+      if (line.is_string()) out.exam_samples.push_back(line.get<std::string>());
+  if (const auto it = json.find("pii"); it != json.end() && it->is_object())
+    for (const auto& [kind, count] : it->items())
+      if (count.is_array() && count.size() == 3)
+        out.pii[kind] = {count[0].get<int64_t>(), count[1].get<int64_t>(), count[2].get<int64_t>()};
+  return out;
+}
+
+}  // namespace plinth::corpus

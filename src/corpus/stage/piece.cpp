@@ -1,0 +1,195 @@
+#include "corpus/stage/piece.h"
+
+#include <zstd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+
+#include "core/hash.h"
+#include "corpus/document_json.h"
+#include "corpus/stage/facts.h"
+#include "corpus/utf8.h"
+
+namespace plinth::corpus {
+namespace {
+
+constexpr std::string_view kMagic = "plinthP1";
+constexpr int kLevel = 1;  // read once or twice, then gone
+constexpr uint64_t kRecordBytesMax = uint64_t{1} << 32;
+
+struct Footer {
+  uint64_t entries_at = 0;
+  uint32_t entries = 0;
+  uint32_t keys = 0;
+  uint32_t last = 0;
+  uint32_t zero = 0;
+  uint64_t sum = 0;
+};
+
+static_assert(sizeof(Footer) == 32 && sizeof(PieceEntry) == 32 && sizeof(BandKeys) == 256);
+
+struct FreeContext {
+  void operator()(ZSTD_CCtx* c) const { ZSTD_freeCCtx(c); }
+};
+
+// "报告 - 副本.docx", "plan(2).pdf", "备份/…", "初稿": of two texts that say the same, the other
+// one is the original.
+bool looks_like_copy(std::string_view path) {
+  for (const std::string_view word :
+       {"副本", "备份", "复制", "拷贝", "旧版", "初稿", "草稿", "征求意见稿", "打印版", "节选",
+        "backup", "copy", "Copy", "draft", ".bak"})
+    if (path.find(word) != path.npos) return true;
+  const size_t open = path.rfind('(');
+  return open != path.npos && open + 2 < path.size() &&
+         is_digit(static_cast<unsigned char>(path[open + 1])) && path[open + 2] == ')';
+}
+
+template <typename T>
+void append_raw(std::string& out, const T* values, size_t n) {
+  out.append(reinterpret_cast<const char*>(values), n * sizeof(T));
+}
+
+Result<std::string> decompress(std::string_view frame, const Path& path) {
+  const auto size = ZSTD_getFrameContentSize(frame.data(), frame.size());
+  if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN || size > kRecordBytesMax)
+    return data_loss("{}: a record is damaged", path.string());
+  std::string out(size, '\0');
+  const size_t got = ZSTD_decompress(out.data(), out.size(), frame.data(), frame.size());
+  if (ZSTD_isError(got) != 0 || got != size)
+    return data_loss("{}: a record is damaged", path.string());
+  return out;
+}
+
+}  // namespace
+
+Result<EncodedFile> encode(const std::string& path, const FileOutcome& file) {
+  EncodedFile out;
+  const std::unique_ptr<ZSTD_CCtx, FreeContext> zstd(ZSTD_createCCtx());
+  ZSTD_CCtx_setParameter(zstd.get(), ZSTD_c_compressionLevel, kLevel);
+  ZSTD_CCtx_setParameter(zstd.get(), ZSTD_c_checksumFlag, 1);
+  std::string frame;
+  const auto add = [&](std::string_view text) -> Status {
+    frame.resize(ZSTD_compressBound(text.size()));
+    const size_t size =
+        ZSTD_compress2(zstd.get(), frame.data(), frame.size(), text.data(), text.size());
+    if (ZSTD_isError(size) != 0) return internal_error("zstd: {}", ZSTD_getErrorName(size));
+    if (size > UINT32_MAX)
+      return exhausted("{}: a document of {} bytes is too large", path, text.size());
+    const auto length = static_cast<uint32_t>(size);
+    append_raw(out.records, &length, 1);
+    out.records.append(frame, 0, size);
+    return {};
+  };
+  PLINTH_TRY(add(fmt::format("F{}", to_text(to_json(facts_of(path, file))))));
+  for (const Outcome& one : file.outcomes) {
+    const DocumentFacts facts = facts_of(one, file.kind);
+    PieceEntry entry;
+    entry.at = out.records.size() + sizeof(uint32_t);
+    PLINTH_TRY(
+        add(fmt::format("D{}\n{}", to_text(to_json(one.document)), to_text(to_json(facts)))));
+    entry.bytes = static_cast<uint32_t>(out.records.size() - entry.at);
+    entry.text_hash = one.text_hash;
+    entry.chars = static_cast<uint32_t>(std::min<int64_t>(facts.chars_out, UINT32_MAX));
+    entry.copy_like = looks_like_copy(facts.path) ? 1 : 0;
+    if (!one.drop) {
+      entry.keys = static_cast<int32_t>(out.keys.size());
+      out.keys.push_back(one.keys);
+    }
+    out.entries.push_back(entry);
+  }
+  return out;
+}
+
+void PieceBuilder::add(const EncodedFile& file) {
+  const uint64_t base = kMagic.size() + records_.size();
+  for (PieceEntry entry : file.entries) {
+    entry.at += base;
+    if (entry.keys >= 0) entry.keys += static_cast<int32_t>(keys_.size());
+    entries_.push_back(entry);
+  }
+  records_ += file.records;
+  keys_.insert(keys_.end(), file.keys.begin(), file.keys.end());
+}
+
+std::string PieceBuilder::finish(bool last) {
+  std::string out;
+  out.reserve(kMagic.size() + records_.size() + entries_.size() * sizeof(PieceEntry) +
+              keys_.size() * sizeof(BandKeys) + sizeof(Footer) + 8);
+  out += kMagic;
+  out += records_;
+  out.append((8 - out.size() % 8) % 8, '\0');  // so that a map can be read in place
+  Footer footer;
+  footer.entries_at = out.size();
+  footer.entries = static_cast<uint32_t>(entries_.size());
+  footer.keys = static_cast<uint32_t>(keys_.size());
+  footer.last = last ? 1 : 0;
+  append_raw(out, entries_.data(), entries_.size());
+  append_raw(out, keys_.data(), keys_.size());
+  append_raw(out, &footer, 1);
+  footer.sum = xxh3(std::string_view(out).substr(0, out.size() - sizeof footer.sum));
+  std::memcpy(out.data() + out.size() - sizeof footer.sum, &footer.sum, sizeof footer.sum);
+  *this = PieceBuilder();
+  return out;
+}
+
+Result<Piece> Piece::open(const Path& path) {
+  PLINTH_TRY(auto map, MappedFile::open(path));
+  const std::string_view all = map.text();
+  Footer footer;
+  const auto damaged = [&](const char* what) {
+    return data_loss("{}: {} bytes, {}", path.string(), all.size(), what);
+  };
+  if (all.size() < kMagic.size() + sizeof footer || !all.starts_with(kMagic))
+    return damaged("no piece of a refine run");
+  std::memcpy(&footer, all.data() + all.size() - sizeof footer, sizeof footer);
+  if (footer.sum != xxh3(all.substr(0, all.size() - sizeof footer.sum)))
+    return damaged("damaged: its sum is another one");
+  const uint64_t tail = footer.entries * sizeof(PieceEntry) + footer.keys * sizeof(BandKeys);
+  if (footer.entries_at % 8 != 0 || footer.entries_at + tail + sizeof footer != all.size())
+    return damaged("its parts do not add up");
+  Piece piece(std::move(map), path);
+  const char* at = piece.map_.text().data() + footer.entries_at;
+  piece.records_end_ = footer.entries_at;
+  piece.entries_ = {reinterpret_cast<const PieceEntry*>(at), footer.entries};
+  piece.keys_ = {reinterpret_cast<const BandKeys*>(at + footer.entries * sizeof(PieceEntry)),
+                 footer.keys};
+  piece.last_ = footer.last != 0;
+  for (const PieceEntry& entry : piece.entries_)
+    if (entry.at + entry.bytes > footer.entries_at ||
+        entry.keys >= static_cast<int64_t>(footer.keys))
+      return damaged("an entry points outside");
+  return piece;
+}
+
+Status Piece::each_record(const std::function<Status(std::string_view record)>& body) const {
+  const std::string_view all = map_.text().substr(0, records_end_);
+  constexpr size_t kPadding = 8;  // fewer bytes than that stand behind the last record
+  for (uint64_t at = kMagic.size(); all.size() - at >= kPadding;) {
+    uint32_t length = 0;
+    std::memcpy(&length, all.data() + at, sizeof length);
+    at += sizeof length;
+    if (length == 0 || at + length > all.size())
+      return data_loss("{}: a record is damaged", path_.string());
+    PLINTH_TRY(const std::string record, decompress(all.substr(at, length), path_));
+    PLINTH_TRY(body(record));
+    at += length;
+  }
+  return {};
+}
+
+std::string_view document_line(std::string_view record) {
+  return record.substr(1, record.rfind('\n') - 1);
+}
+
+std::string_view document_facts_text(std::string_view record) {
+  return record.substr(record.rfind('\n') + 1);
+}
+
+Result<std::string> read_record(const Path& piece, uint64_t at, uint32_t bytes) {
+  PLINTH_TRY(const auto map, MappedFile::open(piece));
+  if (at + bytes > map.text().size()) return data_loss("{}: a record is missing", piece.string());
+  return decompress(map.text().substr(at, bytes), piece);
+}
+
+}  // namespace plinth::corpus

@@ -1,0 +1,42 @@
+#include "corpus/stage/plan.h"
+
+#include "core/hash.h"
+#include "corpus/recipe.h"
+
+namespace plinth::corpus {
+namespace {
+
+constexpr std::string_view kRefineVersion = "2";
+
+}  // namespace
+
+Result<Json> make_plan(const RefineOptions& options, std::span<const InputFile> files,
+                       size_t suite_questions, size_t units) {
+  Sha256 names;
+  uint64_t bytes = 0;
+  for (const InputFile& file : files) {
+    names.update(fmt::format("{}\n{}\n", file.name, file.bytes));
+    bytes += file.bytes;
+  }
+  Json suites = Json::array();
+  for (const Path& suite : options.suites) {
+    PLINTH_TRY(const std::string hash, sha256_file(suite));
+    suites.push_back({{"name", suite.filename().string()}, {"sha256", hash}});
+  }
+  return Json{{"refine", kRefineVersion},    {"recipe", to_json(options.recipe)},
+              {"suites", std::move(suites)}, {"suite_questions", suite_questions},
+              {"files", files.size()},       {"bytes", bytes},
+              {"names_sha256", names.hex()}, {"units", units}};
+}
+
+std::string digest_of_times(std::span<const InputFile> files) {
+  Sha256 times;
+  std::error_code error;
+  for (const InputFile& file : files) {
+    const auto time = std::filesystem::last_write_time(file.path, error).time_since_epoch().count();
+    times.update(fmt::format("{}\n", time));
+  }
+  return times.hex();
+}
+
+}  // namespace plinth::corpus

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Refining as a user does it: any number of threads, kills, a full disk, several machines, a folder of anything.
+. "$(dirname "$0")/lib.sh"
+
+raw=$(cd "$(dirname "$0")/../../examples/firm/raw" && pwd)
+same() { diff -rq -x report.json "$1" "$2" >"$work/diff" || { cat "$work/diff" >&2; fail "$1 and $2 differ"; }; }
+
+mkdir "$work/in"
+for i in 1 2 3 4 5 6; do cp -r "$raw" "$work/in/$i"; done  # several units of work; copies are duplicates
+for i in 2 4 6; do find "$work/in/$i" -name '*.txt' -exec sh -c 'echo "第 $2 次修订的附注。" >>"$1"' _ {} $i \; ; done
+for threads in 1 2 3 5; do
+  PLINTH_THREADS=$threads expect_exit 0 "$PLINTH" refine "$work/in" -o "$work/out-$threads" --quiet
+done
+for threads in 2 3 5; do same "$work/out-1" "$work/out-$threads"; done
+
+# Killed at many moments, the same command finishes and nothing is lost or doubled.
+kills=0
+for i in $(seq 1 40); do
+  rm -rf "$work/cut" "$work/cut.work"
+  for _ in 1 2; do
+    "$PLINTH" refine "$work/in" -o "$work/cut" --quiet >/dev/null 2>&1 &
+    pid=$!
+    sleep "0.$(printf %03d $((i * 23 % 400)))"
+    kill -9 $pid 2>/dev/null && kills=$((kills + 1))
+    wait $pid 2>/dev/null || true
+  done
+  expect_exit 0 "$PLINTH" refine "$work/in" -o "$work/cut" --quiet
+  same "$work/out-1" "$work/cut"
+  [ ! -e "$work/cut.work" ] || fail "work was left behind"
+done
+[ "$kills" -gt 10 ] || fail "only $kills runs were killed"
+
+# Three processes, one corpus.
+for rank in 0 1 2; do
+  "$PLINTH" refine "$work/in" -o "$work/part-$rank" --rank $rank --world 3 --quiet >/dev/null &
+  parts[rank]=$!
+done
+for rank in 0 1 2; do wait "${parts[rank]}" || fail "rank $rank failed"; done
+expect_exit 0 "$PLINTH" refine merge "$work/part-1" "$work/part-0" "$work/part-2" -o "$work/merged"
+same "$work/out-1" "$work/merged"
+expect_exit 1 "$PLINTH" refine merge "$work/part-0" "$work/part-1" -o "$work/merged"
+expect_text "$work/err" "rank 2 of 3 is missing"
+expect_exit 1 "$PLINTH" refine "$work/in" -o "$work/p" --rank 3 --world 3
+expect_exit 2 "$PLINTH" refine "$work/in"
+
+# A full disk: a clean stop that says so, and the same command goes on once there is room.
+small=$work/small
+mkdir "$small"
+if mount -t tmpfs -o size=200k none "$small" 2>/dev/null; then
+  expect_exit 1 "$PLINTH" refine "$work/in" -o "$small/out" --quiet
+  expect_text "$work/err" "No space left on device"
+  expect_text "$work/err" "the same command goes on from"
+  mount -o remount,size=64m "$small"
+  expect_exit 0 "$PLINTH" refine "$work/in" -o "$small/out" --quiet
+  same "$work/out-1" "$small/out"
+  umount "$small"
+else
+  echo "no full disk tried: may not mount"
+fi
+
+# A folder of anything: devices' output, broken archives, names in no encoding, loops of links.
+odd=$work/odd
+mkdir -p "$odd/a/b" "$odd/.git"
+head -c 300000 /dev/urandom >"$odd/noise.pdf"
+head -c 100000 /dev/zero >"$odd/zeros.txt"
+printf 'PK\003\004nonsense' >"$odd/broken.zip"
+printf '\377\376a\000b' >"$odd/utf16.txt"
+printf 'x' >"$odd/$(printf 'name\377\376')"
+ln -s .. "$odd/a/b/loop"
+ln -s /nonexistent "$odd/dangling"
+mkfifo "$odd/pipe"
+: >"$odd/empty"
+cp "$PLINTH" "$odd/program.html"
+printf '%s\n' '第一条 为了规范电梯的维护保养工作，保障乘客的人身安全，制定本规程。' >"$odd/good.txt"
+tar -C "$odd" -czf "$odd/all.tar.gz" good.txt noise.pdf
+expect_exit 0 "$PLINTH" refine "$odd" -o "$work/oddities"
+expect_text "$work/out" "1 kept"
+echo "refine: fine"
