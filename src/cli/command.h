@@ -68,6 +68,7 @@ void add_release(Command& root, const Context& context);
 void add_tenant(Command& root, const Context& context);
 void add_price(Command& root, const Context& context);
 void add_key(Command& root, const Context& context);
+void add_audit(Command& root, const Context& context);
 void add_serve(Command& root, const Context& context);
 void add_chat(Command& root, const Context& context);
 void add_bench(Command& root, const Context& context);

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "cli/audit.h"
 #include "cli/command.h"
 #include "cli/names.h"
 #include "core/clock.h"
@@ -37,6 +38,9 @@ Status create(const Options& options, const Context& context) {
     scope.expires_ms = system_clock().unix_ms() + options.expires_days * 24 * 3600 * 1000;
   PLINTH_TRY(server::check_scope(scope));
   PLINTH_TRY(const auto key, store->create_key(options.tenant, options.label, scope));
+  PLINTH_TRY(note_in_audit(
+      context, "key create",
+      {{"prefix", key.info.prefix}, {"tenant", options.tenant}, {"role", options.role}}));
   if (context.json)
     fmt::print(
         "{}\n",
@@ -125,7 +129,7 @@ void add_key(Command& root, const Context& context) {
   creating.option("--role", options->role, "operator, owner, developer, viewer or billing");
   creating.option("--models", options->models, "only these, separated by commas (default: all)");
   creating.option("--actions", options->actions,
-                  "of the role's only these: infer, models, files, usage, keys, admin");
+                  "of the role's only these: infer, models, files, tune, usage, keys, admin");
   creating.option("--expires-days", options->expires_days, "0: never", 0, 36500);
   creating.action([options, &context] { return create(*options, context); });
 
@@ -136,7 +140,8 @@ void add_key(Command& root, const Context& context) {
   revoking.option("PREFIX", options->prefix, "as key list shows it", true);
   revoking.action([options, &context]() -> Status {
     PLINTH_TRY(const auto store, store::Store::open(context.home));
-    return store->revoke_key(options->prefix);
+    PLINTH_TRY(store->revoke_key(options->prefix));
+    return note_in_audit(context, "key revoke", {{"prefix", options->prefix}});
   });
 
   auto billing = std::make_shared<Options>();

@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
     add_tenant(root, context);
     add_price(root, context);
     add_key(root, context);
+    add_audit(root, context);
     add_serve(root, context);
     add_chat(root, context);
     add_tokenize(root, context);

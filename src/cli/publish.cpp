@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "cli/audit.h"
 #include "cli/bases.h"
 #include "cli/command.h"
 #include "core/clock.h"
@@ -67,6 +68,8 @@ Status publish(const Options& options, const Context& context) {
   }
   PLINTH_TRY(const auto store, store::Store::open(context.home));
   PLINTH_TRY(const auto release, server::publish(*store, request));
+  PLINTH_TRY(
+      note_in_audit(context, "publish", {{"name", release.name}, {"digest", release.digest}}));
   print(release, context);
   return {};
 }
@@ -99,6 +102,7 @@ Status list(const Context& context) {
 Status rollback(const std::string& name, const Context& context) {
   PLINTH_TRY(const auto store, store::Store::open(context.home));
   PLINTH_TRY(const auto release, store->rollback(name));
+  PLINTH_TRY(note_in_audit(context, "rollback", {{"name", name}, {"digest", release.digest}}));
   print(release, context);
   return {};
 }

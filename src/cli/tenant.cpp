@@ -1,4 +1,5 @@
 // plinth tenant, plinth price: who may use how much, and what it costs.
+#include "cli/audit.h"
 #include "cli/command.h"
 #include "core/clock.h"
 #include "core/json.h"
@@ -26,6 +27,7 @@ struct Options {
 Status create(const Options& options, const Context& context) {
   PLINTH_TRY(const auto store, store::Store::open(context.home));
   PLINTH_TRY(const auto tenant, store->create_tenant(options.name));
+  PLINTH_TRY(note_in_audit(context, "tenant create", {{"name", tenant.name}}));
   if (context.json) fmt::print("{}\n", to_text({{"tenant", tenant.name}}));
   return {};
 }
@@ -55,13 +57,16 @@ Status quota(const Options& options, const Context& context) {
        {&Quota::requests_per_minute, &Quota::tokens_per_minute, &Quota::requests_per_month,
         &Quota::tokens_per_month, &Quota::concurrent, &Quota::storage_bytes})
     set(limit);
-  if (quota != before) PLINTH_TRY(store->set_quota(options.name, quota));
   const Json json = {{"requests_per_minute", quota.requests_per_minute},
                      {"tokens_per_minute", quota.tokens_per_minute},
                      {"requests_per_month", quota.requests_per_month},
                      {"tokens_per_month", quota.tokens_per_month},
                      {"concurrent", quota.concurrent},
                      {"storage_bytes", quota.storage_bytes}};
+  if (quota != before) {
+    PLINTH_TRY(store->set_quota(options.name, quota));
+    PLINTH_TRY(note_in_audit(context, "tenant quota", {{"name", options.name}, {"quota", json}}));
+  }
   if (context.json) {
     fmt::print("{}\n", to_text({{"tenant", options.name}, {"quota", json}}));
     return {};
@@ -74,10 +79,15 @@ Status quota(const Options& options, const Context& context) {
 Status set_price(const Options& options, const Context& context) {
   PLINTH_TRY(const auto store, store::Store::open(context.home));
   const auto millionths = [](double units) { return static_cast<int64_t>(units * 1e6 + 0.5); };
-  return store->set_price({.model = options.name,
-                           .prompt = millionths(options.prompt),
-                           .cached = millionths(options.cached),
-                           .completion = millionths(options.completion)});
+  PLINTH_TRY(store->set_price({.model = options.name,
+                               .prompt = millionths(options.prompt),
+                               .cached = millionths(options.cached),
+                               .completion = millionths(options.completion)}));
+  return note_in_audit(context, "price set",
+                       {{"model", options.name},
+                        {"prompt", options.prompt},
+                        {"cached", options.cached},
+                        {"completion", options.completion}});
 }
 
 Status list_prices(const Context& context) {

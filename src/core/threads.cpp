@@ -5,14 +5,19 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <limits>
 #include <utility>
 
 #include "core/check.h"
+#include "core/stand_back.h"
 
 namespace plinth {
 namespace {
 
 thread_local int current_worker = -1;  // -1 outside of any loop
+thread_local int stands_back = 0;      // 0: no; otherwise threads that its loops may use
+std::atomic<int> urgent_count = 0;
+std::atomic<int> standing_back_count = 0;
 
 // About 20 us of spinning: longer than the gap between two kernels of a step, shorter than a
 // scheduler tick.
@@ -31,10 +36,13 @@ struct ThreadPool::Loop {
   int64_t grain = 1;
   const std::function<void(int64_t, int64_t, int)>* body = nullptr;
   std::atomic<int64_t> next{0};
+  int threads_max = std::numeric_limits<int>::max();
+  bool gives_way = false;  // takes no further range when somebody is urgent
 
   void run(int worker) {
+    if (worker >= threads_max) return;
     current_worker = worker;
-    while (true) {
+    while (!gives_way || urgent_count.load(std::memory_order_relaxed) == 0) {
       const int64_t begin = next.fetch_add(grain, std::memory_order_relaxed);
       if (begin >= n) break;
       (*body)(begin, std::min(begin + grain, n), worker);
@@ -99,7 +107,8 @@ void ThreadPool::parallel_for(int64_t n, int64_t grain,
                               const std::function<void(int64_t, int64_t, int)>& body) {
   PLINTH_CHECK(grain > 0, "grain {}", grain);
   if (n <= 0) return;
-  if (current_worker >= 0 || threads_ == 1 || n <= grain) {
+  const bool gives_way = current_worker < 0 && stands_back > 0;
+  if (!gives_way && (current_worker >= 0 || threads_ == 1 || n <= grain)) {
     // Inline. Inside a loop the worker's own number is passed on, so that its scratch stays its
     // own. A single range outside of any loop takes no number that a concurrent loop could be
     // using: the caller is not one of its workers, so it queues up like the others.
@@ -114,16 +123,48 @@ void ThreadPool::parallel_for(int64_t n, int64_t grain,
     current_worker = outer;
     return;
   }
-  const std::lock_guard only(one_loop_);
-  Loop loop;
-  loop.n = n;
-  loop.grain = grain;
-  loop.body = &body;
-  state_->loop.store(&loop);
-  state_->announce();
-  loop.run(0);
-  state_->loop.store(nullptr);
-  while (state_->active.load() != 0) relax();
+  if (gives_way) standing_back_count.fetch_add(1);
+  for (int64_t next = 0; next < n;) {
+    if (gives_way)
+      for (int urgent = urgent_count.load(); urgent != 0; urgent = urgent_count.load())
+        urgent_count.wait(urgent);
+    const std::lock_guard only(one_loop_);
+    Loop loop;
+    loop.n = n;
+    loop.grain = grain;
+    loop.body = &body;
+    loop.next = next;
+    loop.gives_way = gives_way;
+    if (gives_way) loop.threads_max = stands_back;
+    state_->loop.store(&loop);
+    state_->announce();
+    loop.run(0);
+    state_->loop.store(nullptr);
+    while (state_->active.load() != 0) relax();
+    // Ranges are taken in order and one that was taken is computed: what lies before is done.
+    next = std::min(n, loop.next.load());
+  }
+  if (gives_way) standing_back_count.fetch_sub(1);
+}
+
+StandBack::StandBack(int threads_max) : before_(stands_back) {
+  stands_back = threads_max > 0 ? threads_max : std::numeric_limits<int>::max();
+}
+
+StandBack::~StandBack() {
+  stands_back = before_;
+}
+
+Urgent::Urgent() {
+  urgent_count.fetch_add(1);
+}
+
+Urgent::~Urgent() {
+  if (urgent_count.fetch_sub(1) == 1) urgent_count.notify_all();
+}
+
+int standing_back() {
+  return standing_back_count.load();
 }
 
 int available_cores() {

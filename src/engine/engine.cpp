@@ -6,6 +6,7 @@
 #include <limits>
 #include <mutex>
 
+#include "core/clock.h"
 #include "engine/answer.h"
 #include "engine/batch_output.h"
 #include "engine/engine_impl.h"
@@ -102,6 +103,7 @@ SequencePtr Engine::Impl::make_sequence(std::vector<int32_t> tokens,
                               : adapter != nullptr  ? adapter->digest
                                                     : std::string();
   sequence->scope = cache_.start(digest, salt);
+  sequence->tenant = salt;
   if (registered != nullptr) sequence->pin = adapters_->pin(registered);
   sequence->chain = sequence->scope;
   sequence->adapter = std::move(adapter);
@@ -160,6 +162,9 @@ Result<RequestId> Engine::Impl::submit(Request request) {
                       std::make_unique<AnswerOutput>(model_->tokenizer(), request, prompt,
                                                      tokens_max, index, matcher));
     made->lookup_tokens = made->lookup_reach = lookup_tokens;
+    made->priority = request.priority;
+    if (request.deadline_ms > 0)
+      made->deadline_ns = system_clock().monotonic_ns() + request.deadline_ms * 1'000'000;
     return made;
   };
   auto sequence = choice(0, prompt);
@@ -230,8 +235,8 @@ Result<RequestId> Engine::Impl::read(ReadRequest request) {
                                              std::move(request.done));
     request.tokens.pop_back();
   }
-  auto sequence =
-      make_sequence(std::move(request.tokens), {}, request.registered, "", std::move(output));
+  auto sequence = make_sequence(std::move(request.tokens), {}, request.registered, request.tenant,
+                                std::move(output));
   // All of its rows are computed, and what it leaves in the cache must not be seen by others.
   sequence->cacheable = false;
   RequestId id = 0;

@@ -7,7 +7,9 @@
 // steps and calls the sinks. What the engine may use is fixed at start: KV blocks, rows of a step,
 // queue, bytes of registered adapters. When the queue is full submit() says kResourceExhausted;
 // when KV blocks run out, the youngest sequence is preempted and recomputed later; the process
-// never grows because of load.
+// never grows because of load. Work of other threads that stands back (core/stand_back.h), such as
+// tuning on the same base, waits while the engine has something to do, but for a tenth of that
+// time.
 #pragma once
 
 #include <cstdint>
@@ -106,8 +108,11 @@ struct Request {
   // tokens_max, a stop string and cancelling cut it short. Log-probabilities are among the tokens
   // that may come.
   std::shared_ptr<const grammar::Grammar> grammar = {};
-  // Prefixes are shared only between requests with the same adapter digest and salt (tenant).
+  // Prefixes are shared only between requests with the same adapter digest and salt (tenant). Steps
+  // are shared out fairly between salts (fair_share.h); the empty one is nobody in particular.
   std::string cache_salt = {};
+  int32_t priority = 0;     // among the waiting requests of its salt: the smaller goes first
+  int64_t deadline_ms = 0;  // from submit(); later it ends with kDeadlineExceeded. 0: never
   // Called on the engine thread; must not block. After the last choice's finished event it is never
   // called again.
   std::function<void(const Event&)> sink = {};
@@ -137,6 +142,7 @@ struct ReadRequest {
   bool pooled = false;       // Reading::pooled, otherwise logprobs (of 2 tokens and more) and top
   int32_t top_logprobs = 0;  // 0..20
   AdapterSourcePtr registered = {};  // null: the plain base
+  std::string tenant = {};           // as Request::cache_salt, but that nothing is cached
   // Called once, on the engine thread; must not block.
   std::function<void(Result<Reading>)> done = {};
 };
@@ -152,6 +158,9 @@ struct EngineStats {
   int64_t step_adapters = 0;  // different adapters of a step, summed over all steps
   int64_t prefix_hits_tokens = 0;
   int64_t preemptions = 0;
+  int64_t guest_rows = 0;       // of prompts that stood back behind other tenants' answers
+  double step_seconds = 0;      // that the engine was at work
+  double seconds_left = 0;      // that steps left to threads that stand back
   int64_t blocks_copied = 0;    // shared by choices until one of them wrote
   int64_t lookup_tokens = 0;    // guessed and checked
   int64_t lookup_accepted = 0;  // of them, right

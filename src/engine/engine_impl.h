@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -17,9 +18,12 @@
 #include <unordered_set>
 #include <vector>
 
+#include "core/stand_back.h"
 #include "engine/adapter_pool.h"
 #include "engine/block_pool.h"
 #include "engine/engine.h"
+#include "engine/fair_share.h"
+#include "engine/guest_rows.h"
 #include "engine/output.h"
 #include "engine/prefix_cache.h"
 #include "engine/scheduler.h"
@@ -64,10 +68,19 @@ class Engine::Impl {
   void work(const std::stop_token& stop);
   bool absorb(const std::stop_token& stop);
   void apply_cancels(const std::unordered_set<RequestId>& ids);
+  void apply_deadlines();
+  int64_t end_where(const std::function<bool(const Sequence&)>& wanted, const Error& error);
   void settle_loading();
   void interleave();
   void step();
   StepPlan plan();
+  void offer_waiting(std::vector<WaitingState>& waiting, size_t places);
+  WaitingState waiting_state(const Sequence& sequence) const;
+  void mark_guests();
+  bool stands_back(const Sequence& sequence) const;
+  void charge(const std::vector<Sequence*>& sequences, const std::vector<Chunk>& chunks,
+              double seconds);
+  void leave_time(double step_seconds);
   void preempt(SequencePtr sequence);
   void admit(SequencePtr sequence);
   void guess(Sequence& sequence);
@@ -100,7 +113,15 @@ class Engine::Impl {
   std::deque<SequencePtr> background_;  // scoring that waits
   std::vector<SequencePtr> parted_;     // choices that go their own way after this step
   std::deque<SequencePtr> loading_;     // answers whose adapter is on its way, the oldest first
-  EngineStats counted_;                 // what only grows
+  std::vector<size_t> offered_;         // places in waiting_ that the plan may admit, in order
+  FairShare fair_;
+  GuestRows guests_;
+  std::vector<const std::string*> running_tenants_;  // of the step that is planned
+  bool guests_wait_ = false;                         // some prompt of this step stands back
+  bool has_deadlines_ = false;                       // some sequence ever had one
+  std::optional<Urgent> urgent_;                     // while there is work
+  double owed_s_ = 0;                                // to threads that stand back
+  EngineStats counted_;                              // what only grows
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable_any changed_;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/clock.h"
 #include "engine/engine_impl.h"
 #include "engine/lookup.h"
 
@@ -22,9 +23,12 @@ void insert_by_age(List& list, SequencePtr sequence) {
 
 void Engine::Impl::work(const std::stop_token& stop) {
   while (absorb(stop)) {
+    const Stopwatch watch;
     step();
+    leave_time(watch.seconds());
     interleave();
   }
+  urgent_.reset();
   abort_all();
 }
 
@@ -50,6 +54,7 @@ bool Engine::Impl::absorb(const std::stop_token& stop) {
     const auto called = [this] {
       return !inbox_.empty() || !cancels_.empty() || adapters_changed_;
     };
+    if (idle) urgent_.reset();
     while (idle && !interleaved_ && !called() && !stop.stop_requested()) {
       lock.unlock();
       interleave();
@@ -62,30 +67,42 @@ bool Engine::Impl::absorb(const std::stop_token& stop) {
     adapters_changed = std::exchange(adapters_changed_, false);
     stats_.waiting += std::ssize(fresh);  // until publish_stats() counts anew
   }
+  if (!urgent_) urgent_.emplace();
   for (auto& sequence : fresh) {
+    has_deadlines_ = has_deadlines_ || sequence->deadline_ns != 0;
     auto& queue = sequence->background ? background_ : sequence->pin ? loading_ : waiting_;
     adapters_changed |= static_cast<bool>(sequence->pin);
     queue.push_back(std::move(sequence));
   }
   if (!cancels.empty()) apply_cancels(cancels);
   if (adapters_changed) settle_loading();
+  if (has_deadlines_) apply_deadlines();
   return true;
 }
 
 void Engine::Impl::apply_cancels(const std::unordered_set<RequestId>& ids) {
-  const auto cancelled = [&](const SequencePtr& sequence) {
-    if (!ids.contains(sequence->request)) return false;
-    sequence->abort({Code::kCancelled, "cancelled"});
+  end_where([&](const Sequence& sequence) { return ids.contains(sequence.request); },
+            {Code::kCancelled, "cancelled"});
+}
+
+// Returns how many ended.
+int64_t Engine::Impl::end_where(const std::function<bool(const Sequence&)>& wanted,
+                                const Error& error) {
+  const auto ends = [&](const SequencePtr& sequence) {
+    if (!wanted(*sequence)) return false;
+    sequence->abort(error);
     return true;
   };
-  std::erase_if(running_, cancelled);
+  const auto ran = static_cast<int64_t>(std::erase_if(running_, ends));
   const auto waited =
-      static_cast<int64_t>(std::erase_if(waiting_, cancelled) + std::erase_if(loading_, cancelled));
+      static_cast<int64_t>(std::erase_if(waiting_, ends) + std::erase_if(loading_, ends));
+  if (ran + waited == 0) return 0;
   {
     const std::lock_guard lock(mutex_);
     queued_ -= waited;
   }
   publish_stats();
+  return ran + waited;
 }
 
 // Sequences whose adapter has come join the queue where their age puts them; where loading failed,
@@ -114,7 +131,15 @@ void Engine::Impl::settle_loading() {
   publish_stats();
 }
 
+WaitingState Engine::Impl::waiting_state(const Sequence& sequence) const {
+  const std::span<const int32_t> tokens(sequence.tokens);
+  const auto reusable = static_cast<size_t>(sequence.reusable());
+  return {.tokens = std::ssize(sequence.tokens),
+          .cached = cache_.known(sequence.scope, tokens.first(reusable)) * options_.block_tokens};
+}
+
 StepPlan Engine::Impl::plan() {
+  mark_guests();
   std::vector<RunningState> running;
   int64_t scoring = 0;
   for (const auto& sequence : running_) {
@@ -123,7 +148,8 @@ StepPlan Engine::Impl::plan() {
                        .computed = sequence->computed,
                        .blocks = std::ssize(sequence->blocks),
                        .copies = writes_shared(*sequence),
-                       .guessed = std::max<int64_t>(0, std::ssize(sequence->guess) - 1)};
+                       .guessed = std::max<int64_t>(0, std::ssize(sequence->guess) - 1),
+                       .guest = sequence->guest};
     for (const auto& block : sequence->blocks)
       state.releasable += pool_.holders(block.block()) == 1 ? 1 : 0;
     running.push_back(state);
@@ -135,24 +161,19 @@ StepPlan Engine::Impl::plan() {
   const auto scores = static_cast<size_t>(
       std::max<int64_t>(0, std::max<int64_t>(1, options_.sequences_max / 2) - scoring));
   std::vector<WaitingState> waiting;
-  const auto offer = [&](const std::deque<SequencePtr>& queue, size_t count) {
-    for (size_t i = 0; i < std::min(count, queue.size()); ++i) {
-      const Sequence& sequence = *queue[i];
-      const std::span<const int32_t> tokens(sequence.tokens);
-      const auto reusable = static_cast<size_t>(sequence.reusable());
-      waiting.push_back(
-          {.tokens = std::ssize(sequence.tokens),
-           .cached = cache_.known(sequence.scope, tokens.first(reusable)) * options_.block_tokens});
-    }
-  };
-  offer(waiting_, places);
-  offer(background_, std::min(scores, places - waiting.size()));
+  offer_waiting(waiting, places);
+  if (offered_.size() == waiting_.size())
+    for (size_t i = 0; i < std::min({scores, places - waiting.size(), background_.size()}); ++i)
+      waiting.push_back(waiting_state(*background_[i]));
 
+  constexpr int64_t kSmall = 64;  // blocks: a pool of less is all one sequence's
   return plan_step(running, waiting,
                    {.rows_max = options_.rows_max,
                     .sequences_max = options_.sequences_max,
                     .block_tokens = options_.block_tokens,
-                    .blocks_free = pool_.free()});
+                    .blocks_free = pool_.free(),
+                    .blocks_reserve = pool_.blocks() < kSmall ? 0 : pool_.blocks() / 8,
+                    .guest_rows = guests_wait_ ? guests_.next() : 0});
 }
 
 void Engine::Impl::step() {
@@ -164,12 +185,16 @@ void Engine::Impl::step() {
   std::vector<SequencePtr> admitted;
   int64_t left_queue = 0;
   for (size_t i = 0; i < plan.admitted; ++i) {
-    auto& queue = waiting_.empty() ? background_ : waiting_;
-    left_queue += waiting_.empty() ? 0 : 1;
-    sequences.push_back(queue.front().get());
-    admitted.push_back(std::move(queue.front()));
-    queue.pop_front();
+    const bool answer = i < offered_.size();
+    auto& place = answer ? waiting_[offered_[i]] : background_.front();
+    sequences.push_back(place.get());
+    admitted.push_back(std::move(place));
+    if (answer)
+      ++left_queue;
+    else
+      background_.pop_front();
   }
+  std::erase(waiting_, nullptr);
 
   for (const size_t i : plan.preempted) {
     left_queue -= running_[i]->background ? 0 : 1;
@@ -183,7 +208,9 @@ void Engine::Impl::step() {
     queued_ -= left_queue;
   }
 
+  const Stopwatch watch;
   const auto ended = compute(sequences, plan.chunks);
+  charge(sequences, plan.chunks, watch.seconds());
   std::erase_if(running_, [&](const SequencePtr& sequence) {
     if (!ended.contains(sequence.get())) return false;
     sequence->release();
@@ -282,6 +309,7 @@ std::unordered_set<const Sequence*> Engine::Impl::compute(const std::vector<Sequ
   for (const Chunk& chunk : chunks) {
     Sequence& sequence = *sequences[chunk.sequence];
     const auto rows = static_cast<size_t>(chunk.rows);
+    sequence.answering = sequence.started && sequence.lacking() == 1;
     sequence.guess.resize(rows > 1 && !sequence.guess.empty() ? rows : 0);
     const std::span<const int32_t> tokens(sequence.tokens);
     segments.push_back({.tokens = sequence.guess.empty()
@@ -380,6 +408,9 @@ void Engine::Impl::publish_stats() {
   stats_.step_adapters = counted_.step_adapters;
   stats_.prefix_hits_tokens = counted_.prefix_hits_tokens;
   stats_.preemptions = counted_.preemptions;
+  stats_.guest_rows = counted_.guest_rows;
+  stats_.step_seconds = counted_.step_seconds;
+  stats_.seconds_left = counted_.seconds_left;
   stats_.blocks_copied = counted_.blocks_copied;
   stats_.lookup_tokens = counted_.lookup_tokens;
   stats_.lookup_accepted = counted_.lookup_accepted;

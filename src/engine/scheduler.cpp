@@ -17,6 +17,7 @@ struct Draft {
   int64_t releasable = 0;
   bool copies = false;
   int64_t guessed = 0;
+  bool guest = false;
   int64_t rows = 0;
   bool preempted = false;
 
@@ -38,7 +39,8 @@ class Planner {
                          .blocks = state.blocks,
                          .releasable = state.releasable,
                          .copies = state.copies,
-                         .guessed = state.guessed});
+                         .guessed = state.guessed,
+                         .guest = state.guest});
   }
 
   StepPlan plan(std::span<const WaitingState> waiting) {
@@ -73,27 +75,41 @@ class Planner {
       // One spare block for each sequence that runs: who is admitted should not be preempted at
       // once.
       const auto spare = static_cast<int64_t>(drafts_.size());
-      if (need + promised + spare > blocks_free_) return;
+      const int64_t reserve = state.more ? limits_.blocks_reserve : 0;
+      if (need + promised + spare + reserve > blocks_free_) return;
       const int64_t found = state.cached / limits_.block_tokens;
       blocks_free_ -= found;
       promised += need - found;
-      drafts_.push_back({.tokens = state.tokens, .computed = state.cached, .blocks = found});
+      drafts_.push_back({.tokens = state.tokens,
+                         .computed = state.cached,
+                         .blocks = found,
+                         .guest = state.guest});
       ++plan_.admitted;
     }
   }
 
   void prefill() {
+    give_prompts(false, rows_left_);
+    give_prompts(true, std::min(rows_left_, limits_.guest_rows));
+  }
+
+  // Of the guests or of the others, together no more than `rows`.
+  void give_prompts(bool guests, int64_t rows) {
     std::vector<size_t> prompts;
     for (size_t i = 0; i < drafts_.size(); ++i)
-      if (!drafts_[i].preempted && drafts_[i].lacking() > 0) prompts.push_back(i);
+      if (!drafts_[i].preempted && drafts_[i].guest == guests && drafts_[i].lacking() > 0)
+        prompts.push_back(i);
     if (prompts.empty()) return;
+    const auto give = [&](size_t i, int64_t share) {
+      rows -= give_rows(drafts_[i], std::min(share, rows));
+    };
     const size_t oldest = prompts.front();
-    give_rows(drafts_[oldest], prompts.size() == 1 ? rows_left_ : (rows_left_ + 1) / 2);
+    give(oldest, prompts.size() == 1 ? rows : (rows + 1) / 2);
     std::stable_sort(prompts.begin() + 1, prompts.end(), [this](size_t a, size_t b) {
       return drafts_[a].lacking() < drafts_[b].lacking();
     });
-    for (size_t i = 1; i < prompts.size(); ++i) give_rows(drafts_[prompts[i]], rows_left_);
-    give_rows(drafts_[oldest], rows_left_);
+    for (size_t i = 1; i < prompts.size(); ++i) give(prompts[i], rows);
+    give(oldest, rows);
   }
 
   // Never takes the blocks that let everybody go on in the next step.

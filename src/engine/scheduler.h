@@ -6,9 +6,11 @@
 // - when no block is free for such a row, the youngest sequence is preempted: it gives its blocks
 //   back and waits to be recomputed;
 // - waiting sequences are admitted in order while the blocks for all their tokens are in sight;
+// - a sequence whose tenant runs already leaves the reserve of blocks to others;
 // - the rows that are left go to prompts: half to the oldest, so that it always moves, the rest to
 //   the shortest first, so that a short question passes a long document; what is left over to the
 //   oldest;
+// - prompts of guests (fair_share.h) come after all others, with no more rows than guests may have;
 // - guesses get rows and blocks that nobody else needs.
 // The oldest sequence always moves, so everything ends.
 #pragma once
@@ -27,11 +29,14 @@ struct RunningState {
   int64_t releasable = 0;  // of them, free again when this sequence lets go
   bool copies = false;     // its next row goes to a shared block, which takes one more to copy
   int64_t guessed = 0;     // rows that a decoding sequence could use beyond its own
+  bool guest = false;      // its prompt stands back behind those who had less
 };
 
 struct WaitingState {
   int64_t tokens = 0;
   int64_t cached = 0;  // found in the prefix cache
+  bool guest = false;
+  bool more = false;  // of a tenant who has sequences running, or before this one in the queue
 };
 
 struct StepLimits {
@@ -39,6 +44,8 @@ struct StepLimits {
   int64_t sequences_max = 0;
   int64_t block_tokens = 0;
   int64_t blocks_free = 0;
+  int64_t blocks_reserve = 0;  // stay free when a tenant's second sequence comes
+  int64_t guest_rows = 0;      // of all guests' prompts together
 };
 
 // `rows` tokens of one sequence, from where it stands. Sequences are counted through `running` and

@@ -109,6 +109,27 @@ TEST(Scheduler, GuessesGetRowsAndBlocksThatNobodyElseNeeds) {
 }
 
 // Sequences of random lengths through a small pool, as the engine would carry the plans out.
+TEST(Scheduler, GuestsComeLastAndHaveFewRows) {
+  StepLimits limits = kRoomy;
+  limits.guest_rows = 3;
+  const Running running{{.tokens = 200, .computed = 0, .guest = true},
+                        {.tokens = 10, .computed = 9, .blocks = 3},
+                        {.tokens = 8, .computed = 0}};
+  EXPECT_THAT(plan_step(running, {}, limits).chunks,
+              ElementsAre(Chunk{0, 3}, Chunk{1, 1}, Chunk{2, 8}));
+  limits.guest_rows = 0;
+  EXPECT_THAT(plan_step(running, {}, limits).chunks, ElementsAre(Chunk{1, 1}, Chunk{2, 8}));
+}
+
+TEST(Scheduler, ATenantLeavesTheReserveToOthers) {
+  StepLimits limits = kRoomy;
+  limits.blocks_free = 10;
+  limits.blocks_reserve = 4;
+  EXPECT_EQ(plan_step({}, Waiting{{.tokens = 16}, {.tokens = 16, .more = true}}, limits).admitted,
+            1u);
+  EXPECT_EQ(plan_step({}, Waiting{{.tokens = 16}, {.tokens = 16}}, limits).admitted, 2u);
+}
+
 TEST(Scheduler, EverythingEndsAndBlocksAddUpUnderRandomLoad) {
   for (uint64_t seed = 0; seed < 200; ++seed) {
     Rng rng(seed);

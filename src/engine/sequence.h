@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -20,6 +21,11 @@ struct Sequence {
   RequestId id = 0;         // grows: the smaller is the older
   RequestId request = 0;    // what cancel() calls it; choices of one request share it
   bool background = false;  // scoring: stands back behind answers
+  std::string tenant;       // empty: nobody in particular
+  int32_t priority = 0;     // the smaller goes first
+  int64_t deadline_ns = 0;  // by the monotonic clock; 0: none
+  bool guest = false;       // its prompt stands back in the step that is planned
+  bool answering = false;   // that step's row comes behind its newest token
   std::vector<int32_t> tokens;
   std::shared_ptr<const model::Adapter> adapter;  // shared with the request's owner or the pool
   AdapterPool::Pin pin;                           // of a registered adapter

@@ -6,19 +6,20 @@
 namespace plinth::server {
 namespace {
 
-constexpr std::array<std::string_view, 6> kActions = {"infer", "models", "files",
+constexpr std::array<std::string_view, 7> kActions = {"infer", "models", "files", "tune",
                                                       "usage", "keys",   "admin"};
 
 struct Role {
   std::string_view name;
-  std::array<bool, 6> may;  // in the order of Action
+  std::array<bool, 7> may;  // in the order of Action
 };
 
-constexpr std::array<Role, 5> kRoles = {{{"operator", {true, true, true, true, true, true}},
-                                         {"owner", {true, true, true, true, true, false}},
-                                         {"developer", {true, true, true, false, false, false}},
-                                         {"viewer", {false, true, false, true, false, false}},
-                                         {"billing", {false, false, false, true, false, false}}}};
+constexpr std::array<Role, 5> kRoles = {
+    {{"operator", {true, true, true, true, true, true, true}},
+     {"owner", {true, true, true, true, true, true, false}},
+     {"developer", {true, true, true, true, false, false, false}},
+     {"viewer", {false, true, false, false, true, false, false}},
+     {"billing", {false, false, false, false, true, false, false}}}};
 
 bool has(const std::vector<std::string>& list, std::string_view text) {
   return std::ranges::find(list, text) != list.end();
@@ -49,7 +50,7 @@ Status check_scope(const store::KeyScope& scope) {
     return invalid("role {}: is not operator, owner, developer, viewer or billing", scope.role);
   for (const std::string& action : scope.actions)
     if (std::ranges::find(kActions, action) == kActions.end())
-      return invalid("action {}: is not infer, models, files, usage, keys or admin", action);
+      return invalid("action {}: is not infer, models, files, tune, usage, keys or admin", action);
   return {};
 }
 

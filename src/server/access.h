@@ -1,8 +1,8 @@
 // Who may do what: roles, and what a key narrows them to.
 //
 //   operator   everything, for all tenants; made on the command line only
-//   owner      its own tenant: answers, files, keys, usage
-//   developer  answers, files and batches
+//   owner      its own tenant: answers, files, tuning, keys, usage
+//   developer  answers, files and batches, tuning
 //   viewer     the list of models, usage
 //   billing    usage and statements
 #pragma once
@@ -14,7 +14,7 @@
 
 namespace plinth::server {
 
-enum class Action { kInfer, kModels, kFiles, kUsage, kKeys, kAdmin };
+enum class Action { kInfer, kModels, kFiles, kTune, kUsage, kKeys, kAdmin };
 
 // "infer", "models", ...
 std::string_view action_name(Action action);

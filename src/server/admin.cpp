@@ -133,7 +133,9 @@ void handle_list_tenants(const Services& services, const Call& call) {
 void handle_create_tenant(const Services& services, const Call& call) {
   answer(call, [&](std::string& param) -> Result<Json> {
     PLINTH_TRY(const Json body, parse_object(call.exchange->request().body, param));
-    PLINTH_TRY(const std::string name, Fields(body, param).text("name"));
+    const Fields fields(body, param);
+    PLINTH_TRY(const std::string name, fields.text("name"));
+    PLINTH_TRY(fields.nothing_else());
     PLINTH_TRY(const store::Tenant tenant, services.store.create_tenant(name));
     return tenant_json(tenant);
   });
@@ -160,18 +162,18 @@ void handle_create_key(const Services& services, const Call& call) {
     PLINTH_TRY(scope.actions, texts(fields, "actions"));
     PLINTH_TRY(const int64_t expires_s, fields.integer("expires_in", 0, 0, kNumberMax));
     if (expires_s > 0) scope.expires_ms = system_clock().unix_ms() + expires_s * 1000;
+    PLINTH_TRY(const std::string label, fields.text_or("label", ""));
+    if (label.size() > kLabelMax)
+      return invalid("label: {} bytes, the limit is {}", label.size(), kLabelMax);
+    PLINTH_TRY(const std::string named, fields.text_or("tenant", ""));
+    PLINTH_TRY(scope.role, fields.text_or("role", "developer"));
+    PLINTH_TRY(fields.nothing_else());
     param = "role";
-    scope.role = string_or(body, "role", "developer");
     PLINTH_TRY(check_scope(scope));
     if (scope.role == "operator")
       return invalid("role: keys of operators are made on the command line only");
-    param = "label";
-    const std::string label = string_or(body, "label", "");
-    if (label.size() > kLabelMax)
-      return invalid("label: {} bytes, the limit is {}", label.size(), kLabelMax);
     param = "tenant";
-    PLINTH_TRY(const store::Tenant tenant,
-               tenant_of(services, call, string_or(body, "tenant", "")));
+    PLINTH_TRY(const store::Tenant tenant, tenant_of(services, call, named));
     PLINTH_TRY(const auto key, services.store.create_key(tenant.name, label, scope));
     Json json = key_json(key.info);
     json["key"] = key.secret;  // shown once
@@ -215,6 +217,7 @@ void handle_set_quota(const Services& services, const Call& call) {
     PLINTH_TRY(limit("tokens_per_month", quota.tokens_per_month));
     PLINTH_TRY(limit("concurrent", quota.concurrent));
     PLINTH_TRY(limit("storage_bytes", quota.storage_bytes));
+    PLINTH_TRY(fields.nothing_else());
     PLINTH_TRY(services.store.set_quota(tenant.name, quota));
     return quota_json(quota);
   });
@@ -243,6 +246,7 @@ void handle_set_price(const Services& services, const Call& call) {
     PLINTH_TRY(read("prompt", price.prompt));
     PLINTH_TRY(read("cached", price.cached));
     PLINTH_TRY(read("completion", price.completion));
+    PLINTH_TRY(fields.nothing_else());
     PLINTH_TRY(services.store.set_price(price));
     return price_json(price);
   });

@@ -22,12 +22,13 @@ AnswerCall::AnswerCall(const Services& services, const Call& call, AnswerPlan pl
     outcome_.usage.prompt_tokens += std::ssize(request.prompt);
   }
   outcome_.reasons.resize(choices, engine::FinishReason::kLength);
+  outcome_.filtered.resize(choices);
   first_s_.resize(choices);
+  if (const auto rules = services_.settings.filter()) filters_.assign(choices, FilteredText(rules));
 }
 
 void AnswerCall::submit() {
   if (plan_.prompts_only) return write_bill();
-  std::vector<engine::RequestId> ids;
   for (size_t i = 0; i < plan_.requests.size(); ++i) {
     engine::Request& request = plan_.requests[i];
     request.registered = plan_.release->adapter;
@@ -38,20 +39,24 @@ void AnswerCall::submit() {
     const auto submitted = services_.engine.submit(std::move(request));
     if (!submitted) {
       refused_ = true;
-      for (const auto id : ids) services_.engine.cancel(id);
+      for (const auto id : ids_) services_.engine.cancel(id);
       const bool full = submitted.error().code == Code::kResourceExhausted;
       return refuse(call_, {.error = submitted.error(), .code = full ? "rate_limit_exceeded" : ""});
     }
-    ids.push_back(*submitted);
+    ids_.push_back(*submitted);
   }
-  call_.exchange->on_gone([&engine = services_.engine, ids] {
+  if (plan_.stream)
+    call_.exchange->every(services_.keep_alive_ms,
+                          [self = shared_from_this()] { self->keep_alive(); });
+  call_.exchange->on_gone([&engine = services_.engine, ids = ids_] {
     for (const auto id : ids) engine.cancel(id);
   });
 }
 
-void AnswerCall::take(size_t request, const engine::Event& event) {
+void AnswerCall::take(size_t request, engine::Event event) {
   if (refused_) return;
   const size_t choice = first_choice_[request] + static_cast<size_t>(event.choice);
+  if (!filters_.empty()) filter(request, choice, event);
   if (event.id >= 0 && first_s_[choice] == 0) {
     first_s_[choice] = watch_.seconds();
     observe_seconds("plinth_time_to_first_token_seconds", first_s_[choice]);
@@ -59,10 +64,27 @@ void AnswerCall::take(size_t request, const engine::Event& event) {
   if (event.finished && event.reason == engine::FinishReason::kError) error_ = event.error;
   if (!error_ && plan_.stream) {
     open_stream();
+    spoke_ = true;
     call_.exchange->write(plan_.format->piece(choice, event));
   }
   if (!error_ && !plan_.stream) plan_.format->take(choice, event);
   if (event.finished) finish_choice(choice, event);
+}
+
+// A choice that is cut off goes on unseen until all of its request are; then the engine stops.
+void AnswerCall::filter(size_t request, size_t choice, engine::Event& event) {
+  event.text = filters_[choice].push(event.text, event.finished);
+  if (!filters_[choice].blocked()) return;
+  event.id = -1;  // neither text nor log-probabilities
+  event.top.clear();
+  if (!outcome_.filtered[choice]) {
+    outcome_.filtered[choice] = true;
+    const size_t end =
+        request + 1 < first_choice_.size() ? first_choice_[request + 1] : outcome_.filtered.size();
+    bool all = true;
+    for (size_t i = first_choice_[request]; i < end; ++i) all = all && outcome_.filtered[i];
+    if (all) services_.engine.cancel(ids_[request]);
+  }
 }
 
 // The head goes out with the first event, so that an error before it has a status of its own.
@@ -72,6 +94,14 @@ void AnswerCall::open_stream() {
       {.content_type = "text/event-stream; charset=utf-8",
        .headers = {{"cache-control", "no-cache"}, {"x-accel-buffering", "no"}},
        .body = plan_.format->begin()});
+}
+
+// While an answer waits in the queue or a long prompt is read: a comment, which clients skip, lets
+// nobody on the way take the connection for dead. From here on an error is an event.
+void AnswerCall::keep_alive() {
+  if (std::exchange(spoke_, false)) return;
+  open_stream();
+  call_.exchange->write(": keep-alive\n\n");
 }
 
 void AnswerCall::finish_choice(size_t choice, const engine::Event& event) {
@@ -111,7 +141,7 @@ void AnswerCall::finish(const Status& written) {
   }
   if (!plan_.stream) return exchange->reply({.body = to_text(plan_.format->whole(outcome_))});
   open_stream();
-  exchange->write(plan_.format->end(outcome_) + "data: [DONE]\n\n");
+  exchange->write(plan_.format->end(outcome_).append(plan_.format->end_mark()));
   exchange->end();
 }
 

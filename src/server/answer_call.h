@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/clock.h"
@@ -20,6 +21,7 @@ namespace plinth::server {
 struct Outcome {
   std::vector<engine::FinishReason> reasons = {};
   engine::Usage usage = {};
+  std::vector<bool> filtered = {};  // cut off by the content filter
 };
 
 // The shape of an answer: events in, JSON out. Either take() for each event and whole() at the end,
@@ -34,7 +36,9 @@ class AnswerFormat {
   // Server-sent events, ready to be written; may be empty.
   virtual std::string begin() = 0;
   virtual std::string piece(size_t choice, const engine::Event& event) = 0;
-  virtual std::string end(const Outcome& outcome) = 0;  // without [DONE]
+  virtual std::string end(const Outcome& outcome) = 0;
+
+  virtual std::string_view end_mark() const { return "data: [DONE]\n\n"; }
 };
 
 struct AnswerPlan {
@@ -57,8 +61,9 @@ class AnswerCall : public std::enable_shared_from_this<AnswerCall> {
   AnswerCall(const Services& services, const Call& call, AnswerPlan plan);
 
   void submit();
-  void take(size_t request, const engine::Event& event);
+  void take(size_t request, engine::Event event);
   void open_stream();
+  void keep_alive();
   void finish_choice(size_t choice, const engine::Event& event);
   void write_bill();
   void finish(const Status& written);
@@ -67,12 +72,17 @@ class AnswerCall : public std::enable_shared_from_this<AnswerCall> {
   const Call call_;
   AnswerPlan plan_;
   Stopwatch watch_;
+  void filter(size_t request, size_t choice, engine::Event& event);
+
+  std::vector<FilteredText> filters_;  // by choice; empty: nothing is filtered
+  std::vector<engine::RequestId> ids_;
   std::vector<size_t> first_choice_;  // by request
   std::vector<double> first_s_;       // by choice: when its first token came, 0 until then
   Outcome outcome_;
   size_t choices_finished_ = 0;
   bool refused_ = false;
   bool streaming_ = false;
+  bool spoke_ = false;  // since the last look of keep_alive()
   std::optional<Error> error_;
 };
 

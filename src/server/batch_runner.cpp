@@ -112,6 +112,8 @@ class BatchRunner::LineExchange : public Exchange,
 
   void on_gone(std::function<void()> gone) override { gone_ = std::move(gone); }
 
+  void every(int, std::function<void()>) override {}
+
   void post(std::function<void()> work) override {
     runner_.post([self = shared_from_this(), work = std::move(work)] { work(); });
   }

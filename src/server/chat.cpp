@@ -41,6 +41,7 @@ text::OrderedJson turns_of(const std::vector<Message>& messages, ToolStyle style
   text::OrderedJson turns = text::OrderedJson::array();
   for (const Message& message : messages) {
     text::OrderedJson turn = {{"role", message.role}, {"content", message.content}};
+    if (!message.name.empty()) turn["name"] = message.name;
     if (!message.tool_calls.is_null()) {
       turn["tool_calls"] = message.tool_calls;
       for (text::OrderedJson& call : turn["tool_calls"])

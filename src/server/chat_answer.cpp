@@ -32,7 +32,8 @@ Json envelope(const AnswerHead& head, std::string_view object) {
           {"system_fingerprint", head.fingerprint}};
 }
 
-std::string_view finish_name(engine::FinishReason reason, bool called) {
+std::string_view finish_name(engine::FinishReason reason, bool called, bool filtered) {
+  if (filtered) return "content_filter";
   switch (reason) {
     case engine::FinishReason::kStop:
       return called ? "tool_calls" : "stop";
@@ -90,7 +91,8 @@ Json whole_json(const AnswerHead& head, const WholeAnswer& answer) {
         {{"index", json["choices"].size()},
          {"message", std::move(message)},
          {"logprobs", choice.logprobs.is_null() ? Json() : Json{{"content", choice.logprobs}}},
-         {"finish_reason", finish_name(choice.reason, !choice.tool_calls.empty())}});
+         {"finish_reason",
+          finish_name(choice.reason, !choice.tool_calls.empty(), choice.filtered)}});
   }
   json["usage"] = usage_json(answer.usage);
   return json;

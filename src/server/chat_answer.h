@@ -29,8 +29,9 @@ AnswerHead answer_head(std::string_view prefix, const Call& call, const DomainMo
 Json envelope(const AnswerHead& head, std::string_view object);
 
 // "stop" ("tool_calls" when tools were called), "length", "cancelled", "error"; the last two are
-// never seen by a client, only by the ledger.
-std::string_view finish_name(engine::FinishReason reason, bool called = false);
+// never seen by a client, only by the ledger. "content_filter" when the answer was cut off by it.
+std::string_view finish_name(engine::FinishReason reason, bool called = false,
+                             bool filtered = false);
 
 Json usage_json(const engine::Usage& usage);
 
@@ -47,6 +48,7 @@ Json usage_chunk_json(const AnswerHead& head, const engine::Usage& usage,
 struct Choice {
   std::string text = {};
   engine::FinishReason reason = engine::FinishReason::kStop;
+  bool filtered = false;
   Json logprobs = nullptr;          // array of logprob_json, or null
   Json tool_calls = Json::array();  // [{"id", "type", "function": {"name", "arguments"}}]
 };

@@ -45,8 +45,10 @@ class ChatFormat : public AnswerFormat {
   }
 
   Json whole(const Outcome& outcome) override {
-    for (size_t i = 0; i < answer_.choices.size(); ++i)
+    for (size_t i = 0; i < answer_.choices.size(); ++i) {
       answer_.choices[i].reason = outcome.reasons[i];
+      answer_.choices[i].filtered = outcome.filtered[i];
+    }
     answer_.usage = outcome.usage;
     return whole_json(head_, answer_);
   }
@@ -84,9 +86,10 @@ class ChatFormat : public AnswerFormat {
     std::string text;
     for (size_t i = 0; i < outcome.reasons.size(); ++i) {
       const bool called = !parsers_.empty() && parsers_[i].calls() > 0;
-      text += chunk({{"index", i},
-                     {"delta", delta},
-                     {"finish_reason", finish_name(outcome.reasons[i], called)}});
+      text +=
+          chunk({{"index", i},
+                 {"delta", delta},
+                 {"finish_reason", finish_name(outcome.reasons[i], called, outcome.filtered[i])}});
     }
     if (include_usage_) text += sse(usage_chunk_json(head_, outcome.usage));
     return text;

@@ -29,6 +29,7 @@ Result<std::string> parse_content(const Json& message, const std::string& place,
     param = fmt::format("{}.content[{}]", place, i);
     const std::string type = part.is_object() ? string_or(part, "type", "") : "";
     if (type != "text") return invalid("{}: type \"{}\" is not supported, only text", param, type);
+    PLINTH_TRY(only_fields(part, {"type", "text"}, std::string(param), param));
     const auto part_text = part.find("text");
     if (part_text == part.end() || !part_text->is_string())
       return invalid("{}: a text is needed", param);
@@ -53,6 +54,7 @@ Result<text::OrderedJson> parse_calls(const Json& message, const std::string& pl
     if (!call.is_object() || function == call.end() || !function->is_object() ||
         string_or(*function, "name", "").empty())
       return invalid("{}: an object with a function, which has a name, is needed", param);
+    PLINTH_TRY(only_fields(call, {"id", "type", "function", "index"}, std::string(param), param));
     const std::string text = string_or(*function, "arguments", "{}");
     auto arguments = text::OrderedJson::parse(text, nullptr, false);
     if (!arguments.is_object() || !parse_json(text, "arguments"))
@@ -76,25 +78,27 @@ Status refuse_unsupported(const Fields& fields) {
   if (const Json* modalities = fields.find("modalities");
       modalities != nullptr && *modalities != Json::array({"text"}))
     return invalid("modalities: only [\"text\"] is supported");
-  for (const char* name : {"audio", "prediction", "web_search_options", "reasoning_effort"})
+  for (const char* name :
+       {"audio", "prediction", "web_search_options", "reasoning_effort", "verbosity"})
     if (fields.find(name) != nullptr) return invalid("{} is not supported", name);
   PLINTH_TRY(const bool store, fields.flag("store", false));
   if (store) return invalid("store: answers are not kept");
-  if (const Json* user = fields.find("user"); user != nullptr && !user->is_string())
-    return invalid("user: a text is needed");
-  if (const Json* metadata = fields.find("metadata")) {
-    bool texts = metadata->is_object();
-    for (const Json& value : *metadata) texts = texts && value.is_string();
-    if (!texts) return invalid("metadata: an object of texts is needed");
-  }
-  return {};
+  PLINTH_TRY(const std::string tier, fields.text_or("service_tier", "auto"));
+  if (tier != "auto" && tier != "default")
+    return invalid("service_tier: {} is not supported, only auto and default", tier);
+  // They say who asks and what to keep together; an answer is the same without them.
+  for (const char* name : {"user", "safety_identifier", "prompt_cache_key"})
+    PLINTH_TRY(fields.text_or(name, ""));
+  return check_metadata(fields);
 }
 
 // The schema's own text, empty for an answer of any form.
-Result<std::string> parse_format(const Fields& fields, std::string_view body) {
+Result<std::string> parse_format(const Fields& fields, std::string_view body, std::string& param) {
   const Json* format = fields.find("response_format");
   if (format == nullptr) return std::string();
   const std::string type = format->is_object() ? string_or(*format, "type", "") : "";
+  if (format->is_object())
+    PLINTH_TRY(only_fields(*format, {"type", "json_schema"}, "response_format", param));
   if (type == "text") return std::string();
   if (type == "json_object") return std::string(R"({"type":"object"})");
   if (type != "json_schema")
@@ -104,6 +108,8 @@ Result<std::string> parse_format(const Fields& fields, std::string_view body) {
     return invalid("response_format: json_schema: an object with a schema is needed");
   if (const auto name = named->find("name"); name != named->end() && !name->is_string())
     return invalid("response_format: json_schema.name: a text is needed");
+  PLINTH_TRY(only_fields(*named, {"name", "description", "schema", "strict"},
+                         "response_format.json_schema", param));
   return std::string(
       raw_member(raw_member(raw_member(body, "response_format"), "json_schema"), "schema"));
 }
@@ -137,7 +143,14 @@ Result<std::vector<Message>> parse_messages(const Json& body, std::string& param
     if (role != "system" && role != "user" && role != "assistant" && role != "tool")
       return invalid("{}: role \"{}\" is not supported: system, user, assistant or tool", place,
                      role);
+    // What clients send back of an answer as they got it: its refusal (always null) and citations.
+    PLINTH_TRY(only_fields(
+        message,
+        {"role", "content", "name", "tool_calls", "tool_call_id", "citations", "annotations"},
+        place, param));
     Message parsed{.role = std::move(role)};
+    param = place + ".name";
+    parsed.name = string_or(message, "name", "");
     PLINTH_TRY(parsed.tool_calls, parse_calls(message, place, param));
     if (!parsed.tool_calls.is_null() && parsed.role != "assistant")
       return invalid("{}: only an assistant calls tools", param);
@@ -157,6 +170,7 @@ Result<ChatRequest> parse_chat_request(std::string_view body, std::string& param
   ChatRequest request;
   PLINTH_TRY(request.model, fields.text("model"));
   PLINTH_TRY(refuse_unsupported(fields));
+  fields.find("messages");
   PLINTH_TRY(request.messages, parse_messages(json, param));
   PLINTH_TRY(request.tools, parse_tools(fields, body));
   PLINTH_TRY(parse_sampling(fields, request.sampling));
@@ -169,12 +183,14 @@ Result<ChatRequest> parse_chat_request(std::string_view body, std::string& param
   PLINTH_TRY(request.stop, parse_stop(fields));
   PLINTH_TRY(request.stop_tokens, parse_stop_tokens(fields));
   PLINTH_TRY(request.ignore_eos, fields.flag("ignore_eos", false));
+  PLINTH_TRY(request.urgency, parse_urgency(fields));
   PLINTH_TRY(const int64_t n, fields.integer("n", 1, 1, engine::kChoicesMax));
   request.n = static_cast<int32_t>(n);
-  PLINTH_TRY(request.schema, parse_format(fields, body));
+  PLINTH_TRY(request.schema, parse_format(fields, body, param));
   PLINTH_TRY(const StreamChoice streaming, parse_stream(fields, param));
   request.stream = streaming.stream;
   request.include_usage = streaming.include_usage;
+  PLINTH_TRY(fields.nothing_else());
   param.clear();
   return request;
 }

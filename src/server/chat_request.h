@@ -11,6 +11,7 @@
 #include "core/json.h"
 #include "core/result.h"
 #include "engine/engine.h"
+#include "server/request_fields.h"
 #include "server/tools.h"
 
 namespace plinth::server {
@@ -18,6 +19,7 @@ namespace plinth::server {
 struct Message {
   std::string role = {};  // "system", "user", "assistant", "tool"
   std::string content = {};
+  std::string name = {};  // of who speaks; templates may show it
   // Of an assistant: an array of {"id", "type", "function": {"name", "arguments": object}}, as
   // templates read them; null: none.
   text::OrderedJson tool_calls = {};
@@ -38,6 +40,7 @@ struct ChatRequest {
   ToolRequest tools = {};
   bool logprobs = false;
   bool ignore_eos = false;  // for measuring: answers end at tokens_max
+  Urgency urgency = {};
   bool stream = false;
   bool include_usage = false;
 };

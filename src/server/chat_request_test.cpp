@@ -99,6 +99,33 @@ TEST(ChatRequest, WithoutASeedEveryRequestHasItsOwn) {
   EXPECT_NE(accepted(minimal()).sampling.seed, accepted(minimal()).sampling.seed);
 }
 
+TEST(ChatRequest, AFieldThatNobodyKnowsIsRefusedByName) {
+  EXPECT_EQ(refused_with("temprature", 0.5), "temprature");
+  EXPECT_EQ(refused_with("verbosity", "low"), "verbosity");
+  EXPECT_EQ(refused_with("service_tier", "flex"), "service_tier");
+  EXPECT_EQ(refused_with("priority", 1001), "priority");
+  Json body = minimal();
+  body["stream"] = true;
+  body["stream_options"] = {{"include_usages", true}};
+  EXPECT_EQ(refused(body), "stream_options.include_usages");
+  body = minimal();
+  body["messages"][0]["audio"] = {{"id", "x"}};
+  EXPECT_EQ(refused(body), "messages[0].audio");
+  body = minimal();
+  body["response_format"] = {{"type", "json_schema"},
+                             {"json_schema", {{"schema", Json::object()}, {"strickt", true}}}};
+  EXPECT_EQ(refused(body), "response_format.json_schema.strickt");
+  // Null asks for nothing, and what clients send along anyway is understood.
+  body = minimal();
+  body["whatever"] = nullptr;
+  body["service_tier"] = "auto";
+  body["prompt_cache_key"] = "k";
+  body["safety_identifier"] = "u";
+  body["store"] = false;
+  body["messages"][0]["name"] = "li";
+  EXPECT_EQ(accepted(body).messages[0].name, "li");
+}
+
 TEST(ChatRequest, NamesTheFieldItCannotHonour) {
   EXPECT_EQ(refused_with("n", 0), "n");
   EXPECT_EQ(refused_with("n", 129), "n");

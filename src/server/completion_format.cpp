@@ -34,7 +34,8 @@ class CompletionFormat : public AnswerFormat {
     Json json = envelope(head_, "text_completion");
     json["choices"] = Json::array();
     for (size_t i = 0; i < choices_.size(); ++i)
-      json["choices"].push_back(choice_json(i, finish_name(outcome.reasons[i])));
+      json["choices"].push_back(
+          choice_json(i, finish_name(outcome.reasons[i], false, outcome.filtered[i])));
     json["usage"] = usage_json(outcome.usage);
     return json;
   }
@@ -54,7 +55,8 @@ class CompletionFormat : public AnswerFormat {
 
   std::string end(const Outcome& outcome) override {
     std::string text;
-    for (size_t i = 0; i < choices_.size(); ++i) text += chunk(i, finish_name(outcome.reasons[i]));
+    for (size_t i = 0; i < choices_.size(); ++i)
+      text += chunk(i, finish_name(outcome.reasons[i], false, outcome.filtered[i]));
     if (include_usage_) text += sse(usage_chunk_json(head_, outcome.usage, "text_completion"));
     return text;
   }

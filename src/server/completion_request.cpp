@@ -19,6 +19,7 @@ Result<CompletionRequest> parse_completion_request(std::string_view body, std::s
   PLINTH_TRY(request.stop, parse_stop(fields));
   PLINTH_TRY(request.stop_tokens, parse_stop_tokens(fields));
   PLINTH_TRY(request.ignore_eos, fields.flag("ignore_eos", false));
+  PLINTH_TRY(request.urgency, parse_urgency(fields));
   PLINTH_TRY(request.echo, fields.flag("echo", false));
   PLINTH_TRY(request.tokens_max, fields.integer("max_tokens", 16, 0, kNumberMax));
   if (request.tokens_max == 0 && !request.echo)
@@ -33,6 +34,8 @@ Result<CompletionRequest> parse_completion_request(std::string_view body, std::s
   PLINTH_TRY(const StreamChoice streaming, parse_stream(fields, param));
   request.stream = streaming.stream;
   request.include_usage = streaming.include_usage;
+  PLINTH_TRY(fields.text_or("user", ""));
+  PLINTH_TRY(fields.nothing_else());
   param.clear();
   return request;
 }

@@ -20,7 +20,8 @@ struct CompletionRequest {
   std::vector<int32_t> stop_tokens = {};
   int32_t n = 1;  // choices of each prompt
   bool echo = false;
-  bool logprobs = false;    // sampling.top_logprobs says how many
+  bool logprobs = false;  // sampling.top_logprobs says how many
+  Urgency urgency = {};
   bool ignore_eos = false;  // for measuring: answers end at tokens_max
   bool stream = false;
   bool include_usage = false;

@@ -55,6 +55,9 @@ class Exchange {
   // Called once if the client goes away (or is cut off) before the answer is complete.
   virtual void on_gone(std::function<void()> gone) = 0;
 
+  // Calls `tick` again and again until the answer is complete or the client gone.
+  virtual void every(int interval_ms, std::function<void()> tick) = 0;
+
   // Runs `work` on the strand, later. From any thread.
   virtual void post(std::function<void()> work) = 0;
 };

@@ -62,10 +62,9 @@ Result<store::Batch> create(const Services& services, const Call& call, std::str
     return invalid("endpoint: {} cannot be asked in batches", batch.endpoint);
   PLINTH_TRY(const std::string window, fields.text("completion_window"));
   if (window != "24h") return invalid("completion_window: only 24h");
-  if (const Json* metadata = fields.find("metadata")) {
-    if (!metadata->is_object()) return invalid("metadata: an object is needed");
-    batch.metadata = to_text(*metadata);
-  }
+  PLINTH_TRY(check_metadata(fields));
+  if (const Json* metadata = fields.find("metadata")) batch.metadata = to_text(*metadata);
+  PLINTH_TRY(fields.nothing_else());
   return services.store.start_batch(batch);
 }
 

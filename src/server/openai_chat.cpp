@@ -2,53 +2,72 @@
 
 #include <utility>
 
-#include "server/answer_call.h"
 #include "server/chat.h"
 #include "server/chat_answer.h"
 #include "server/chat_format.h"
 #include "server/chat_grammar.h"
-#include "server/chat_request.h"
 #include "server/text_input.h"
 
 namespace plinth::server {
+
+void answer_chat(const Services& services, const Call& call, ChatRequest request,
+                 const std::string& place, const MakeFormat& make_format) {
+  const DomainModelPtr model = find_model(services, call, request.model);
+  if (model == nullptr) return;
+
+  const auto filter = services.settings.filter();
+  // They would spell out what is masked.
+  if (filter != nullptr && request.logprobs)
+    return refuse(call, {.error = invalid("logprobs: not given where answers are filtered"),
+                         .param = "logprobs"});
+  if (filter != nullptr)
+    for (Message& message : request.messages)
+      if (const Status fine = filter->check_input(message.content); !fine)
+        return refuse(call, {.error = fine.error(), .param = place, .code = "content_filter"});
+
+  engine::Request work;
+  std::string param;
+  const text::Tokenizer& tokenizer = services.engine.model().tokenizer();
+  auto grammar = answer_grammar(services.schemas, tokenizer, request, model->tool_style, param);
+  if (!grammar) return refuse(call, {.error = grammar.error(), .param = param});
+  work.grammar = *std::move(grammar);
+  auto prepared = prepare_chat(*model, tokenizer, std::move(request.messages), request.tools);
+  if (!prepared) return refuse(call, {.error = prepared.error(), .param = place});
+  const int64_t context = services.engine.model().config().context;
+  if (const auto tokens = std::ssize(prepared->prompt); tokens >= context)
+    return refuse(call, {.error = invalid("{}: {} tokens do not fit the context of {}", place,
+                                          tokens, context),
+                         .param = place,
+                         .code = "context_length_exceeded"});
+
+  work.prompt = std::move(prepared->prompt);
+  work.sampling = request.sampling;
+  work.tokens_max = request.tokens_max.value_or(context);
+  work.stop = request.stop;
+  work.stop_tokens = std::move(prepared->stop_tokens);
+  work.stop_tokens.insert(work.stop_tokens.end(), request.stop_tokens.begin(),
+                          request.stop_tokens.end());
+  work.n = request.n;
+  request.urgency.set(work);
+  if (request.ignore_eos) ignore_ends(tokenizer, work);
+
+  AnswerPlan plan{.model = request.model, .release = model, .stream = request.stream};
+  plan.requests.push_back(std::move(work));
+  plan.format = make_format(
+      *model, request, model->knowledge != nullptr ? citations_json(prepared->citations) : Json());
+  AnswerCall::start(services, call, std::move(plan));
+}
+
 void handle_chat(const Services& services, const Call& call) {
   std::string param;
   auto request = parse_chat_request(call.exchange->request().body, param);
   if (!request) return refuse(call, {.error = request.error(), .param = param});
-  const DomainModelPtr model = find_model(services, call, request->model);
-  if (model == nullptr) return;
-
-  engine::Request work;
-  const text::Tokenizer& tokenizer = services.engine.model().tokenizer();
-  auto grammar = answer_grammar(services.schemas, tokenizer, *request, model->tool_style, param);
-  if (!grammar) return refuse(call, {.error = grammar.error(), .param = param});
-  work.grammar = *std::move(grammar);
-  auto prepared = prepare_chat(*model, tokenizer, std::move(request->messages), request->tools);
-  if (!prepared) return refuse(call, {.error = prepared.error(), .param = "messages"});
-  const int64_t context = services.engine.model().config().context;
-  if (const auto tokens = std::ssize(prepared->prompt); tokens >= context)
-    return refuse(call, {.error = invalid("messages: {} tokens do not fit the context of {}",
-                                          tokens, context),
-                         .param = "messages",
-                         .code = "context_length_exceeded"});
-
-  work.prompt = std::move(prepared->prompt);
-  work.sampling = request->sampling;
-  work.tokens_max = request->tokens_max.value_or(context);
-  work.stop = request->stop;
-  work.stop_tokens = std::move(prepared->stop_tokens);
-  work.stop_tokens.insert(work.stop_tokens.end(), request->stop_tokens.begin(),
-                          request->stop_tokens.end());
-  work.n = request->n;
-  if (request->ignore_eos) ignore_ends(tokenizer, work);
-
-  AnswerPlan plan{.model = request->model, .release = model, .stream = request->stream};
-  plan.requests.push_back(std::move(work));
-  plan.format =
-      chat_format(tokenizer, answer_head("chatcmpl-", call, *model, request->model), *request,
-                  model->tool_style,
-                  model->knowledge != nullptr ? citations_json(prepared->citations) : Json());
-  AnswerCall::start(services, call, std::move(plan));
+  answer_chat(services, call, *std::move(request), "messages",
+              [&](const DomainModel& model, const ChatRequest& chat, Json citations) {
+                return chat_format(services.engine.model().tokenizer(),
+                                   answer_head("chatcmpl-", call, model, chat.model), chat,
+                                   model.tool_style, std::move(citations));
+              });
 }
 
 }  // namespace plinth::server

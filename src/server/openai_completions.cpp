@@ -23,6 +23,7 @@ void answer(const Services& services, const Call& call, const CompletionRequest&
                              .stop = request.stop,
                              .stop_tokens = request.stop_tokens,
                              .n = request.n});
+  for (engine::Request& work : plan.requests) request.urgency.set(work);
   if (request.ignore_eos)
     for (engine::Request& work : plan.requests)
       ignore_ends(services.engine.model().tokenizer(), work);
@@ -40,6 +41,20 @@ void handle_completions(const Services& services, const Call& call) {
   if (!request) return refuse(call, {.error = request.error(), .param = param});
   const DomainModelPtr model = find_model(services, call, request->model);
   if (model == nullptr) return;
+
+  const auto filter = services.settings.filter();
+  // They would spell out what is masked.
+  if (filter != nullptr && request->logprobs)
+    return refuse(call, {.error = invalid("logprobs: not given where answers are filtered"),
+                         .param = "logprobs"});
+  if (filter != nullptr)
+    for (TextOrTokens& prompt : request->prompts) {
+      // Ids are words as well.
+      if (!prompt.is_text)
+        prompt = {.text = services.engine.model().tokenizer().decode(prompt.tokens, true)};
+      if (const Status fine = filter->check_input(prompt.text); !fine)
+        return refuse(call, {.error = fine.error(), .param = "prompt", .code = "content_filter"});
+    }
 
   const engine::Engine& engine = services.engine;
   // An answer needs room for one token.

@@ -95,6 +95,8 @@ Result<EmbeddingsRequest> parse_embeddings(std::string_view body, int64_t width,
   PLINTH_TRY(const int64_t dimensions, fields.integer("dimensions", width, 1, kNumberMax));
   if (dimensions != width)
     return invalid("dimensions: this model has {}, and shorter vectors of it mean nothing", width);
+  PLINTH_TRY(fields.text_or("user", ""));
+  PLINTH_TRY(fields.nothing_else());
   return request;
 }
 
@@ -129,6 +131,7 @@ Result<RerankRequest> parse_rerank(std::string_view body, std::string& param) {
   PLINTH_TRY(const int64_t top, fields.integer("top_n", n, 1, kNumberMax));
   request.top = static_cast<size_t>(std::min(top, n));
   PLINTH_TRY(request.return_documents, fields.flag("return_documents", true));
+  PLINTH_TRY(fields.nothing_else());
   return request;
 }
 

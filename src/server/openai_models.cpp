@@ -26,7 +26,7 @@ void handle_models(const Services& services, const Call& call) {
         error_response({.error = entries.error()}, call.exchange->request().id));
   Json data = Json::array();
   for (const ModelEntry& entry : *entries)
-    if (may_use_model(call.key, entry.name)) data.push_back(model_json(entry));
+    if (may_see_model(services, call.key, entry.name)) data.push_back(model_json(entry));
   call.exchange->reply({.body = to_text({{"object", "list"}, {"data", std::move(data)}})});
 }
 
@@ -35,7 +35,7 @@ void handle_model(const Services& services, const Call& call) {
   const std::string& id = call.exchange->request().id;
   if (!entries) return call.exchange->reply(error_response({.error = entries.error()}, id));
   const auto found = std::find_if(entries->begin(), entries->end(), [&](const ModelEntry& entry) {
-    return entry.name == call.argument && may_use_model(call.key, entry.name);
+    return entry.name == call.argument && may_see_model(services, call.key, entry.name);
   });
   if (found == entries->end())
     return call.exchange->reply(

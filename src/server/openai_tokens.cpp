@@ -34,6 +34,7 @@ Result<TokenizeRequest> parse_tokenize(std::string_view body, std::string& param
   } else {
     PLINTH_TRY(request.prompt, fields.text("prompt"));
   }
+  PLINTH_TRY(fields.nothing_else());
   return request;
 }
 
@@ -87,6 +88,7 @@ void handle_detokenize(const Services& services, const Call& call) {
         return invalid("tokens: {} is not a token id, they are 0..{}", to_text(id), size - 1);
       ids.push_back(id.get<int32_t>());
     }
+    PLINTH_TRY(fields.nothing_else());
     return std::pair(std::move(model), std::move(ids));
   };
   const auto request = parse();

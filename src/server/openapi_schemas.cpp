@@ -22,6 +22,7 @@ constexpr std::string_view kSchemas = R"json({
   "presence_penalty": {"type": "number"}, "frequency_penalty": {"type": "number"}, "logit_bias": {"type": "object"},
   "seed": {"type": "integer"}, "stop": {"type": ["string", "array"]}, "stop_token_ids": {"type": "array"},
   "n": {"type": "integer", "minimum": 1, "maximum": 128}, "ignore_eos": {"type": "boolean"},
+  "priority": {"type": "integer", "minimum": -1000, "maximum": 1000}, "deadline_ms": {"type": "integer", "minimum": 0},
   "stream": {"type": "boolean"}, "stream_options": {"type": "object"}, "user": {"type": "string"}}},
 "Message": {"type": "object", "required": ["role"], "properties": {
   "role": {"enum": ["system", "developer", "user", "assistant", "tool"]}, "content": {"type": ["string", "array", "null"]},
@@ -54,7 +55,23 @@ constexpr std::string_view kSchemas = R"json({
   "model": {"type": "string"}, "system_fingerprint": {"type": "string"}, "usage": {"$ref": "#/components/schemas/Usage"},
   "choices": {"type": "array", "items": {"type": "object", "required": ["index", "text", "logprobs", "finish_reason"],
     "additionalProperties": false, "properties": {"index": {"type": "integer"}, "text": {"type": "string"},
-    "logprobs": {"type": ["object", "null"]}, "finish_reason": {"enum": ["stop", "length"]}}}}}},
+    "logprobs": {"type": ["object", "null"]}, "finish_reason": {"enum": ["stop", "length", "content_filter"]}}}}}},
+"ResponseRequest": {"type": "object", "required": ["model", "input"], "properties": {"model": {"type": "string"},
+  "input": {"type": ["string", "array"]}, "instructions": {"type": "string"}, "max_output_tokens": {"type": "integer"},
+  "temperature": {"type": "number"}, "top_p": {"type": "number"}, "seed": {"type": "integer"}, "stop": {"type": ["string", "array"]},
+  "text": {"type": "object"}, "tools": {"type": "array"}, "tool_choice": {"type": ["string", "object"]},
+  "parallel_tool_calls": {"type": "boolean"}, "stream": {"type": "boolean"}, "metadata": {"type": "object"}, "user": {"type": "string"}}},
+"Response": {"type": "object", "required": ["id", "object", "created_at", "model", "status", "output", "usage"], "additionalProperties": false,
+  "properties": {"id": {"type": "string"}, "object": {"const": "response"}, "created_at": {"type": "integer"}, "model": {"type": "string"},
+  "system_fingerprint": {"type": "string"}, "status": {"enum": ["completed", "incomplete"]}, "error": {"type": "null"},
+  "incomplete_details": {"type": ["object", "null"]}, "instructions": {"type": ["string", "null"]},
+  "max_output_tokens": {"type": ["integer", "null"]}, "metadata": {"type": "object"}, "parallel_tool_calls": {"type": "boolean"},
+  "previous_response_id": {"type": "null"}, "reasoning": {"type": "object"}, "store": {"const": false}, "temperature": {"type": "number"},
+  "top_p": {"type": "number"}, "text": {"type": "object"}, "tool_choice": {"type": ["string", "object"]}, "tools": {"type": "array"},
+  "truncation": {"const": "disabled"}, "user": {"type": ["string", "null"]}, "usage": {"type": "object",
+    "required": ["input_tokens", "output_tokens", "total_tokens"]},
+  "output": {"type": "array", "items": {"type": "object", "required": ["type", "id", "status"], "properties": {
+    "type": {"enum": ["message", "function_call"]}}}}}},
 "EmbeddingsRequest": {"type": "object", "required": ["model", "input"], "properties": {"model": {"type": "string"},
   "input": {"type": ["string", "array"]}, "encoding_format": {"enum": ["float", "base64"]}, "dimensions": {"type": "integer"}}},
 "Embeddings": {"type": "object", "required": ["object", "data", "model", "usage"], "additionalProperties": false, "properties": {
@@ -101,6 +118,46 @@ constexpr std::string_view kSchemas = R"json({
   "request_counts": {"type": "object", "required": ["total", "completed", "failed"]}, "metadata": {"type": ["object", "null"]}}},
 "BatchList": {"type": "object", "required": ["object", "data"], "additionalProperties": false, "properties": {
   "object": {"const": "list"}, "data": {"type": "array", "items": {"$ref": "#/components/schemas/Batch"}}, "has_more": {"type": "boolean"}}},
+
+"JobRequest": {"type": "object", "required": ["model", "training_file"], "properties": {"model": {"type": "string"},
+  "training_file": {"type": "string"}, "suffix": {"type": "string"}, "seed": {"type": "integer"}, "metadata": {"type": "object"},
+  "hyperparameters": {"$ref": "#/components/schemas/Hyperparameters"}, "method": {"type": "object", "required": ["type"], "properties": {
+    "type": {"enum": ["supervised"]}, "supervised": {"type": "object", "properties": {
+      "hyperparameters": {"$ref": "#/components/schemas/Hyperparameters"}}}}}}},
+"Hyperparameters": {"type": "object", "additionalProperties": false, "properties": {"n_epochs": {"type": ["number", "string"]},
+  "batch_size": {"type": ["integer", "string"]}, "learning_rate_multiplier": {"type": ["number", "string"]},
+  "rank": {"type": ["integer", "string"]}, "sequence": {"type": ["integer", "string"]}}},
+"Job": {"type": "object", "required": ["id", "object", "created_at", "status", "model", "fine_tuned_model", "training_file", "error"],
+  "additionalProperties": false, "properties": {"id": {"type": "string"}, "object": {"const": "fine_tuning.job"},
+  "created_at": {"type": "integer"}, "finished_at": {"type": ["integer", "null"]}, "estimated_finish": {"type": ["integer", "null"]},
+  "status": {"enum": ["validating_files", "queued", "running", "paused", "succeeded", "failed", "cancelled"]}, "model": {"type": "string"},
+  "fine_tuned_model": {"type": ["string", "null"]}, "organization_id": {"type": "string"}, "training_file": {"type": "string"},
+  "validation_file": {"type": "null"}, "result_files": {"type": "array"}, "seed": {"type": "integer"},
+  "trained_tokens": {"type": ["integer", "null"]}, "hyperparameters": {"$ref": "#/components/schemas/Hyperparameters"},
+  "method": {"type": "object"}, "metadata": {"type": "object"}, "suffix": {"type": ["string", "null"]}, "error": {"type": ["object", "null"]}}},
+"JobList": {"type": "object", "required": ["object", "data", "has_more"], "additionalProperties": false, "properties": {
+  "object": {"const": "list"}, "data": {"type": "array", "items": {"$ref": "#/components/schemas/Job"}}, "has_more": {"type": "boolean"}}},
+"JobEventList": {"type": "object", "required": ["object", "data", "has_more"], "additionalProperties": false, "properties": {
+  "object": {"const": "list"}, "has_more": {"type": "boolean"}, "data": {"type": "array", "items": {"type": "object",
+    "required": ["id", "object", "created_at", "level", "message", "type"], "additionalProperties": false, "properties": {
+    "id": {"type": "string"}, "object": {"const": "fine_tuning.job.event"}, "created_at": {"type": "integer"}, "level": {"enum": ["info", "warn", "error"]},
+    "message": {"type": "string"}, "type": {"enum": ["message", "metrics"]}, "data": {"type": "object"}}}}}},
+"JobCheckpointList": {"type": "object", "required": ["object", "data", "has_more"], "properties": {
+  "object": {"const": "list"}, "has_more": {"type": "boolean"}, "data": {"type": "array", "items": {"type": "object",
+    "required": ["id", "object", "fine_tuned_model_checkpoint", "step_number", "metrics"]}}}},
+"Release": {"type": "object", "required": ["object", "name", "digest", "live"], "additionalProperties": false, "properties": {
+  "object": {"const": "release"}, "name": {"type": "string"}, "digest": {"type": "string"}, "base": {"type": "string"}, "adapter": {"type": "string"},
+  "knowledge": {"type": "string"}, "live": {"type": "boolean"}, "created": {"type": "integer"}, "verdict": {"type": ["object", "null"]}}},
+"ReleaseList": {"type": "object", "required": ["object", "data"], "properties": {
+  "data": {"type": "array", "items": {"$ref": "#/components/schemas/Release"}}}},
+"AdapterList": {"type": "object", "required": ["object", "data"], "properties": {"data": {"type": "array", "items": {"type": "object",
+  "required": ["digest", "name", "base"]}}}},
+"AdminJobList": {"type": "object", "required": ["object", "data"], "properties": {"data": {"type": "array", "items": {"type": "object",
+  "required": ["id", "kind", "tenant", "status"]}}}},
+"Audit": {"type": "object", "required": ["object", "data", "entries", "last_hash", "whole", "broken_at"], "additionalProperties": false,
+  "properties": {"object": {"const": "list"}, "entries": {"type": "integer"}, "last_hash": {"type": "string"}, "whole": {"type": "boolean"},
+  "broken_at": {"type": "integer"}, "data": {"type": "array", "items": {"type": "object",
+    "required": ["id", "at", "actor", "tenant", "action", "detail", "status", "request_id", "hash"]}}}},
 
 "TenantRequest": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}},
 "Tenant": {"type": "object", "required": ["object", "name", "created"], "additionalProperties": false, "properties": {

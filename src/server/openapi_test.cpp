@@ -45,6 +45,7 @@ TEST_F(OpenApiTest, HasEveryRouteAndEverySchemaThatItNames) {
 TEST_F(OpenApiTest, AnswersAreWhatItSays) {
   const std::string admin = new_key("plant", {.role = "operator"});
   const auto file = *store_->add_file(store_->tenant("plant")->id, "x", "batch", "{}");
+  const auto rows = *store_->add_file(store_->tenant("plant")->id, "x", "fine-tune", "{}");
   const Json all = document();
   const Json& schemas = all["components"]["schemas"];
   Json tools = chat("合同");
@@ -65,6 +66,7 @@ TEST_F(OpenApiTest, AnswersAreWhatItSays) {
       {"POST", "/v1/chat/completions", chat("合同")},
       {"POST", "/v1/chat/completions", tools},
       {"POST", "/v1/completions", prompt},
+      {"POST", "/v1/responses", {{"model", "tiny"}, {"input", "合同"}, {"max_output_tokens", 4}}},
       {"POST", "/v1/embeddings", {{"model", "tiny"}, {"input", "合同"}}},
       {"POST", "/v1/rerank", {{"model", "tiny"}, {"query", "x"}, {"documents", {"a", "b"}}}},
       {"POST", "/v1/tokenize", {{"model", "tiny"}, {"prompt", "x"}, {"return_token_strs", true}}},
@@ -88,6 +90,12 @@ TEST_F(OpenApiTest, AnswersAreWhatItSays) {
       {"GET", "/plinth/v1/prices", {}},
       {"GET", "/plinth/v1/usage", {}},
       {"GET", "/plinth/v1/engine", {}},
+      {"POST", "/v1/fine_tuning/jobs", {{"model", "tiny"}, {"training_file", rows.id}}},
+      {"GET", "/v1/fine_tuning/jobs", {}},
+      {"GET", "/plinth/v1/jobs", {}},
+      {"GET", "/plinth/v1/releases", {}},
+      {"GET", "/plinth/v1/adapters", {}},
+      {"GET", "/plinth/v1/audit", {}},
       {"GET", "/healthz", {}},
       {"GET", "/openapi.json", {}}};
   for (const Case& one : cases) {

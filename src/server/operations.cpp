@@ -32,6 +32,9 @@ void handle_metrics(const Services& services, const Call& call) {
   gauge("plinth_engine_step_adapters", stats.step_adapters);
   gauge("plinth_engine_prefix_hits_tokens", stats.prefix_hits_tokens);
   gauge("plinth_engine_preemptions", stats.preemptions);
+  gauge("plinth_engine_guest_rows", stats.guest_rows);
+  set_gauge("plinth_engine_step_seconds", stats.step_seconds);
+  set_gauge("plinth_engine_seconds_left", stats.seconds_left);
   gauge("plinth_engine_blocks_copied", stats.blocks_copied);
   gauge("plinth_engine_lookup_tokens", stats.lookup_tokens);
   gauge("plinth_engine_lookup_accepted", stats.lookup_accepted);

@@ -1,6 +1,7 @@
 #include "server/publish.h"
 
 #include "core/json.h"
+#include "server/tune_spec.h"
 
 namespace plinth::server {
 namespace {
@@ -21,6 +22,9 @@ Status check_verdict(const PublishRequest& request) {
 }  // namespace
 
 Result<store::Release> publish(store::Store& store, const PublishRequest& request) {
+  if (request.name.starts_with(kTunedPrefix))
+    return invalid("{}: names that begin with {} are those of tuning jobs", request.name,
+                   kTunedPrefix);
   PLINTH_TRY(check_verdict(request));
   store::Release release;
   release.name = request.name;

@@ -8,6 +8,7 @@
 namespace plinth::server {
 namespace {
 
+constexpr int64_t kRunningMax = 3072;        // of one tenant; a server's queue holds 4,096
 constexpr int64_t kMonthNs = 5'000'000'000;  // how long a look-up of the month counts
 
 // As OpenAI writes it: "12ms", "1.5s", "2m3s".
@@ -75,6 +76,8 @@ Result<Quotas::Decision> Quotas::admit(int64_t tenant_id) {
     if (tenant.tokens.level < 1)
       refuse(tenant.tokens.wait_s(1, limit), fmt::format("{} tokens a minute", limit));
   }
+  // Even without a quota nobody fills the engine's queue alone.
+  if (tenant.running >= kRunningMax) refuse(1, fmt::format("{} requests at one time", kRunningMax));
   if (quota.concurrent > 0 && tenant.running >= quota.concurrent)
     refuse(1, fmt::format("{} requests at one time", quota.concurrent));
   if (quota.requests_per_month > 0 || quota.tokens_per_month > 0) {

@@ -31,6 +31,7 @@ void ReadingBatch::submit_more() {
       ++finished_;
       continue;
     }
+    request.tenant = std::to_string(call_.key.tenant_id);
     request.done = [self = shared_from_this(), index](Result<engine::Reading> reading) {
       self->call_.exchange->post([self, index, reading = std::move(reading)]() mutable {
         self->take(index, std::move(reading));

@@ -1,5 +1,6 @@
 #include "server/request_fields.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -51,7 +52,8 @@ Result<TextOrTokens> parse_input(const Json& value, const std::string& place) {
 }  // namespace
 
 const Json* Fields::find(const std::string& name) const {
-  param_ = name;
+  param_ = named(name);
+  known_.insert(name);
   const auto it = object_.find(name);
   return it == object_.end() || it->is_null() ? nullptr : &*it;
 }
@@ -60,31 +62,57 @@ Result<double> Fields::number(const std::string& name, double fallback, double l
                               double high) const {
   const Json* value = find(name);
   if (value == nullptr) return fallback;
-  if (!value->is_number()) return invalid("{}: a number is needed", name);
+  if (!value->is_number()) return invalid("{}: a number is needed", named(name));
   const auto found = value->get<double>();
   if (!(found >= low && found <= high))
-    return invalid("{}: {} is outside {}..{}", name, found, low, high);
+    return invalid("{}: {} is outside {}..{}", named(name), found, low, high);
   return found;
 }
 
 Result<int64_t> Fields::integer(const std::string& name, int64_t fallback, double low,
                                 double high) const {
   PLINTH_TRY(const double found, number(name, static_cast<double>(fallback), low, high));
-  if (found != std::floor(found)) return invalid("{}: {} is not a whole number", name, found);
+  if (found != std::floor(found))
+    return invalid("{}: {} is not a whole number", named(name), found);
   return static_cast<int64_t>(found);
 }
 
 Result<bool> Fields::flag(const std::string& name, bool fallback) const {
   const Json* value = find(name);
   if (value == nullptr) return fallback;
-  if (!value->is_boolean()) return invalid("{}: true or false is needed", name);
+  if (!value->is_boolean()) return invalid("{}: true or false is needed", named(name));
   return value->get<bool>();
 }
 
 Result<std::string> Fields::text(const std::string& name) const {
   const Json* value = find(name);
-  if (value == nullptr || !value->is_string()) return invalid("{}: a text is needed", name);
+  if (value == nullptr || !value->is_string()) return invalid("{}: a text is needed", named(name));
   return value->get<std::string>();
+}
+
+Result<std::string> Fields::text_or(const std::string& name, std::string_view fallback) const {
+  if (find(name) == nullptr) return std::string(fallback);
+  return text(name);
+}
+
+Status Fields::nothing_else() const {
+  for (const auto& [name, value] : object_.items()) {
+    if (value.is_null() || known_.contains(name)) continue;
+    param_ = named(name);
+    return invalid("{}: there is no such field", named(name));
+  }
+  return {};
+}
+
+Status only_fields(const Json& object, std::initializer_list<std::string_view> names,
+                   const std::string& place, std::string& param) {
+  for (const auto& [name, value] : object.items()) {
+    const bool empty = value.is_null() || (value.is_array() && value.empty());
+    if (empty || std::ranges::find(names, name) != names.end()) continue;
+    param = place + "." + name;
+    return invalid("{}: there is no such field", param);
+  }
+  return {};
 }
 
 Result<Json> parse_object(std::string_view body, std::string& param) {
@@ -152,6 +180,25 @@ Result<std::vector<int32_t>> parse_stop_tokens(const Fields& fields) {
   return tokens;
 }
 
+Result<Urgency> parse_urgency(const Fields& fields) {
+  constexpr double kPriorityMax = 1000;
+  constexpr double kDayMs = 86'400'000;
+  Urgency urgency;
+  PLINTH_TRY(const int64_t priority, fields.integer("priority", 0, -kPriorityMax, kPriorityMax));
+  urgency.priority = static_cast<int32_t>(priority);
+  PLINTH_TRY(urgency.deadline_ms, fields.integer("deadline_ms", 0, 0, kDayMs));
+  return urgency;
+}
+
+Status check_metadata(const Fields& fields) {
+  const Json* metadata = fields.find("metadata");
+  if (metadata == nullptr) return {};
+  bool texts = metadata->is_object();
+  for (const Json& value : *metadata) texts = texts && value.is_string();
+  if (!texts) return invalid("metadata: an object of texts is needed");
+  return {};
+}
+
 Result<StreamChoice> parse_stream(const Fields& fields, std::string& param) {
   StreamChoice choice;
   PLINTH_TRY(choice.stream, fields.flag("stream", false));
@@ -159,7 +206,12 @@ Result<StreamChoice> parse_stream(const Fields& fields, std::string& param) {
   if (options == nullptr) return choice;
   if (!choice.stream) return invalid("stream_options: only with stream");
   if (!options->is_object()) return invalid("stream_options: an object is needed");
-  PLINTH_TRY(choice.include_usage, Fields(*options, param).flag("include_usage", false));
+  const Fields nested(*options, param, "stream_options.");
+  PLINTH_TRY(choice.include_usage, nested.flag("include_usage", false));
+  // Padding against guessing texts by their lengths: there is none to leave out.
+  PLINTH_TRY(const bool padding, nested.flag("include_obfuscation", false));
+  if (padding) return invalid("stream_options.include_obfuscation: true is not supported");
+  PLINTH_TRY(nested.nothing_else());
   return choice;
 }
 

@@ -1,6 +1,7 @@
 #include "server/router.h"
 
 #include "core/metrics.h"
+#include "server/audited_exchange.h"
 #include "server/auth.h"
 #include "server/errors.h"
 
@@ -70,6 +71,7 @@ void Router::dispatch(const ExchangePtr& exchange, const store::KeyInfo& key) co
 }
 
 void Router::admit(const Route& route, Call call) const {
+  call.exchange = audited(route, call, *audit_);
   const ExchangePtr exchange = call.exchange;
   const std::string& id = exchange->request().id;
   if (!may(call.key, route.action))

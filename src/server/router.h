@@ -1,5 +1,6 @@
 // One table says what the server answers and who may ask. What is not in it, and who is not let in,
-// is refused before anything else looks at the request.
+// is refused before anything else looks at the request. What changes something besides asking for
+// an answer, and what was not allowed, goes into the audit log before its answer goes out.
 #pragma once
 
 #include <functional>
@@ -11,6 +12,7 @@
 #include "server/access.h"
 #include "server/http.h"
 #include "server/quotas.h"
+#include "store/audit.h"
 #include "store/store.h"
 
 namespace plinth::server {
@@ -46,9 +48,10 @@ struct Route {
 
 class Router {
  public:
-  // `store` and `quotas` outlive the router.
-  Router(std::vector<Route> routes, const store::Store& store, Quotas& quotas)
-      : routes_(std::move(routes)), store_(&store), quotas_(&quotas) {}
+  // All of them outlive the router.
+  Router(std::vector<Route> routes, const store::Store& store, Quotas& quotas,
+         store::AuditLog& audit)
+      : routes_(std::move(routes)), store_(&store), quotas_(&quotas), audit_(&audit) {}
 
   // 401 comes before 403, 404 and 405: without a key nobody learns what there is.
   void handle(const ExchangePtr& exchange) const;
@@ -66,6 +69,7 @@ class Router {
   std::vector<Route> routes_;
   const store::Store* store_;
   Quotas* quotas_;
+  store::AuditLog* audit_;
 };
 
 }  // namespace plinth::server

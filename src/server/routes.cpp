@@ -1,12 +1,15 @@
 #include "server/routes.h"
 
 #include "server/admin.h"
+#include "server/admin_state.h"
 #include "server/openai_batches.h"
 #include "server/openai_chat.h"
 #include "server/openai_completions.h"
 #include "server/openai_embeddings.h"
 #include "server/openai_files.h"
+#include "server/openai_jobs.h"
 #include "server/openai_models.h"
+#include "server/openai_responses.h"
 #include "server/openai_tokens.h"
 #include "server/openapi.h"
 #include "server/operations.h"
@@ -48,6 +51,8 @@ void add_openai(Table& table) {
   table.add("POST", "/v1/completions", Action::kInfer, handle_completions,
             "Text that goes on from a prompt, whole or streamed", "CompletionRequest", "Completion",
             kMetered);
+  table.add("POST", "/v1/responses", Action::kInfer, handle_responses,
+            "The same as items, whole or as events", "ResponseRequest", "Response", kMetered);
   table.add("POST", "/v1/embeddings", Action::kInfer, handle_embeddings,
             "Vectors of texts: hidden states of the base, averaged", "EmbeddingsRequest",
             "Embeddings", kMetered);
@@ -76,6 +81,22 @@ void add_openai(Table& table) {
   table.add("POST", "/v1/batches/*/cancel", Action::kFiles, handle_cancel_batch, "Cancel a batch",
             "", "Batch");
   table.add("GET", "/v1/batches/*", Action::kFiles, handle_batch, "One batch", "", "Batch");
+  const char* jobs = "/v1/fine_tuning/jobs";
+  const std::string job = std::string(jobs) + "/*";
+  table.add("POST", jobs, Action::kTune, handle_create_job, "Tune the base in the background",
+            "JobRequest", "Job");
+  table.add("GET", jobs, Action::kTune, handle_list_jobs, "All tuning jobs", "", "JobList");
+  table.add("POST", (job + "/cancel").c_str(), Action::kTune, handle_cancel_job, "End a job", "",
+            "Job");
+  table.add("POST", (job + "/pause").c_str(), Action::kTune, handle_pause_job,
+            "Save a job and let it rest", "", "Job");
+  table.add("POST", (job + "/resume").c_str(), Action::kTune, handle_resume_job,
+            "Go on with a paused job", "", "Job");
+  table.add("GET", (job + "/events").c_str(), Action::kTune, handle_job_events,
+            "What happened to a job, the newest first", "", "JobEventList");
+  table.add("GET", (job + "/checkpoints").c_str(), Action::kTune, handle_job_checkpoints,
+            "Models that a job has made", "", "JobCheckpointList");
+  table.add("GET", job.c_str(), Action::kTune, handle_job, "One tuning job", "", "Job");
 }
 
 void add_admin(Table& table) {
@@ -101,6 +122,17 @@ void add_admin(Table& table) {
             "Tokens and cost by tenant and model; ?month=2026-11&tenant=NAME", "", "UsageList");
   table.add("GET", "/plinth/v1/statement", Action::kUsage, handle_statement,
             "The same as CSV; ?month=2026-11&tenant=NAME", "", "");
+  table.add("GET", "/plinth/v1/releases", Action::kAdmin, handle_list_releases,
+            "All releases, the newest first", "", "ReleaseList");
+  table.add("POST", "/plinth/v1/releases/*/rollback", Action::kAdmin, handle_rollback,
+            "Point a name at its release before", "", "Release");
+  table.add("GET", "/plinth/v1/adapters", Action::kAdmin, handle_list_adapters,
+            "Registered adapters", "", "AdapterList");
+  table.add("GET", "/plinth/v1/jobs", Action::kAdmin, handle_list_all_jobs,
+            "Jobs of all tenants, the newest first", "", "AdminJobList");
+  table.add("GET", "/plinth/v1/audit", Action::kAdmin, handle_audit,
+            "The newest entries of the audit log, and whether its chain is whole; ?limit=100", "",
+            "Audit");
   table.add("GET", "/plinth/v1/engine", Action::kAdmin, handle_engine, "The engine's state", "",
             "Engine");
 }

@@ -15,22 +15,37 @@ class Server::Impl {
  public:
   Impl(const ServerOptions& options, std::unique_ptr<LedgerWriter> ledger,
        std::unique_ptr<DomainModels> models, std::unique_ptr<BatchRunner> batches,
-       store::Store& store, engine::Engine& engine)
+       std::unique_ptr<JobRunner> jobs, std::unique_ptr<store::AuditLog> audit, store::Store& store,
+       engine::Engine& engine)
       : options_(options),
         store_(store),
         ledger_(std::move(ledger)),
         models_(std::move(models)),
         quotas_(store),
         batches_(std::move(batches)),
-        router_(routes({store, engine, *models_, *ledger_, schemas_, *batches_}, draining_), store,
-                quotas_) {}
+        jobs_(std::move(jobs)),
+        audit_(std::move(audit)),
+        router_(routes({.store = store,
+                        .engine = engine,
+                        .models = *models_,
+                        .ledger = *ledger_,
+                        .schemas = schemas_,
+                        .batches = *batches_,
+                        .jobs = *jobs_,
+                        .audit = *audit_,
+                        .settings = settings_,
+                        .keep_alive_ms = options.keep_alive_ms},
+                       draining_),
+                store, quotas_, *audit_) {}
 
   ~Impl() { stop(); }
 
   Status listen() {
+    PLINTH_TRY(settings_.load(options_.settings));
     HttpOptions http;
     http.address = options_.address;
     http.port = options_.port;
+    http.tls = options_.tls;
     // Only who may upload files is listened to for longer.
     http.body_max_of = [this, small = http.body_max](const std::string& path,
                                                      const std::string& authorization) {
@@ -43,16 +58,23 @@ class Server::Impl {
     batches_->start([this](const ExchangePtr& exchange, const store::KeyInfo& key) {
       router_.dispatch(exchange, key);
     });
+    jobs_->start();
     log_info("serving {} on {}:{}", models_->base_name(), options_.address, http_->port());
     return {};
   }
 
   int port() const { return http_->port(); }
 
+  Status reload() {
+    PLINTH_TRY(settings_.load(options_.settings));
+    return http_->reload_tls();
+  }
+
   void stop() {
     draining_ = true;
     if (http_ != nullptr) http_->stop(options_.drain_ms);
     batches_->stop();
+    jobs_->stop();
   }
 
  private:
@@ -64,8 +86,11 @@ class Server::Impl {
   std::unique_ptr<LedgerWriter> ledger_;
   std::unique_ptr<DomainModels> models_;
   grammar::SchemaCache schemas_;
+  Settings settings_;
   Quotas quotas_;
   std::unique_ptr<BatchRunner> batches_;
+  std::unique_ptr<JobRunner> jobs_;
+  std::unique_ptr<store::AuditLog> audit_;
   Router router_;
   std::unique_ptr<HttpServer> http_;
 };
@@ -75,10 +100,13 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, stor
   PLINTH_TRY(auto ledger, LedgerWriter::start(store.home()));
   // The engine outlives the server, and its model with it.
   std::shared_ptr<const model::Model> base(std::shared_ptr<const void>(), &engine.model());
+  PLINTH_TRY(auto jobs, JobRunner::create(store.home(), base, options.job_threads));
+  PLINTH_TRY(auto audit, store::AuditLog::open(store.home()));
   PLINTH_TRY(auto models, DomainModels::create(store, std::move(base), engine.adapters()));
   PLINTH_TRY(auto batches, BatchRunner::create(store.home()));
-  auto impl = std::make_unique<Impl>(options, std::move(ledger), std::move(models),
-                                     std::move(batches), store, engine);
+  auto impl =
+      std::make_unique<Impl>(options, std::move(ledger), std::move(models), std::move(batches),
+                             std::move(jobs), std::move(audit), store, engine);
   PLINTH_TRY(impl->listen());
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
@@ -91,6 +119,10 @@ Server::~Server() {
 
 int Server::port() const {
   return impl_->port();
+}
+
+Status Server::reload() {
+  return impl_->reload();
 }
 
 void Server::stop() {

@@ -7,23 +7,29 @@
 //   GET  /metrics               key, unless from this machine
 //   GET  /healthz               open
 //
-// Everything else, and everything without its key, is refused. There is no TLS here: it listens on
-// the loopback address unless told otherwise; put a proxy in front for other machines.
+// Everything else, and everything without its key, is refused. It listens on the loopback address
+// unless told otherwise; other machines should come through TLS.
 #pragma once
 
 #include <memory>
 #include <string>
 
+#include "core/file.h"
 #include "core/result.h"
 #include "engine/engine.h"
+#include "server/http_server.h"
 #include "store/store.h"
 
 namespace plinth::server {
 
 struct ServerOptions {
   std::string address = "127.0.0.1";
-  int port = 8080;        // 0: any free one
-  int drain_ms = 10'000;  // how long stop() lets answers finish
+  int port = 8080;             // 0: any free one
+  int drain_ms = 10'000;       // how long stop() lets answers finish
+  Path settings = {};          // a file (settings.h); empty: none
+  int job_threads = 0;         // of the compute pool, for jobs; 0: all that answers leave
+  TlsFiles tls = {};           // none: plain HTTP
+  int keep_alive_ms = 10'000;  // between comments in a stream that has nothing to say yet
 };
 
 class Server {
@@ -36,6 +42,9 @@ class Server {
   ~Server();
 
   int port() const;
+
+  // Reads the settings and the certificate anew; what is wrong stays as it was, and is said.
+  Status reload();
 
   // Takes nothing new, lets answers finish for up to drain_ms, cancels the rest, and returns when
   // all of their usage is in the ledger. Again: nothing.

@@ -134,6 +134,42 @@ TEST_F(ServerTest, ABrokenAdapterArtifactIsAnErrorThatTellsNoPaths) {
   EXPECT_EQ(reply.body.find(stored.string()), std::string::npos);
 }
 
+TEST_F(ServerTest, AStreamThatHasNothingToSayYetSaysSo) {
+  start({.port = 0, .keep_alive_ms = 1});
+  std::string text;
+  for (int i = 0; i < 1500; ++i) text += "合同";
+  Json body = chat(text);
+  body["stream"] = true;
+  body["max_tokens"] = 2;
+  std::string stream = post(body).body;
+  const std::string comment = ": keep-alive\n\n";
+  size_t comments = 0;
+  for (size_t at = 0; (at = stream.find(comment)) != std::string::npos; ++comments)
+    stream.erase(at, comment.size());
+  EXPECT_GE(comments, 1u);
+  EXPECT_GE(events(stream).size(), 2u);
+}
+
+TEST_F(ServerTest, AnErrorInMidStreamIsAnEventAndTheEnd) {
+  Json body = endless();
+  body["deadline_ms"] = 100;
+  const Reply reply = post(body);
+  EXPECT_EQ(reply.status, 200);
+  const size_t last = reply.body.rfind("data: ");
+  ASSERT_NE(last, std::string::npos);
+  const auto json = parse_json(reply.body.substr(last + 6), "event");
+  ASSERT_TRUE(json && json->contains("error")) << reply.body.substr(last);
+  for (const char* key : {"message", "type", "param", "code"})
+    EXPECT_TRUE((*json)["error"].contains(key));
+  EXPECT_EQ(reply.body.find("[DONE]"), std::string::npos);
+  // What was computed is paid.
+  EXPECT_TRUE(eventually([&] { return total().requests == 1; }));
+  EXPECT_GT(total().completion_tokens, 0);
+  // Before anything was streamed the error has a status of its own.
+  body["stream"] = false;
+  EXPECT_EQ(post(body).status, 504);
+}
+
 TEST_F(ServerTest, WithoutIncludeUsageThereIsNone) {
   Json body = chat("x");
   body["stream"] = true;

@@ -2,8 +2,11 @@
 
 #include <utility>
 
+#include "core/json.h"
+#include "core/log.h"
 #include "core/metrics.h"
 #include "server/access.h"
+#include "server/tune_spec.h"
 
 namespace plinth::server {
 
@@ -11,8 +14,15 @@ void refuse(const Call& call, const ApiError& error) {
   call.exchange->reply(error_response(error, call.exchange->request().id));
 }
 
+bool may_see_model(const Services& services, const store::KeyInfo& key, const std::string& name) {
+  if (!may_use_model(key, name)) return false;
+  if (!name.starts_with(kTunedPrefix) || is_operator(key)) return true;
+  const auto owner = services.jobs.jobs().owner(name);
+  return owner && *owner == key.tenant_id;
+}
+
 DomainModelPtr find_model(const Services& services, const Call& call, const std::string& name) {
-  auto model = may_use_model(call.key, name)
+  auto model = may_see_model(services, call.key, name)
                    ? services.models.resolve(name)
                    : Result<DomainModelPtr>(not_found("model {} is not known", name));
   if (model) return *std::move(model);
@@ -36,6 +46,17 @@ void bill(const Services& services, const Call& call, const Bill& bill, LedgerWr
   count("plinth_tenant_tokens_total",
         static_cast<double>(usage.prompt_tokens + usage.completion_tokens),
         {{"tenant", call.key.tenant}});
+  if (services.settings.log_requests())
+    log_info("request {}", to_text({{"id", call.exchange->request().id},
+                                    {"tenant", call.key.tenant},
+                                    {"key", call.key.prefix},
+                                    {"path", call.exchange->request().path},
+                                    {"model", bill.model},
+                                    {"digest", bill.digest},
+                                    {"prompt_tokens", usage.prompt_tokens},
+                                    {"cached_tokens", usage.cached_tokens},
+                                    {"completion_tokens", usage.completion_tokens},
+                                    {"outcome", bill.outcome}}));
   if (call.admission != nullptr)
     call.admission->take_tokens(usage.prompt_tokens + usage.completion_tokens);
   services.ledger.add({.request_id = call.exchange->request().id,

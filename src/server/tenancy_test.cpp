@@ -85,6 +85,11 @@ TEST_F(TenancyTest, WhatBelongsToAnotherTenantIsNotFound) {
                                            .key_id = key.id,
                                            .endpoint = "/v1/completions",
                                            .input_file = file.id});
+  const auto jobs = *store::Jobs::open(store_->home());
+  const auto job = *jobs->create({.tenant_id = tenant->id,
+                                  .key_id = key.id,
+                                  .kind = "tune",
+                                  .spec = R"({"suffix":"secret"})"});
   for (const Route& route : table()) {
     if (route.access != Access::kKey) continue;
     std::string path = route.path;
@@ -92,13 +97,14 @@ TEST_F(TenancyTest, WhatBelongsToAnotherTenantIsNotFound) {
     if (star == std::string::npos) {
       // Lists and everything else say nothing of a.
       const Reply reply = send(route.method, path, stranger_, "{}");
-      for (const std::string& name : {file.id, batch.id, key.prefix, std::string("secret")})
+      for (const std::string& name : {file.id, batch.id, job.id, key.prefix, std::string("secret")})
         EXPECT_EQ(reply.body.find(name), std::string::npos) << path;
       continue;
     }
     const bool of_model = path.starts_with("/v1/models");
     const std::string id = path.starts_with("/v1/files")            ? file.id
                            : path.starts_with("/v1/batches")        ? batch.id
+                           : path.starts_with("/v1/fine_tuning")    ? job.id
                            : path.starts_with("/plinth/v1/keys")    ? key.prefix
                            : path.starts_with("/plinth/v1/quotas/") ? "a"
                                                                     : "law";

@@ -88,8 +88,13 @@ class ServerTest : public ::testing::Test {
     auto ledger = *LedgerWriter::start(store_->home());
     auto models = *DomainModels::create(*store_, model_, engine_->adapters());
     auto batches = *BatchRunner::create(store_->home());
+    auto jobs = *JobRunner::create(store_->home(), model_, 0);
+    auto audit = *store::AuditLog::open(store_->home());
     grammar::SchemaCache schemas;
-    auto all = routes({*store_, *engine_, *models, *ledger, schemas, *batches}, draining);
+    const Settings settings;
+    auto all =
+        routes({*store_, *engine_, *models, *ledger, schemas, *batches, *jobs, *audit, settings},
+               draining);
     for (Route& route : all) route.handle = nullptr;  // what it works with is gone
     return all;
   }

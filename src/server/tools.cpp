@@ -87,8 +87,18 @@ Result<ToolRequest> parse_tools(const Fields& fields, std::string_view body) {
       return invalid("tools: an array of at most {} functions is needed", kToolsMax);
     // Parsed anew from the text: the order of properties is the order in which they are written.
     request.json = OrderedJson::parse(raw_member(body, "tools"), nullptr, false);
+    std::string param;
     for (size_t i = 0; i < request.json.size(); ++i) {
-      PLINTH_TRY(Tool tool, parse_tool(request.json[i], fmt::format("tools[{}]", i)));
+      const Json& tool_json = (*tools)[i];
+      const std::string place = fmt::format("tools[{}]", i);
+      if (tool_json.is_object()) {
+        PLINTH_TRY(only_fields(tool_json, {"type", "function"}, place, param));
+        if (const auto function = tool_json.find("function");
+            function != tool_json.end() && function->is_object())
+          PLINTH_TRY(only_fields(*function, {"name", "description", "parameters", "strict"},
+                                 place + ".function", param));
+      }
+      PLINTH_TRY(Tool tool, parse_tool(request.json[i], place));
       if (std::ranges::find(request.tools, tool.name, &Tool::name) != request.tools.end())
         return invalid("tools[{}]: function {} is there twice", i, tool.name);
       request.tools.push_back(std::move(tool));

@@ -155,7 +155,59 @@ CREATE TABLE batch_results (
 ) STRICT;
 )sql";
 
-constexpr std::array<std::string_view, 2> kMigrations = {kFirst, kTenancy};
+constexpr std::string_view kWork = R"sql(
+-- Long work: states are those of store/jobs.h; spec and result are JSON.
+CREATE TABLE jobs (
+  id TEXT PRIMARY KEY,
+  tenant INTEGER NOT NULL REFERENCES tenants (id),
+  key INTEGER NOT NULL REFERENCES keys (id),
+  kind TEXT NOT NULL,
+  state TEXT NOT NULL,
+  spec TEXT NOT NULL,
+  result TEXT NOT NULL DEFAULT '{}',
+  error TEXT NOT NULL DEFAULT '',
+  model TEXT NOT NULL DEFAULT '',
+  created_ms INTEGER NOT NULL,
+  started_ms INTEGER NOT NULL DEFAULT 0,
+  ended_ms INTEGER NOT NULL DEFAULT 0,
+  heartbeat_ms INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX jobs_by_tenant ON jobs (tenant);
+CREATE TABLE job_events (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  job TEXT NOT NULL REFERENCES jobs (id),
+  level TEXT NOT NULL,
+  type TEXT NOT NULL,
+  message TEXT NOT NULL,
+  data TEXT NOT NULL,
+  at_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX job_events_by_job ON job_events (job);
+-- Models that one tenant made for itself.
+CREATE TABLE model_owners (
+  name TEXT PRIMARY KEY,
+  tenant INTEGER NOT NULL REFERENCES tenants (id)
+) STRICT;
+
+-- Each hash covers its row and the hash before (store/audit.h).
+CREATE TABLE audit (
+  id INTEGER PRIMARY KEY,
+  at_ms INTEGER NOT NULL,
+  actor TEXT NOT NULL,
+  tenant TEXT NOT NULL,
+  action TEXT NOT NULL,
+  detail TEXT NOT NULL,
+  status INTEGER NOT NULL,
+  request_id TEXT NOT NULL,
+  hash TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER audit_keeps_rows BEFORE DELETE ON audit
+  BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+CREATE TRIGGER audit_keeps_values BEFORE UPDATE ON audit
+  BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+)sql";
+
+constexpr std::array<std::string_view, 3> kMigrations = {kFirst, kTenancy, kWork};
 
 }  // namespace
 

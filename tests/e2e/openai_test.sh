@@ -84,12 +84,51 @@ assert batch.status == "completed" and batch.request_counts.completed == 5, batc
 answers = [json.loads(line) for line in client.files.content(batch.output_file_id).text.splitlines()]
 assert [a["custom_id"] for a in answers] == [f"r{i}" for i in range(5)], answers
 assert client.files.delete(uploaded.id).deleted and [b.id for b in client.batches.list()] == [batch.id]
+made = client.responses.create(model="plinth-zh-base", input="第一条是什么？", max_output_tokens=12, temperature=0)
+assert made.output_text == whole.choices[0].message.content and made.status in ("completed", "incomplete"), made
+streamed, last = "", None
+for event in client.responses.create(model="plinth-zh-base", input="第一条是什么？", max_output_tokens=12, temperature=0, stream=True):
+    streamed += event.delta if event.type == "response.output_text.delta" else ""
+    last = event
+assert streamed == made.output_text and last.response.usage.output_tokens == made.usage.output_tokens, last
+flat = [{"type": "function", **tools[0]["function"]}]
+made = client.responses.create(model="plinth-zh-base", input="第一条是什么？", max_output_tokens=100, tools=flat, tool_choice="required",
+                               parallel_tool_calls=False)
+assert made.output[0].type == "function_call" and 1 <= json.loads(made.output[0].arguments)["n"] <= 99, made
+try:
+    client.responses.create(model="plinth-zh-base", input="a", previous_response_id="resp_1")
+    sys.exit("a response from before was accepted")
+except openai.BadRequestError as error:
+    assert error.param == "previous_response_id", error
+
+rows = "".join(json.dumps({"messages": [{"role": "user", "content": f"第{i}条是什么？"}, {"role": "assistant", "content": "电梯维护。"}]}) + "\n"
+               for i in range(24))
+uploaded = client.files.create(file=("rows.jsonl", rows.encode()), purpose="fine-tune")
+job = client.fine_tuning.jobs.create(model="plinth-zh-base", training_file=uploaded.id, suffix="e2e", method={
+    "type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 2, "batch_size": 4}}})
+assert job.status in ("validating_files", "queued", "running") and job.id in [j.id for j in client.fine_tuning.jobs.list()], job
+for _ in range(900):
+    job = client.fine_tuning.jobs.retrieve(job.id)
+    if job.status not in ("validating_files", "queued", "running"):
+        break
+    time.sleep(0.1)
+assert job.status == "succeeded" and job.trained_tokens > 0, job
+events = list(client.fine_tuning.jobs.list_events(job.id))
+assert any(e.type == "metrics" for e in events) and len({e.id for e in events}) == len(events), events
+assert [c.fine_tuned_model_checkpoint for c in client.fine_tuning.jobs.checkpoints.list(job.id)] == [job.fine_tuned_model]
+tuned = client.chat.completions.create(**{**ask, "model": job.fine_tuned_model})
+assert tuned.model == job.fine_tuned_model and tuned.system_fingerprint != whole.system_fingerprint, tuned
+long = client.fine_tuning.jobs.create(model="plinth-zh-base", training_file=uploaded.id, method={
+    "type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 1000}}})
+assert client.fine_tuning.jobs.pause(long.id).status == "paused"
+assert client.fine_tuning.jobs.resume(long.id).status == "queued"
+assert client.fine_tuning.jobs.cancel(long.id).status == "cancelled"
 try:
     openai.OpenAI(base_url=address, api_key="wrong", max_retries=0).models.list()
     sys.exit("a wrong key was let in")
 except openai.AuthenticationError:
     pass
 PY
-[ "$("$PLINTH" usage --json | jq '.usage[0].requests')" = 17 ] || fail "seventeen requests in the ledger: $("$PLINTH" usage --json)"
+[ "$("$PLINTH" usage --json | jq '[.usage[].requests] | add')" = 20 ] || fail "twenty requests in the ledger: $("$PLINTH" usage --json)"
 stop_server
 echo "openai: fine"

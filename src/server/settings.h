@@ -1,0 +1,37 @@
+// What a server may be told anew while it runs: a TOML file, read at the start and again on reload.
+//
+//   log_requests = true     # a line for each answer: who, what model, how many tokens; never texts
+//   [[filter]]              # content_filter.h
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+
+#include "core/file.h"
+#include "core/result.h"
+#include "server/content_filter.h"
+
+namespace plinth::server {
+
+// Any thread.
+class Settings {
+ public:
+  // An empty path: nothing is filtered or logged. With an error all stays as it was.
+  Status load(const Path& path);
+
+  // Null: none.
+  ContentFilterPtr filter() const {
+    const std::lock_guard lock(mutex_);
+    return filter_;
+  }
+
+  bool log_requests() const { return log_requests_; }
+
+ private:
+  std::atomic<bool> log_requests_ = false;
+  mutable std::mutex mutex_;  // guards filter_
+  ContentFilterPtr filter_;
+};
+
+}  // namespace plinth::server

@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# A bad day in half a minute: clients that hang up and clients that read slowly, the server killed (-9) at random moments and
+# started again, a batch running through it all. Afterwards: every answer that a client got to its end stands in the ledger
+# with the same tokens, no request stands there twice, the batch has answered each line once, and the audit log is whole.
+# CHAOS_SECONDS=N makes it longer; CHAOS_SEED=N another day.
+. "$(dirname "$0")/lib.sh"
+command -v python3 >/dev/null || skip "no python3"
+key=$("$PLINTH" key create --tenant chaos --json 2>/dev/null | jq -r .key)
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+
+PLINTH_KEY=$key python3 - "$PLINTH" "$port" "${CHAOS_SECONDS:-20}" "${CHAOS_SEED:-1}" <<'PY'
+import http.client
+import json
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+
+binary, port, seconds, seed = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
+headers = {"authorization": "Bearer " + os.environ["PLINTH_KEY"], "content-type": "application/json"}
+rng = random.Random(seed)
+acknowledged = {}  # request id -> (prompt tokens, answer tokens)
+lock = threading.Lock()
+over = threading.Event()
+problems = []
+
+
+def start():
+    server = subprocess.Popen([binary, "serve", "--port", str(port), "--kv-mib", "8"], stderr=subprocess.DEVNULL)
+    for _ in range(200):
+        try:
+            if call("GET", "/healthz")[0] == 200:
+                return server
+        except OSError:
+            time.sleep(0.05)
+    sys.exit("the server did not start")
+
+
+def call(method, path, body=None):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request(method, path, body if body is None or isinstance(body, bytes) else json.dumps(body), headers)
+    response = connection.getresponse()
+    return response.status, response.read()
+
+
+def client(number):
+    mine = random.Random(seed * 1000 + number)
+    while not over.is_set():
+        body = {"model": "plinth-zh-base", "messages": [{"role": "user", "content": "第" + "一" * mine.randint(1, 200)}],
+                "max_tokens": mine.randint(1, 60), "ignore_eos": True, "stream": True, "stream_options": {"include_usage": True}}
+        manner = mine.choice(["whole", "whole", "cut", "slow"])
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
+            response = connection.getresponse()
+            if response.status != 200:
+                if response.status not in (429, 503):
+                    problems.append(f"status {response.status}: {response.read()[:200]}")
+                continue
+            usage = None
+            for n, line in enumerate(response):
+                if manner == "cut" and n > mine.randint(1, 40):
+                    connection.close()
+                    break
+                if manner == "slow":
+                    time.sleep(0.01)
+                if line.startswith(b"data: {"):
+                    event = json.loads(line[6:])
+                    usage = event.get("usage") or usage
+                if line.startswith(b"data: [DONE]"):
+                    with lock:
+                        acknowledged[response.getheader("x-request-id")] = (usage["prompt_tokens"], usage["completion_tokens"])
+        except (OSError, http.client.HTTPException, ValueError):
+            time.sleep(0.05)  # the server is gone for a moment
+
+
+server = start()
+lines = "".join(json.dumps({"custom_id": f"r{i}", "method": "POST", "url": "/v1/completions",
+                            "body": {"model": "plinth-zh-base", "prompt": f"第{i}条", "max_tokens": 8}}) + "\n" for i in range(60))
+boundary = "x"
+form = "".join(f'--{boundary}\r\ncontent-disposition: form-data; name="{name}"{extra}\r\n\r\n{value}\r\n' for name, extra, value in (
+    ("purpose", "", "batch"), ("file", '; filename="in.jsonl"', lines))) + f"--{boundary}--\r\n"
+connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+connection.request("POST", "/v1/files", form.encode(), {**headers, "content-type": f"multipart/form-data; boundary={boundary}"})
+uploaded = json.loads(connection.getresponse().read())["id"]
+batch = json.loads(call("POST", "/v1/batches", {"input_file_id": uploaded, "endpoint": "/v1/completions", "completion_window": "24h"})[1])["id"]
+
+threads = [threading.Thread(target=client, args=(i,)) for i in range(8)]
+for thread in threads:
+    thread.start()
+kills, end = 0, time.monotonic() + seconds
+while time.monotonic() < end:
+    time.sleep(rng.uniform(0.5, 3))
+    server.kill()
+    server.wait()
+    kills += 1
+    server = start()
+over.set()
+for thread in threads:
+    thread.join()
+for _ in range(600):
+    state = json.loads(call("GET", f"/v1/batches/{batch}")[1])
+    if state["status"] == "completed":
+        break
+    time.sleep(0.1)
+assert state["status"] == "completed" and state["request_counts"] == {"total": 60, "completed": 60, "failed": 0}, state
+output = call("GET", f"/v1/files/{state['output_file_id']}/content")[1].decode().splitlines()
+assert sorted(json.loads(line)["custom_id"] for line in output) == sorted(f"r{i}" for i in range(60)), "lines of the batch"
+server.terminate()
+assert server.wait(timeout=30) == 0, "the server did not end cleanly"
+
+ledger = {}
+for row in sqlite3.connect(os.environ["PLINTH_HOME"] + "/plinth.db").execute("SELECT request_id, prompt_tokens, completion_tokens FROM usage"):
+    assert row[0] not in ledger, f"{row[0]} stands there twice"
+    ledger[row[0]] = (row[1], row[2])
+lost = [id for id, tokens in acknowledged.items() if ledger.get(id) != tokens]
+assert not lost, f"{len(lost)} of {len(acknowledged)} acknowledged answers are not in the ledger as they were: {lost[:3]}"
+assert not problems, problems[:3]
+assert acknowledged and kills >= 3, (len(acknowledged), kills)
+print(f"{kills} kills, {len(acknowledged)} answers to their end, {len(ledger)} rows in the ledger")
+PY
+expect_exit 0 "$PLINTH" audit verify
+echo "chaos: fine"
