@@ -57,6 +57,8 @@ Status run(const Options& options, const Context& context) {
   view.finish();
   if (context.json) {
     fmt::print("{}\n", to_text({{"adapter", summary.adapter.string()},
+                                {"model", summary.model.string()},
+                                {"preferred", summary.preferred},
                                 {"steps", summary.steps},
                                 {"tokens", summary.tokens},
                                 {"loss", summary.loss},
@@ -77,9 +79,14 @@ Status run(const Options& options, const Context& context) {
       data.rows, data.samples, data.loss_tokens, data.bad_rows, data.truncated_samples,
       data.truncated_tokens);
   for (const auto& line : data.bad) fmt::print("  {}: {}\n", line.place, line.reason);
-  fmt::print("{}: {} steps, held-out {:.3f} -> {:.3f} nats/token (step {})\n",
-             summary.adapter.string(), summary.steps, summary.heldout_before, summary.heldout,
-             summary.best_step);
+  const bool pairs = recipe.method == train::TuneMethod::kDpo;
+  const Path& result = summary.model.empty() ? summary.adapter : summary.model;
+  fmt::print("{}: {} steps, held-out {:.3f} -> {:.3f} {} (step {})\n", result.string(),
+             summary.steps, summary.heldout_before, summary.heldout,
+             pairs ? "per pair" : "nats/token", summary.best_step);
+  if (summary.preferred >= 0)
+    fmt::print("held-out pairs that now prefer what was chosen: {:.1f} %\n",
+               100 * summary.preferred);
   if (summary.general >= 0)
     fmt::print("general rows not trained on: {:.3f} -> {:.3f} nats/token, strength {:.2f}\n",
                summary.general_before, summary.general, summary.strength);

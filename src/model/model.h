@@ -82,7 +82,8 @@ struct ModelConfig {
   bool qkv_bias = false;
   bool output_bias = false;  // of the attention's output projection
   bool ffn_bias = false;
-  bool tied = false;  // the head is the embedding table
+  bool fused_qkv = false;  // checkpoints keep q, k and v as one layer: a delta has one A for them
+  bool tied = false;       // the head is the embedding table
 
   tensor::AttentionShape attention() const;
   // Outputs and inputs of a linear layer.

@@ -120,7 +120,6 @@ class Learners {
 Result<StepBench> bench_step(const std::shared_ptr<const model::Model>& base,
                              const StepBenchOptions& options) {
   const auto& config = base->config();
-  PLINTH_TRY(check_trainable(config));
   if (options.tokens > config.context)
     return invalid("sequences of {} tokens do not fit the base's context of {}", options.tokens,
                    config.context);

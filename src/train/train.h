@@ -27,6 +27,7 @@
 #include "core/result.h"
 #include "model/model.h"
 #include "text/chat_text.h"
+#include "train/math/lora.h"
 #include "train/math/optimizer.h"
 #include "train/math/schedule.h"
 
@@ -174,12 +175,25 @@ using ChatRenderer =
 // Hoiem, "Learning without Forgetting", ECCV 2016.
 enum class ReplayTarget : uint8_t { kText, kBase };
 
+// What learns, and from what.
+enum class TuneMethod : uint8_t {
+  kLora,  // an adapter over the frozen base, from what the rows say
+  // The base itself, in F32: five times its parameters in memory (values, gradients, the
+  // optimiser's two, the best so far). With {"text"} rows this is continued pretraining.
+  kFull,
+  kDpo,  // an adapter, from pairs of answers of which one is preferred (math/dpo.h)
+};
+
 struct TuneRecipe {
+  TuneMethod method = TuneMethod::kLora;  // method = "lora" | "full" | "dpo"
+
   // [data]  Each file is JSONL (.jsonl, .jsonl.zst), rows of these shapes, mixed at will:
   //   {"messages": [{"role", "content"}...]}, {"instruction", "input", "output"},
   //   {"conversations": [{"from", "value"}...]}: loss on what the assistant says and its end of
   //   turn
   //   {"text"}: loss on every token; text longer than train.sequence is cut into several samples
+  // With method "dpo" the rows are pairs instead:
+  //   {"prompt" or "messages", "chosen", "rejected"} (data/preferences.h)
   // Paths are relative to the recipe's folder.
   std::vector<Path> files;
   // General rows (same shapes) mixed in so that the tuned model does not forget; `replay_share` of
@@ -199,6 +213,9 @@ struct TuneRecipe {
   // [lora]
   int64_t rank = 16;
   double alpha = 32;
+  LoraScaling scaling = LoraScaling::kStandard;  // "standard" | "rslora": alpha / sqrt(rank)
+  // Layers that the base lacks are passed over. The embedding and the head have no deltas: neither
+  // the engine nor the adapter formats' readers here would apply them.
   std::vector<std::string> targets = {"q_proj",    "k_proj",  "v_proj",   "o_proj",
                                       "gate_proj", "up_proj", "down_proj"};
 
@@ -208,13 +225,20 @@ struct TuneRecipe {
   int64_t micro_tokens = 2048;  // at once, at least `sequence`: bounds memory
   double epochs = 3.0;
   int64_t steps = 0;  // 0: as many as `epochs` asks for
+  // A recipe file that names none gets 5e-4 (lora), 5e-5 (dpo), 2e-5 (full).
   double lr = 5e-4;
+  double lr_ratio_b = 1.0;     // LoRA+: B's learning rate is so many times A's
+  double neftune_alpha = 0.0;  // noise on the embeddings while training (math/noise.h); 0: none
   double warmup_share = 0.05;  // of the steps; a cosine down to zero follows
   double weight_decay = 0.0;
   double beta1 = 0.9;
   double beta2 = 0.999;
   double clip = 1.0;
   uint64_t seed = 1;
+
+  // [dpo]
+  double dpo_beta = 0.1;  // how dearly leaving the base is paid for
+
   int64_t checkpoint_every = 100;
   int64_t eval_every = 50;
 
@@ -248,10 +272,11 @@ struct TuneHooks {
 };
 
 struct TuneSummary {
-  Path adapter;  // RUN/adapter, a PEFT folder
+  Path adapter;  // RUN/adapter, a PEFT folder; empty with method "full"
+  Path model;    // RUN/model.gguf with method "full": matrices typed like the base's, or F16
   int64_t steps = 0;
   int64_t tokens = 0;
-  double loss = 0;            // of the last step, nats per token with loss
+  double loss = 0;            // of the last step, nats per token with loss (dpo: per pair)
   double heldout_before = 0;  // of the plain base
   double heldout = 0;         // of the adapter that was kept, at its strength
   // Of the replay rows that were not trained on: plain base, adapter. -1: there are none.
@@ -259,14 +284,17 @@ struct TuneSummary {
   double general = -1;
   double strength = 1;    // the adapter's alpha is the recipe's times this
   int64_t best_step = 0;  // the step it comes from
+  // dpo: share of the held-out pairs whose preferred answer has become likelier than the other,
+  // measured from the base. -1: no such pairs.
+  double preferred = -1;
   double tokens_per_s = 0;
   DatasetReport data, replay;
 };
 
-// Trains a LoRA adapter over a frozen base of any stored type into `run_dir`, going on from its
-// last checkpoint if there is one. The adapter kept is that of the evaluation with the lowest
-// held-out loss. A checkpoint of another recipe, dataset or base is refused; train.steps,
-// train.epochs, checkpoint_every and eval_every may differ.
+// Trains by the recipe's method, from a base of any architecture and stored type, into `run_dir`,
+// going on from its last checkpoint if there is one. The adapter kept is that of the evaluation
+// with the lowest held-out loss. A checkpoint of another recipe, dataset or base is refused;
+// train.steps, train.epochs, checkpoint_every and eval_every may differ.
 Result<TuneSummary> tune(std::shared_ptr<const model::Model> base, const TuneRecipe& recipe,
                          const Path& run_dir, const TuneHooks& hooks);
 

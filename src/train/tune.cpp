@@ -4,12 +4,14 @@
 #include <utility>
 
 #include "core/clock.h"
+#include "core/hash.h"
 #include "core/log.h"
 #include "train/checkpoint.h"
 #include "train/data/packing.h"
 #include "train/data/sample_order.h"
+#include "train/learner.h"
 #include "train/lineage.h"
-#include "train/math/lora.h"
+#include "train/math/dpo.h"
 #include "train/math/optimizer.h"
 #include "train/math/tape.h"
 #include "train/metrics_file.h"
@@ -26,19 +28,10 @@ constexpr std::string_view kMayDiffer[] = {"train.steps", "train.epochs", "train
 
 constexpr int kStrengths = 32;  // the adapter's strength is a multiple of a 32nd
 
-LoraOptions lora_options(const TuneRecipe& recipe) {
-  LoraOptions options{recipe.rank, recipe.alpha, {}};
-  for (int i = 0; i < model::kLinears; ++i)
-    options.targets[static_cast<size_t>(i)] =
-        std::find(recipe.targets.begin(), recipe.targets.end(),
-                  model::linear_name(static_cast<model::Linear>(i))) != recipe.targets.end();
-  return options;
-}
-
 class Tuning : public Run {
  public:
-  Tuning(std::shared_ptr<const model::Model> base, const TuneRecipe& recipe, const Path& run_dir,
-         TuneData data, const TrainHooks& hooks)
+  Tuning(std::shared_ptr<const model::Model> base, std::unique_ptr<Learner> learner,
+         const TuneRecipe& recipe, const Path& run_dir, TuneData data, const TrainHooks& hooks)
       : base_(std::move(base)),
         recipe_(&recipe),
         run_dir_(run_dir),
@@ -46,14 +39,13 @@ class Tuning : public Run {
         data_(std::move(data)),
         fields_(recipe.fields()),
         order_(order_shape(data_, recipe), recipe.seed),
-        lora_(tensor::default_ops(), base_->config(), lora_options(recipe)),
-        tape_(*base_, tensor::exact_ops()),
-        optimizer_(tensor::default_ops(), lora_.parameters(),
+        learner_(std::move(learner)),
+        tape_(learner_->model(), tensor::exact_ops()),
+        optimizer_(tensor::default_ops(), learner_->parameters(),
                    {recipe.beta1, recipe.beta2, 1e-8, recipe.weight_decay, recipe.clip}),
-        best_(lora_.parameters().size()) {
+        best_(learner_->parameters().size()) {
     fields_["data.sha256"] = data_.digest;
     fields_["base.sha256"] = base_->digest();
-    lora_.initialise(recipe.seed);
     keep_as_best(0, -1);
     steps_ = recipe.steps > 0 ? recipe.steps : steps_of_epochs();
   }
@@ -64,6 +56,7 @@ class Tuning : public Run {
     PLINTH_TRY(auto state, load_checkpoint(run_dir_, {&fields_, kMayDiffer}, all));
     if (!state) {
       heldout_before_ = measure(data_.heldout);
+      if (recipe_->method == TuneMethod::kFull) general_before_ = measure(data_.general);
       return {};
     }
     state_ = *std::move(state);
@@ -71,6 +64,7 @@ class Tuning : public Run {
     best_step_ = int_or(state_.extra, "best_step", 0);
     best_heldout_ = number_or(state_.extra, "best_heldout", -1);
     heldout_before_ = number_or(state_.extra, "heldout_before", -1);
+    general_before_ = number_or(state_.extra, "general_before", -1);
     log_info("{}: going on after step {}", run_dir_.string(), state_.step);
     return {};
   }
@@ -80,7 +74,8 @@ class Tuning : public Run {
     state_.extra = {{"updates", optimizer_.steps()},
                     {"best_step", best_step_},
                     {"best_heldout", best_heldout_},
-                    {"heldout_before", heldout_before_}};
+                    {"heldout_before", heldout_before_},
+                    {"general_before", general_before_}};
     return save_checkpoint(run_dir_, state_, arenas());
   }
 
@@ -103,19 +98,21 @@ class Tuning : public Run {
     // The mean over the whole step's tokens with loss, however they fall into micro-batches.
     const RowWeights weights{static_cast<float>(1.0 / total),
                              static_cast<float>(recipe_->replay_weight / total)};
+    PreferenceLoss preference = preference_over(samples.size());
     for (const auto& batch : micro_batches(samples, weights)) {
       if (stop_wanted(*hooks_)) return make_error(Code::kCancelled, "stopped inside a step");
-      report.loss += tape_.forward_backward(batch, {.base = nullptr, .adapter = &lora_});
+      report.loss +=
+          tape_.forward_backward(batch, learner_->trainable(), is_pairs() ? &preference : nullptr);
     }
     if (!std::isfinite(report.loss))
       return internal_error("step {}: the loss is {}; lower train.lr ({})", report.step,
                             report.loss, recipe_->lr);
-    report.gradient_norm = optimizer_.step(lora_.parameters(), report.learning_rate);
+    report.gradient_norm = optimizer_.step(learner_->parameters(), report.learning_rate);
     if (!std::isfinite(report.gradient_norm))
       log_warn("step {}: the gradient norm is {}, the update is left out", report.step,
                report.gradient_norm);
     ++state_.step;
-    state_.cursor += static_cast<int64_t>(samples.size());
+    state_.cursor += static_cast<int64_t>(samples.size()) / data_.per_item;
     state_.tokens += rows;
     report.tokens = state_.tokens;
     report.seconds = watch.seconds();
@@ -132,20 +129,20 @@ class Tuning : public Run {
   }
 
   Result<TuneSummary> finish(const LoopResult& done) {
-    std::copy_n(best_.data(), best_.size(), lora_.parameters().values().data());
+    std::copy_n(best_.data(), best_.size(), learner_->parameters().values().data());
     TuneSummary summary;
-    summary.adapter = run_dir_ / "adapter";
     summary.steps = state_.step;
     summary.tokens = state_.tokens;
     summary.loss = done.loss;
     summary.heldout_before = heldout_before_;
     summary.strength = settle_strength(summary.general_before, summary.general);
-    summary.heldout = summary.strength < 1 ? measure(data_.heldout) : best_heldout_;
+    summary.heldout = summary.strength < 1 || is_pairs() ? measure(data_.heldout) : best_heldout_;
     summary.best_step = best_step_;
     summary.tokens_per_s = done.tokens_per_s;
     summary.data = data_.report;
     summary.replay = data_.replay_report;
-    PLINTH_TRY(model::write_peft(summary.adapter, lora_.view(), base_->config()));
+    if (is_pairs()) summary.preferred = preferred_;
+    PLINTH_TRY(learner_->write(run_dir_, summary));
     PLINTH_TRY(write_lineage(run_dir_, fields_, facts(summary)));
     return summary;
   }
@@ -154,7 +151,8 @@ class Tuning : public Run {
 
  private:
   std::array<Arena, 4> arenas() {
-    return {Arena{"lora", lora_.parameters().values()}, Arena{"adam_m", optimizer_.first_moments()},
+    return {Arena{"weights", learner_->parameters().values()},
+            Arena{"adam_m", optimizer_.first_moments()},
             Arena{"adam_v", optimizer_.second_moments()}, Arena{"best", best_.span()}};
   }
 
@@ -166,10 +164,23 @@ class Tuning : public Run {
   int64_t steps_of_epochs() {
     int64_t tokens = 0;
     for (int64_t i = 0; i < order_.epoch_samples(); ++i)
-      tokens += rows_of(data_.training[static_cast<size_t>(order_.at(i))]);
+      for (const auto& sample : item(order_.at(i))) tokens += rows_of(sample);
     const double steps =
         recipe_->epochs * static_cast<double>(tokens) / static_cast<double>(recipe_->batch_tokens);
     return std::max<int64_t>(1, std::llround(steps));
+  }
+
+  bool is_pairs() const { return recipe_->method == TuneMethod::kDpo; }
+
+  // The mean over the pairs of `samples`.
+  PreferenceLoss preference_over(size_t samples) const {
+    return {recipe_->dpo_beta, 2.0 / static_cast<double>(samples)};
+  }
+
+  // The samples of an item of the order: one, or a pair.
+  std::span<const Sample> item(int64_t index) const {
+    return std::span(data_.training)
+        .subspan(static_cast<size_t>(index * data_.per_item), static_cast<size_t>(data_.per_item));
   }
 
   // As many samples from the cursor on as fill a step.
@@ -177,18 +188,28 @@ class Tuning : public Run {
     std::vector<const Sample*> samples;
     int64_t rows = 0;
     for (int64_t cursor = state_.cursor;; ++cursor) {
-      const auto& sample = data_.training[static_cast<size_t>(order_.at(cursor))];
-      rows += rows_of(sample);
+      const auto next = item(order_.at(cursor));
+      for (const auto& sample : next) rows += rows_of(sample);
       if (rows > recipe_->batch_tokens && !samples.empty()) return samples;
-      samples.push_back(&sample);
+      for (const auto& sample : next) samples.push_back(&sample);
     }
   }
 
-  // Replay samples that are to stay with the base have micro-batches of their own.
   std::vector<MicroBatch> micro_batches(std::vector<const Sample*> samples,
                                         RowWeights weights) const {
+    auto batches = packed(std::move(samples), weights);
+    const uint64_t key[] = {recipe_->seed, static_cast<uint64_t>(state_.step)};
+    for (auto& batch : batches) {
+      batch.noise_alpha = recipe_->neftune_alpha;
+      batch.noise_seed = xxh3({reinterpret_cast<const char*>(key), sizeof key});
+    }
+    return batches;
+  }
+
+  // Replay samples that are to stay with the base have micro-batches of their own.
+  std::vector<MicroBatch> packed(std::vector<const Sample*> samples, RowWeights weights) const {
     if (recipe_->replay_target == ReplayTarget::kText)
-      return pack(samples, recipe_->micro_tokens, weights);
+      return pack(samples, recipe_->micro_tokens, weights, data_.per_item);
     const auto replay = std::ranges::stable_partition(
         samples, [](const Sample* sample) { return !sample->replay; });
     auto batches = pack({samples.begin(), replay.begin()}, recipe_->micro_tokens, weights);
@@ -203,10 +224,15 @@ class Tuning : public Run {
   // Leaves the adapter at the largest strength at which the general loss rises no more than it may.
   double settle_strength(double& before, double& after) {
     const auto general_at = [this](int strength) {
-      lora_.set_strength(static_cast<double>(strength) / kStrengths);
+      learner_->set_strength(static_cast<double>(strength) / kStrengths);
       return measure(data_.general);
     };
     if (data_.general.empty()) return 1;
+    if (recipe_->method == TuneMethod::kFull) {
+      before = general_before_;
+      after = measure(data_.general);
+      return 1;
+    }
     before = general_at(0);
     after = general_at(kStrengths);
     int good = kStrengths;
@@ -221,7 +247,7 @@ class Tuning : public Run {
     return static_cast<double>(good) / kStrengths;
   }
 
-  // Mean nats over the tokens with loss; -1 without samples.
+  // Mean nats over the tokens with loss, or the mean loss over pairs; -1 without samples.
   double measure(std::span<const Sample> of) {
     if (of.empty()) return -1;
     std::vector<const Sample*> samples;
@@ -230,14 +256,18 @@ class Tuning : public Run {
       samples.push_back(&sample);
       loss_tokens += sample.loss_tokens();
     }
+    PreferenceLoss preference = preference_over(samples.size());
     double nats = 0;
-    for (const auto& batch : pack(samples, recipe_->micro_tokens, {}))
-      nats += tape_.loss(batch, &lora_);
-    return nats / static_cast<double>(loss_tokens);
+    for (const auto& batch : pack(samples, recipe_->micro_tokens, {}, data_.per_item))
+      nats += tape_.loss(batch, learner_->trainable().adapter, is_pairs() ? &preference : nullptr);
+    if (!is_pairs()) return nats / static_cast<double>(loss_tokens);
+    preferred_ =
+        static_cast<double>(preference.preferred()) / static_cast<double>(preference.pairs());
+    return nats;
   }
 
   void keep_as_best(int64_t step, double heldout) {
-    std::copy_n(lora_.parameters().values().data(), best_.size(), best_.data());
+    std::copy_n(learner_->parameters().values().data(), best_.size(), best_.data());
     best_step_ = step;
     best_heldout_ = heldout;
   }
@@ -257,6 +287,7 @@ class Tuning : public Run {
             {"general_before", summary.general_before},
             {"general", summary.general},
             {"strength", summary.strength},
+            {"preferred", summary.preferred},
             {"rows", data_.report.rows},
             {"bad_rows", data_.report.bad_rows},
             {"samples", data_.report.samples},
@@ -272,13 +303,15 @@ class Tuning : public Run {
   TuneData data_;
   std::map<std::string, std::string> fields_;
   SampleOrder order_;
-  Lora lora_;
+  std::unique_ptr<Learner> learner_;
   Tape tape_;
   Optimizer optimizer_;
   tensor::Buffer best_;
   int64_t best_step_ = 0;
   double best_heldout_ = -1;
   double heldout_before_ = -1;
+  double general_before_ = -1;  // method full only: the base is not there any more afterwards
+  double preferred_ = -1;       // of the last measured pairs
   int64_t steps_ = 0;
   CheckpointState state_;
 };
@@ -288,14 +321,14 @@ class Tuning : public Run {
 Result<TuneSummary> tune(std::shared_ptr<const model::Model> base, const TuneRecipe& recipe,
                          const Path& run_dir, const TuneHooks& hooks) {
   PLINTH_TRY(recipe.check());
-  PLINTH_TRY(check_trainable(base->config()));
   if (recipe.sequence > base->config().context)
     return invalid("train.sequence {} is longer than the base's context {}", recipe.sequence,
                    base->config().context);
   PLINTH_TRY(make_directories(run_dir));
   PLINTH_TRY(const auto lock, FileLock::take(run_dir / "lock"));
   PLINTH_TRY(auto data, read_data(*base, recipe, hooks.chat));
-  Tuning run(std::move(base), recipe, run_dir, std::move(data), hooks.train);
+  PLINTH_TRY(auto learner, make_learner(base, recipe));
+  Tuning run(std::move(base), std::move(learner), recipe, run_dir, std::move(data), hooks.train);
   PLINTH_TRY(run.start());
   const LoopOptions loop{run_dir, run.steps(), recipe.checkpoint_every, recipe.eval_every};
   PLINTH_TRY(const auto done, run_loop(run, loop, hooks.train));

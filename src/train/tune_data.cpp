@@ -9,6 +9,7 @@
 #include "core/hash.h"
 #include "core/log.h"
 #include "train/data/packing.h"
+#include "train/data/preferences.h"
 
 namespace plinth::train {
 namespace {
@@ -42,6 +43,10 @@ void log_report(std::string_view what, const DatasetReport& report) {
   for (const auto& bad : report.bad) log_warn("{}: {}", bad.place, bad.reason);
 }
 
+void number(std::span<Sample> samples) {
+  for (size_t i = 0; i < samples.size(); ++i) samples[i].number = static_cast<int64_t>(i);
+}
+
 }  // namespace
 
 Result<TuneData> read_data(const model::Model& base, const TuneRecipe& recipe,
@@ -58,25 +63,32 @@ Result<TuneData> read_data(const model::Model& base, const TuneRecipe& recipe,
   data.digest = digest.hex();
 
   const DatasetOptions options{&base.tokenizer(), &chat, recipe.sequence};
-  PLINTH_TRY(auto domain, read_dataset(recipe.files, options));
+  const bool pairs = recipe.method == TuneMethod::kDpo;
+  data.per_item = pairs ? 2 : 1;
+  PLINTH_TRY(auto domain,
+             pairs ? read_preferences(recipe.files, options) : read_dataset(recipe.files, options));
   data.report = std::move(domain.report);
   split(std::move(domain.samples), recipe.heldout_share, recipe.seed, data.training, data.heldout);
-  data.domain = static_cast<int64_t>(data.training.size());
+  data.domain = static_cast<int64_t>(data.training.size()) / data.per_item;
   if (data.domain == 0) return invalid("all {} samples are held out", data.heldout.size());
   log_report("data", data.report);
-  if (recipe.replay.empty()) return data;
+  if (recipe.replay.empty()) {
+    number(data.training);
+    return data;
+  }
   PLINTH_TRY(auto replay, read_dataset(recipe.replay, options));
   data.replay_report = std::move(replay.report);
   log_report("replay", data.replay_report);
   for (auto& sample : replay.samples) sample.replay = true;
   split(std::move(replay.samples), kGeneralShare, recipe.seed, data.training, data.general);
+  number(data.training);
   return data;
 }
 
 OrderShape order_shape(const TuneData& data, const TuneRecipe& recipe) {
   const std::span<const Sample> all = data.training;
-  const auto domain = all.first(static_cast<size_t>(data.domain));
-  const auto replay = all.subspan(static_cast<size_t>(data.domain));
+  const auto domain = all.first(static_cast<size_t>(data.domain * data.per_item));
+  const auto replay = all.subspan(domain.size());
   OrderShape shape{data.domain, static_cast<int64_t>(replay.size()), 0};
   if (replay.empty()) return shape;
   const double mean = static_cast<double>(tokens_of(replay)) / static_cast<double>(replay.size());

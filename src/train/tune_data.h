@@ -17,7 +17,8 @@ struct TuneData {
   std::vector<Sample> training;  // domain samples, then replay samples
   std::vector<Sample> heldout;
   std::vector<Sample> general;  // replay samples that are not trained on
-  int64_t domain = 0;           // of `training`
+  int64_t domain = 0;           // items of `training`
+  int64_t per_item = 1;         // samples that belong together: 2 when the rows are pairs
   DatasetReport report, replay_report;
   std::string digest;  // sha-256 over the files' sha-256
 };

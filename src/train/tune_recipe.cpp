@@ -13,11 +13,48 @@ constexpr int64_t kRankMax = 256;
 constexpr std::array<Named<ReplayTarget>, 2> kReplayTargets = {
     {{"text", ReplayTarget::kText}, {"base", ReplayTarget::kBase}}};
 
+constexpr std::array<Named<TuneMethod>, 3> kMethods = {
+    {{"lora", TuneMethod::kLora}, {"full", TuneMethod::kFull}, {"dpo", TuneMethod::kDpo}}};
+constexpr std::array<Named<LoraScaling>, 2> kScalings = {
+    {{"standard", LoraScaling::kStandard}, {"rslora", LoraScaling::kRankStabilised}}};
+
+double usual_lr(TuneMethod method) {
+  switch (method) {
+    case TuneMethod::kFull:
+      return 2e-5;
+    case TuneMethod::kDpo:
+      return 5e-5;
+    case TuneMethod::kLora:
+      break;
+  }
+  return TuneRecipe().lr;
+}
+
 void read_paths(Reader& reader, std::string_view key, const Path& folder,
                 std::vector<Path>& paths) {
   std::vector<std::string> texts;
   reader.texts(key, texts);
   for (const auto& text : texts) paths.push_back(folder / text);
+}
+
+// What only some methods can do.
+Status check_method(const TuneRecipe& r) {
+  const auto method = name_of(kMethods, r.method);
+  if (r.method != TuneMethod::kLora && r.replay_target == ReplayTarget::kBase)
+    return invalid("data.replay_target \"base\" needs method \"lora\", not \"{}\"", method);
+  if (r.method != TuneMethod::kLora && r.general_rise_max > 0)
+    return invalid("data.general_rise_max needs method \"lora\", not \"{}\"", method);
+  if (r.method == TuneMethod::kFull && r.lr_ratio_b != 1)
+    return invalid("train.lr_ratio_b {} is for adapters, not for method \"full\"", r.lr_ratio_b);
+  if (r.method != TuneMethod::kDpo) return {};
+  if (!r.replay.empty()) return invalid("data.replay: method \"dpo\" learns from pairs only");
+  if (!(r.dpo_beta > 0)) return invalid("dpo.beta {} is not positive", r.dpo_beta);
+  if (r.micro_tokens < 2 * r.sequence || r.batch_tokens < 2 * r.sequence)
+    return invalid(
+        "train.sequence {}: a pair takes up to twice as much, more than micro_tokens {} or "
+        "batch_tokens {}",
+        r.sequence, r.micro_tokens, r.batch_tokens);
+  return {};
 }
 
 }  // namespace
@@ -26,6 +63,8 @@ Result<TuneRecipe> TuneRecipe::read(const Path& path) {
   PLINTH_TRY(const auto config, Config::read(path));
   TuneRecipe recipe;
   Reader reader(config);
+  reader.one_of("method", kMethods, recipe.method);
+  recipe.lr = usual_lr(recipe.method);
   read_paths(reader, "data.files", path.parent_path(), recipe.files);
   read_paths(reader, "data.replay", path.parent_path(), recipe.replay);
   reader.number("data.replay_share", recipe.replay_share, 0.0, 0.95);
@@ -35,6 +74,7 @@ Result<TuneRecipe> TuneRecipe::read(const Path& path) {
   reader.number("data.heldout_share", recipe.heldout_share, 0.0, 0.5);
   reader.integer("lora.rank", recipe.rank, 1, kRankMax);
   reader.number("lora.alpha", recipe.alpha, 1e-3, 1e6);
+  reader.one_of("lora.scaling", kScalings, recipe.scaling);
   reader.texts("lora.targets", recipe.targets);
   reader.integer("train.sequence", recipe.sequence, 2, 1 << 20);
   reader.integer("train.batch_tokens", recipe.batch_tokens, 2);
@@ -42,6 +82,9 @@ Result<TuneRecipe> TuneRecipe::read(const Path& path) {
   reader.number("train.epochs", recipe.epochs, 0.0, 1e6);
   reader.integer("train.steps", recipe.steps, 0);
   reader.number("train.lr", recipe.lr, 0.0, 10.0);
+  reader.number("train.lr_ratio_b", recipe.lr_ratio_b, 1e-3, 1e3);
+  reader.number("train.neftune_alpha", recipe.neftune_alpha, 0.0, 1e3);
+  reader.number("dpo.beta", recipe.dpo_beta, 1e-6, 1e3);
   reader.number("train.warmup_share", recipe.warmup_share, 0.0, 1.0);
   reader.number("train.weight_decay", recipe.weight_decay, 0.0, 10.0);
   reader.number("train.beta1", recipe.beta1, 0.0, 0.99999);
@@ -55,6 +98,7 @@ Result<TuneRecipe> TuneRecipe::read(const Path& path) {
 }
 
 Status TuneRecipe::check() const {
+  PLINTH_TRY(check_method(*this));
   if (files.empty()) return invalid("data.files: a recipe needs at least one file");
   if (general_rise_max > 0 && replay.empty())
     return invalid("data.general_rise_max {} needs data.replay to be measured on",
@@ -66,6 +110,10 @@ Status TuneRecipe::check() const {
     bool known = false;
     for (int i = 0; i < model::kLinears; ++i)
       known = known || target == model::linear_name(static_cast<model::Linear>(i));
+    if (target == "embed_tokens" || target == "lm_head")
+      return make_error(Code::kUnimplemented,
+                        "lora.targets: deltas of {} are not supported; method \"full\" trains it",
+                        target);
     if (!known) return invalid("lora.targets: {} is not a linear layer", target);
   }
   if (replay.empty() != (replay_share == 0.0))
@@ -92,6 +140,7 @@ std::map<std::string, std::string> TuneRecipe::fields() const {
   const auto put = [&out](std::string_view key, const auto& value) {
     out[std::string(key)] = fmt::format("{}", value);
   };
+  put("method", name_of(kMethods, method));
   put("data.replay_share", replay_share);
   put("data.replay_target", name_of(kReplayTargets, replay_target));
   put("data.replay_weight", replay_weight);
@@ -99,6 +148,7 @@ std::map<std::string, std::string> TuneRecipe::fields() const {
   put("data.heldout_share", heldout_share);
   put("lora.rank", rank);
   put("lora.alpha", alpha);
+  put("lora.scaling", name_of(kScalings, scaling));
   put("lora.targets", fmt::format("{}", fmt::join(targets, " ")));
   put("train.sequence", sequence);
   put("train.batch_tokens", batch_tokens);
@@ -106,6 +156,9 @@ std::map<std::string, std::string> TuneRecipe::fields() const {
   put("train.epochs", epochs);
   put("train.steps", steps);
   put("train.lr", lr);
+  put("train.lr_ratio_b", lr_ratio_b);
+  put("train.neftune_alpha", neftune_alpha);
+  put("dpo.beta", dpo_beta);
   put("train.warmup_share", warmup_share);
   put("train.weight_decay", weight_decay);
   put("train.beta1", beta1);

@@ -38,6 +38,7 @@ void define(ModelConfig& config) {
   config.ffn_kind = FfnKind::kGelu;
   config.positions = PositionKind::kLearned;
   config.qkv_bias = config.output_bias = config.ffn_bias = true;
+  config.fused_qkv = true;
 }
 
 Status refuse_unsupported(const Json& json) {

@@ -18,6 +18,7 @@ struct Sample {
   std::vector<bool> learned;    // [tokens] loss on predicting this one; the first never is
   bool replay = false;          // general, not of the domain
   uint64_t row_hash = 0;        // of the row's text: what the held-out split goes by
+  int64_t number = 0;           // among the run's training samples
 
   int64_t loss_tokens() const;
 };

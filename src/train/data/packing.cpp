@@ -13,22 +13,27 @@ void append(const Sample& sample, float weight, MicroBatch& batch) {
     batch.weights.push_back(weight);
   }
   batch.segment_starts.push_back(static_cast<int32_t>(batch.rows()));
+  batch.samples.push_back(sample.number);
 }
 
 }  // namespace
 
 std::vector<MicroBatch> pack(std::span<const Sample* const> samples, int64_t micro_tokens,
-                             RowWeights weights) {
+                             RowWeights weights, int64_t together) {
   std::vector<MicroBatch> batches;
-  for (const Sample* sample : samples) {
-    const int64_t rows = rows_of(*sample);
-    PLINTH_CHECK(rows <= micro_tokens, "a sample of {} rows in micro-batches of {}", rows,
+  const auto n = static_cast<size_t>(together);
+  for (size_t i = 0; i < samples.size(); i += n) {
+    const auto group = samples.subspan(i, n);
+    int64_t rows = 0;
+    for (const Sample* sample : group) rows += rows_of(*sample);
+    PLINTH_CHECK(rows <= micro_tokens, "{} samples of {} rows in micro-batches of {}", n, rows,
                  micro_tokens);
     if (batches.empty() || batches.back().rows() + rows > micro_tokens) {
       batches.emplace_back();
       batches.back().segment_starts.push_back(0);
     }
-    append(*sample, sample->replay ? weights.replay : weights.domain, batches.back());
+    for (const Sample* sample : group)
+      append(*sample, sample->replay ? weights.replay : weights.domain, batches.back());
   }
   return batches;
 }

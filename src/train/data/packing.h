@@ -23,7 +23,8 @@ struct RowWeights {
 };
 
 // The samples in order, as few micro-batches of at most `micro_tokens` rows as that order allows.
+// `together`: so many samples that follow each other are never parted (2: pairs).
 std::vector<MicroBatch> pack(std::span<const Sample* const> samples, int64_t micro_tokens,
-                             RowWeights weights);
+                             RowWeights weights, int64_t together = 1);
 
 }  // namespace plinth::train

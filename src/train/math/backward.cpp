@@ -33,6 +33,40 @@ struct Layer {
   }
 };
 
+// A norm's weights and where their gradients go (null: frozen).
+struct Norm {
+  const float* gain;
+  const float* inverse_rms;  // LayerNorm works out its own
+  float* dgain;
+  float* dbias;
+};
+
+// dx += what dy brings through y = norm(x).
+void normalise_backward(const model::ModelConfig& config, const tensor::Ops& ops, ConstMatrix x,
+                        const Norm& norm, ConstMatrix dy, Matrix dx) {
+  if (config.norm == model::NormKind::kLayer)
+    ops.layer_norm_backward(x, norm.gain, config.norm_eps, dy, dx, norm.dgain, norm.dbias);
+  else
+    ops.rms_norm_backward(x, norm.gain, norm.inverse_rms, dy, dx, norm.dgain);
+}
+
+// dy [R, ffn]: the gradient to down's input, through the activation to x, the input of the
+// projections before it. The activations of gate and up are used up.
+void activate_backward(const Layer& layer, ConstMatrix x, Matrix dy, model::Activations& a,
+                       Matrix dx) {
+  const auto& config = layer.input.model->config();
+  const auto& ops = *layer.input.ops;
+  const Matrix dup = a.up.as(x.rows, config.ffn);
+  if (config.ffn_kind == model::FfnKind::kGelu) {
+    ops.gelu_backward(dup, dy, dup);
+    return layer.backward(Linear::kUp, x, dup, dx, /*accumulate=*/false);
+  }
+  const Matrix dgate = a.gate.as(x.rows, config.ffn);
+  ops.swiglu_backward(dgate, dup, dy, dgate, dup);
+  layer.backward(Linear::kGate, x, dgate, dx, /*accumulate=*/false);
+  layer.backward(Linear::kUp, x, dup, dx, /*accumulate=*/true);
+}
+
 // Undoes rotation and norm of q or k: dy in, the gradient to the projection's output back.
 Matrix unrotate(const Layer& layer, Matrix dy, const float* gain, float* dgain, tensor::Buffer& raw,
                 tensor::Buffer& rms, tensor::Buffer& draw) {
@@ -64,16 +98,22 @@ int64_t BackwardScratch::bytes() const {
   return floats * static_cast<int64_t>(sizeof(float));
 }
 
-Status check_trainable(const model::ModelConfig& config) {
-  const auto refuse = [&](const char* what) {
-    return make_error(Code::kUnimplemented, "bases of architecture {} cannot be trained yet: {}",
-                      config.architecture, what);
-  };
-  if (config.norm != model::NormKind::kRms) return refuse("LayerNorm has no backward pass");
-  if (config.ffn_kind != model::FfnKind::kSwiglu) return refuse("GELU has no backward pass");
-  if (config.positions != model::PositionKind::kRotary)
-    return refuse("learned positions have no backward pass");
-  return {};
+void final_norm_backward(const model::Model& model, const tensor::Ops& ops, ConstMatrix x,
+                         const float* inverse_rms, ConstMatrix dy, Matrix dx,
+                         const ModelGradients* gradients) {
+  normalise_backward(model.config(), ops, x,
+                     {model.weights().final_norm, inverse_rms,
+                      gradients != nullptr ? gradients->final_norm : nullptr,
+                      gradients != nullptr ? gradients->final_norm_bias : nullptr},
+                     dy, dx);
+}
+
+void embed_backward(const tensor::Ops& ops, std::span<const int32_t> tokens,
+                    std::span<const int32_t> positions, ConstMatrix d,
+                    const ModelGradients& gradients) {
+  ops.embed_backward(tokens, d, gradients.embedding);
+  if (gradients.position_table.data != nullptr)
+    ops.embed_backward(positions, d, gradients.position_table);
 }
 
 void block_backward(const BlockBackward& input, ConstMatrix x, model::Activations& activations,
@@ -87,21 +127,17 @@ void block_backward(const BlockBackward& input, ConstMatrix x, model::Activation
   const int64_t rows = x.rows;
   auto& a = activations;
 
-  // out = middle + down(silu(gate) * up).
+  // out = middle + down(activation(ffn_in)).
   const Matrix dwidth = scratch.width_like.as(rows, config.width);
   {
     const Matrix active = a.active.as(rows, config.ffn);
-    const Matrix dgate = a.gate.as(rows, config.ffn);
-    const Matrix dup = a.up.as(rows, config.ffn);
-    const Matrix ffn_in = a.ffn_in.as(rows, config.width);
     const Matrix dactive = scratch.ffn_like.as(rows, config.ffn);
     layer.backward(Linear::kDown, active, d, dactive, /*accumulate=*/false);
-    ops.swiglu_backward(dgate, dup, dactive, dgate, dup);
-    layer.backward(Linear::kGate, ffn_in, dgate, dwidth, /*accumulate=*/false);
-    layer.backward(Linear::kUp, ffn_in, dup, dwidth, /*accumulate=*/true);
+    activate_backward(layer, a.ffn_in.as(rows, config.width), dactive, a, dwidth);
   }
-  ops.rms_norm_backward(a.middle.as(rows, config.width), weights.ffn_norm, a.ffn_rms.data(), dwidth,
-                        d, own.ffn_norm);
+  normalise_backward(config, ops, a.middle.as(rows, config.width),
+                     {weights.ffn_norm, a.ffn_rms.data(), own.ffn_norm, own.ffn_norm_bias}, dwidth,
+                     d);
 
   // middle = x + o(attention(q, k, v)).
   const Matrix attended = a.attended.as(rows, config.inputs(Linear::kO));
@@ -125,8 +161,10 @@ void block_backward(const BlockBackward& input, ConstMatrix x, model::Activation
   layer.backward(Linear::kK, attention_in, dk_raw, dnormed, /*accumulate=*/true);
   layer.backward(Linear::kV, attention_in, dv, dnormed, /*accumulate=*/true);
   if (!down_to_norm) return;
-  ops.rms_norm_backward(x, weights.attention_norm, a.attention_rms.data(), dwidth, d,
-                        own.attention_norm);
+  normalise_backward(
+      config, ops, x,
+      {weights.attention_norm, a.attention_rms.data(), own.attention_norm, own.attention_norm_bias},
+      dwidth, d);
 }
 
 }  // namespace plinth::train

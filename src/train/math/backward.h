@@ -21,15 +21,19 @@ struct BlockGradients {
   std::array<tensor::Matrix, model::kLinears> linear = {};
   std::array<float*, model::kLinears> bias = {};
   float* attention_norm = nullptr;
+  float* attention_norm_bias = nullptr;
   float* ffn_norm = nullptr;
+  float* ffn_norm_bias = nullptr;
   float* q_norm = nullptr;
   float* k_norm = nullptr;
 };
 
 struct ModelGradients {
   tensor::Matrix embedding;
-  tensor::Matrix head;  // the embedding's when tied
+  tensor::Matrix head;            // the embedding's when tied
+  tensor::Matrix position_table;  // learned positions only
   float* final_norm = nullptr;
+  float* final_norm_bias = nullptr;
   std::vector<BlockGradients> layers;
 };
 
@@ -64,9 +68,16 @@ struct BlockBackward {
   bool input_gradient = true;
 };
 
-// kUnimplemented names what of a base's architecture has no backward pass: LayerNorm, GELU and
-// learned positions.
-Status check_trainable(const model::ModelConfig& config);
+// The backward pass of model::final_norm: dx += ..., and the gradients of the norm's own weights
+// unless they are null.
+void final_norm_backward(const model::Model& model, const tensor::Ops& ops, tensor::ConstMatrix x,
+                         const float* inverse_rms, tensor::ConstMatrix dy, tensor::Matrix dx,
+                         const ModelGradients* gradients);
+
+// The backward pass of model::embed_tokens.
+void embed_backward(const tensor::Ops& ops, std::span<const int32_t> tokens,
+                    std::span<const int32_t> positions, tensor::ConstMatrix d,
+                    const ModelGradients& gradients);
 
 // d [R, width]: the gradient to the block's output comes in, the gradient to x goes out.
 // The tape is used up: activations.gate and .up are overwritten.

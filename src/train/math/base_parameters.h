@@ -19,7 +19,7 @@ std::string linear_parameter_name(int64_t layer, model::Linear which);
 class BaseParameters {
  public:
   // Lays out and allocates; all values are zero. Matrices take weight decay, but the embedding (and
-  // an untied head), norms and biases don't.
+  // an untied head, and a table of positions), norms and biases don't.
   explicit BaseParameters(const model::ModelConfig& config);
 
   BaseParameters(const BaseParameters&) = delete;
@@ -41,17 +41,20 @@ class BaseParameters {
 
  private:
   struct Layer {
-    std::array<int64_t, model::kLinears> linear = {};
+    std::array<int64_t, model::kLinears> linear = {-1, -1, -1, -1, -1, -1, -1};
     std::array<int64_t, model::kLinears> bias = {-1, -1, -1, -1, -1, -1, -1};
     int64_t attention_norm = -1, ffn_norm = -1, q_norm = -1, k_norm = -1;
+    int64_t attention_norm_bias = -1, ffn_norm_bias = -1;
   };
 
   float* gradient_or_null(int64_t index);
   const float* value_or_null(int64_t index);
+  void copy(const float* from, int64_t index);
 
   model::ModelConfig config_;
   Parameters parameters_;
-  int64_t embedding_ = -1, head_ = -1, final_norm_ = -1;
+  int64_t embedding_ = -1, head_ = -1, position_table_ = -1;
+  int64_t final_norm_ = -1, final_norm_bias_ = -1;
   std::vector<Layer> layers_;
 };
 

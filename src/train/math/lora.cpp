@@ -16,30 +16,60 @@ void scale_by(float factor, Matrix m) {
   for (int64_t i = 0; i < m.rows * m.cols; ++i) m.data[i] *= factor;
 }
 
+bool targeted(const LoraOptions& options, Linear which) {
+  return options.targets[static_cast<size_t>(which)];
+}
+
+double scale_of(const LoraOptions& options) {
+  const auto rank = static_cast<double>(options.rank);
+  const bool stabilised = options.scaling == LoraScaling::kRankStabilised;
+  return options.alpha / (stabilised ? std::sqrt(rank) : rank);
+}
+
 }  // namespace
+
+Status check_targets(const model::ModelConfig& base, const LoraOptions& options) {
+  bool any = false;
+  for (int i = 0; i < model::kLinears; ++i) {
+    const auto which = static_cast<Linear>(i);
+    any = any || (targeted(options, which) && base.has(which));
+  }
+  if (!any)
+    return invalid("lora.targets: bases of architecture {} have none of these layers",
+                   base.architecture);
+  const bool q = targeted(options, Linear::kQ);
+  if (base.fused_qkv && (q != targeted(options, Linear::kK) || q != targeted(options, Linear::kV)))
+    return invalid(
+        "lora.targets: q_proj, k_proj and v_proj are one layer in bases of architecture {}: all of "
+        "them or none",
+        base.architecture);
+  return {};
+}
 
 Lora::Lora(const tensor::Ops& ops, const model::ModelConfig& base, const LoraOptions& options)
     : ops_(&ops),
       rank_(options.rank),
-      alpha_(options.alpha),
-      scale_(static_cast<float>(options.alpha / static_cast<double>(options.rank))),
+      full_scale_(scale_of(options)),
+      scale_(static_cast<float>(full_scale_)),
       slots_(static_cast<size_t>(base.layers)) {
   for (int64_t layer = 0; layer < base.layers; ++layer) {
     for (int i = 0; i < model::kLinears; ++i) {
-      if (!options.targets[static_cast<size_t>(i)]) continue;
       const auto which = static_cast<Linear>(i);
+      if (!targeted(options, which) || !base.has(which)) continue;
       const auto name = linear_parameter_name(layer, which);
-      slot(layer, which).a =
-          parameters_.add(name + ".lora_A", rank_, base.inputs(which), /*decay=*/true);
-      slot(layer, which).b =
-          parameters_.add(name + ".lora_B", base.outputs(which), rank_, /*decay=*/true);
+      auto& s = slot(layer, which);
+      const bool shared = base.fused_qkv && (which == Linear::kK || which == Linear::kV);
+      s.a = shared ? slot(layer, Linear::kQ).a
+                   : parameters_.add(name + ".lora_A", rank_, base.inputs(which), /*decay=*/true);
+      s.b = parameters_.add(name + ".lora_B", base.outputs(which), rank_, /*decay=*/true);
+      parameters_.set_rate(s.b, options.b_rate);
     }
   }
   parameters_.allocate();
 }
 
 void Lora::set_strength(double strength) {
-  scale_ = static_cast<float>(alpha_ * strength / static_cast<double>(rank_));
+  scale_ = static_cast<float>(full_scale_ * strength);
 }
 
 void Lora::initialise(uint64_t seed) {

@@ -15,15 +15,32 @@
 
 namespace plinth::train {
 
+// What a delta is multiplied by.
+enum class LoraScaling : uint8_t {
+  kStandard,  // alpha / rank
+  // alpha / sqrt(rank): the size of what is learnt does not shrink as the rank grows. Source:
+  // Kalajdzievski, "A Rank Stabilization Scaling Factor for Fine-Tuning with LoRA", 2023.
+  kRankStabilised,
+};
+
 struct LoraOptions {
   int64_t rank = 16;
   double alpha = 32;
   std::array<bool, model::kLinears> targets = {true, true, true, true, true, true, true};
+  LoraScaling scaling = LoraScaling::kStandard;
+  // B learns so many times faster than A. Source: Hayou et al., "LoRA+: Efficient Low Rank
+  // Adaptation of Large Models", ICML 2024.
+  double b_rate = 1;
 };
+
+// Can an adapter of a base have these targets? Layers that the base lacks are passed over, but
+// kInvalidArgument when none is left, or when q, k and v are one layer there and only some are
+// named.
+Status check_targets(const model::ModelConfig& base, const LoraOptions& options);
 
 class Lora : public AdapterBackwardSeam {
  public:
-  // All values are zero: a delta of nothing.
+  // All values are zero: a delta of nothing. The options passed check_targets().
   Lora(const tensor::Ops& ops, const model::ModelConfig& base, const LoraOptions& options);
 
   // As PEFT does: A uniform in +-1/sqrt(inputs) (Kaiming with a = sqrt(5)), B zero.
@@ -34,7 +51,7 @@ class Lora : public AdapterBackwardSeam {
 
   Parameters& parameters() { return parameters_; }
 
-  // The delta counts `strength` times its alpha from now on.
+  // The delta counts `strength` times its full scale from now on.
   void set_strength(double strength);
 
   // Views of the present values: valid as long as this object, and changing with it.
@@ -46,7 +63,8 @@ class Lora : public AdapterBackwardSeam {
 
  private:
   struct Slot {
-    int64_t a = -1;       // index of the parameter [rank, inputs]; -1: not targeted
+    // Index of the parameter [rank, inputs]; -1: not targeted. Fused q, k and v share theirs.
+    int64_t a = -1;
     int64_t b = -1;       // [outputs, rank]
     tensor::Buffer kept;  // scale * x A^T of the last forward pass, [R, rank]
   };
@@ -57,7 +75,7 @@ class Lora : public AdapterBackwardSeam {
 
   const tensor::Ops* ops_;  // tables live as long as the process
   int64_t rank_;
-  double alpha_;
+  double full_scale_;
   float scale_;
   Parameters parameters_;
   std::vector<std::array<Slot, model::kLinears>> slots_;

@@ -125,6 +125,19 @@ void ChunkedLoss::subtract_anchor(const LossInput& input, size_t first, const Ch
   ops_->axpy(-1.0f, {logits.data, n}, {chunk.logits.data, n});
 }
 
+void ChunkedLoss::log_probabilities(const LossInput& input, std::span<float> out) {
+  rows_ = rows_with_target(input.targets);
+  std::fill(out.begin(), out.end(), 0.0f);
+  const auto step = static_cast<size_t>(rows_at_once(input.head.rows));
+  for (size_t first = 0; first < rows_.size(); first += step) {
+    const Chunk chunk = gather(input, first, step);
+    ops_->linear(chunk.hidden, input.head, chunk.logits, /*accumulate=*/false);
+    ops_->log_probability(chunk.logits, chunk.targets, losses_);
+    for (size_t i = 0; i < losses_.size(); ++i)
+      out[static_cast<size_t>(rows_[first + i])] = losses_[i];
+  }
+}
+
 double ChunkedLoss::only(const LossInput& input) {
   rows_ = rows_with_target(input.targets);
   const auto step = static_cast<size_t>(rows_at_once(input.head.rows));

@@ -39,6 +39,9 @@ class ChunkedLoss {
   // is no target); dhead [vocabulary, width] += unless it is null.
   double with_gradient(const LossInput& input, tensor::Matrix dhidden, tensor::Matrix dhead);
 
+  // out[r] = log p(target) of each row [R], 0 where there is no target. Weights don't count.
+  void log_probabilities(const LossInput& input, std::span<float> out);
+
   // The sum over rows of weight * loss, no gradients, no row_losses.
   double only(const LossInput& input);
 

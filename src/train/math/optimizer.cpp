@@ -25,23 +25,34 @@ double Optimizer::step(Parameters& parameters, double learning_rate) {
     hyper.step = steps_;
     if (options_.clip > 0 && norm > options_.clip)
       hyper.gradient_scale = static_cast<float>(options_.clip / norm);
-    const auto decayed = static_cast<size_t>(parameters.decayed_size());
     hyper.weight_decay = static_cast<float>(options_.weight_decay);
-    if (options_.kind == OptimizerKind::kMuon)
-      update_muon(parameters, hyper);
-    else
-      update_adamw(parameters, 0, decayed, hyper);
-    hyper.weight_decay = 0;
-    update_adamw(parameters, decayed, gradients.size() - decayed, hyper);
+    update(parameters, hyper);
   }
   std::fill(gradients.begin(), gradients.end(), 0.0f);
   return norm;
 }
 
-void Optimizer::update_adamw(Parameters& parameters, size_t first, size_t n,
-                             const tensor::AdamW& hyper) {
-  ops_->adamw(parameters.values().subspan(first, n), parameters.gradients().subspan(first, n),
-              m_.span().subspan(first, n), v_.span().subspan(first, n), hyper);
+void Optimizer::update(Parameters& parameters, const tensor::AdamW& hyper) {
+  const auto& list = parameters.list();
+  const auto decays = [&](size_t i) { return list[i].offset < parameters.decayed_size(); };
+  size_t i = 0;
+  if (options_.kind == OptimizerKind::kMuon) {
+    update_muon(parameters, hyper);
+    while (i < list.size() && decays(i)) ++i;
+  }
+  // Neighbours that learn alike are one call.
+  while (i < list.size()) {
+    const size_t first = i;
+    while (i < list.size() && decays(i) == decays(first) && list[i].rate == list[first].rate) ++i;
+    tensor::AdamW own = hyper;
+    own.lr = static_cast<float>(double{hyper.lr} * list[first].rate);
+    if (!decays(first)) own.weight_decay = 0;
+    const auto begin = static_cast<size_t>(list[first].offset);
+    const auto end = static_cast<size_t>(i < list.size() ? list[i].offset : parameters.size());
+    ops_->adamw(parameters.values().subspan(begin, end - begin),
+                parameters.gradients().subspan(begin, end - begin),
+                m_.span().subspan(begin, end - begin), v_.span().subspan(begin, end - begin), own);
+  }
 }
 
 void Optimizer::update_muon(Parameters& parameters, const tensor::AdamW& hyper) {

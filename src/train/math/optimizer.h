@@ -43,7 +43,7 @@ class Optimizer {
   std::span<float> second_moments() { return v_.span(); }
 
  private:
-  void update_adamw(Parameters& parameters, size_t first, size_t n, const tensor::AdamW& hyper);
+  void update(Parameters& parameters, const tensor::AdamW& hyper);
   void update_muon(Parameters& parameters, const tensor::AdamW& hyper);
 
   const tensor::Ops* ops_;

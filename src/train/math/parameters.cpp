@@ -14,7 +14,7 @@ constexpr int64_t kAlignFloats = 16;  // a cache line, as tensor::Buffer aligns
 int64_t Parameters::add(std::string name, int64_t rows, int64_t cols, bool decay) {
   PLINTH_CHECK(values_.size() == 0, "{}: the layout has ended", name);
   PLINTH_CHECK(!decay || decayed_size_ == size_, "{}: decayed parameters come first", name);
-  list_.push_back({std::move(name), size_, rows, cols});
+  list_.push_back({std::move(name), size_, rows, cols, 1});
   size_ += (rows * cols + kAlignFloats - 1) / kAlignFloats * kAlignFloats;
   if (decay) decayed_size_ = size_;
   return static_cast<int64_t>(list_.size()) - 1;

@@ -16,6 +16,7 @@ struct Parameter {
   int64_t offset = 0;  // floats into the arena
   int64_t rows = 0;
   int64_t cols = 0;
+  double rate = 1;  // its learning rate is this many times that of the others
 };
 
 class Parameters {
@@ -23,6 +24,9 @@ class Parameters {
   // Lays out one more parameter and returns its index. Those with weight decay come first, then
   // those without; allocate() ends the layout.
   int64_t add(std::string name, int64_t rows, int64_t cols, bool decay);
+
+  void set_rate(int64_t index, double rate) { list_[static_cast<size_t>(index)].rate = rate; }
+
   // Values and gradients are zero afterwards.
   void allocate();
 

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "core/check.h"
+#include "train/math/noise.h"
 #include "train/math/packed_attention.h"
 
 namespace plinth::train {
@@ -33,6 +34,7 @@ ConstMatrix Tape::forward(const MicroBatch& batch, model::AdapterSeam* adapter, 
   PackedAttention attention(*ops_, config.attention(), batch.segment_starts);
   Matrix x = inputs_[0].as(rows, config.width);
   model::embed_tokens(*model_, *ops_, batch.tokens, batch.positions, x);
+  if (keep && batch.noise_alpha > 0) add_noise(batch, x);
   for (int64_t layer = 0; layer < config.layers; ++layer) {
     const Matrix out = keep ? inputs_[static_cast<size_t>(layer) + 1].as(rows, config.width) : x;
     auto& activations = activations_of(keep ? layer : 0);
@@ -74,12 +76,27 @@ void Tape::recompute(const model::BlockInput& input) {
   }
 }
 
-double Tape::loss(const MicroBatch& batch, model::AdapterSeam* adapter) {
+void Tape::log_probabilities(const MicroBatch& batch, ConstMatrix hidden, std::vector<float>& out) {
+  out.resize(batch.tokens.size());
+  loss_.log_probabilities({hidden, model_->weights().head, batch.targets, batch.weights}, out);
+}
+
+double Tape::loss(const MicroBatch& batch, model::AdapterSeam* adapter, RowObjective* objective) {
+  if (objective != nullptr)
+    log_probabilities(batch, forward(batch, nullptr, /*keep=*/false), reference_);
   const ConstMatrix hidden = forward(batch, adapter, /*keep=*/false);
+  if (objective != nullptr) {
+    log_probabilities(batch, hidden, policy_);
+    weights_.resize(batch.tokens.size());
+    return objective->weigh(batch, policy_, reference_, weights_);
+  }
   return loss_.only({hidden, model_->weights().head, batch.targets, batch.weights});
 }
 
-double Tape::forward_backward(const MicroBatch& batch, const Trainable& trainable) {
+double Tape::forward_backward(const MicroBatch& batch, const Trainable& trainable,
+                              RowObjective* objective) {
+  PLINTH_CHECK(objective == nullptr || trainable.base == nullptr,
+               "an objective with a reference, and a base that changes");
   const auto& config = model_->config();
   const int64_t rows = batch.rows();
   const ModelGradients* gradients = trainable.base;
@@ -90,20 +107,29 @@ double Tape::forward_backward(const MicroBatch& batch, const Trainable& trainabl
     std::copy_n(base.data, rows * config.width, copy.data);
     anchor = copy;
   }
+  if (objective != nullptr)
+    log_probabilities(batch, forward(batch, nullptr, /*keep=*/false), reference_);
   const ConstMatrix hidden = forward(batch, trainable.adapter, /*keep=*/true);
 
+  double value = 0;
+  std::span<const float> weights = batch.weights;
+  if (objective != nullptr) {
+    log_probabilities(batch, hidden, policy_);
+    weights_.resize(batch.tokens.size());
+    value = objective->weigh(batch, policy_, reference_, weights_);
+    weights = weights_;
+  }
   const Matrix dhidden = dhidden_.as(rows, config.width);
   row_losses_.resize(static_cast<size_t>(rows));
   const double loss = loss_.with_gradient(
-      {hidden, model_->weights().head, batch.targets, batch.weights, anchor, row_losses_}, dhidden,
+      {hidden, model_->weights().head, batch.targets, weights, anchor, row_losses_}, dhidden,
       gradients != nullptr ? gradients->head : Matrix{});
 
   PackedAttention attention(*ops_, config.attention(), batch.segment_starts);
   const Matrix d = d_.as(rows, config.width);
   d_.fill(0.0f);
-  ops_->rms_norm_backward(inputs_.back().as(rows, config.width), model_->weights().final_norm,
-                          hidden_rms_.data(), dhidden, d,
-                          gradients != nullptr ? gradients->final_norm : nullptr);
+  final_norm_backward(*model_, *ops_, inputs_.back().as(rows, config.width), hidden_rms_.data(),
+                      dhidden, d, gradients);
   for (int64_t layer = config.layers - 1; layer >= 0; --layer) {
     const auto i = static_cast<size_t>(layer);
     recompute({.model = model_,
@@ -122,8 +148,8 @@ double Tape::forward_backward(const MicroBatch& batch, const Trainable& trainabl
                     .input_gradient = layer > 0 || gradients != nullptr},
                    inputs_[i].as(rows, config.width), activations_of(layer), scratch_, d);
   }
-  if (gradients != nullptr) ops_->embed_backward(batch.tokens, d, gradients->embedding);
-  return loss;
+  if (gradients != nullptr) embed_backward(*ops_, batch.tokens, batch.positions, d, *gradients);
+  return objective != nullptr ? value : loss;
 }
 
 int64_t Tape::bytes() const {

@@ -27,6 +27,10 @@ struct MicroBatch {
   std::vector<int32_t> segment_starts;  // as in Ops::attention: ends with the row count
   // Learn what the model says without the adapter, not the targets: keeps it where it was.
   bool anchored = false;
+  // The samples that the segments are, by number; needed for noise only.
+  std::vector<int64_t> samples = {};
+  double noise_alpha = 0;  // of the embeddings while training (math/noise.h); 0: none
+  uint64_t noise_seed = 0;
 
   int64_t rows() const { return static_cast<int64_t>(tokens.size()); }
 };
@@ -37,19 +41,34 @@ struct Trainable {
   AdapterBackwardSeam* adapter = nullptr;
 };
 
+// An objective that looks at whole samples before it knows what their rows weigh.
+class RowObjective {
+ public:
+  virtual ~RowObjective() = default;
+  // policy, reference [R]: log p(target) with and without the adapter, 0 in rows without a target.
+  // Writes each row's weight [R]: the slope of the objective over the row's -log p. Returns the
+  // objective's value.
+  virtual double weigh(const MicroBatch& batch, std::span<const float> policy,
+                       std::span<const float> reference, std::span<float> weights) = 0;
+};
+
 class Tape {
  public:
   // `model` and `ops` outlive the tape. The model's weights may change between calls.
   Tape(const model::Model& model, const tensor::Ops& ops, int64_t recomputed_layers = 0);
 
   // Returns the sum of weight * loss over the rows and adds its gradients to `trainable`.
-  double forward_backward(const MicroBatch& batch, const Trainable& trainable);
+  // With an objective, of which the rows' weights come, its value and gradients instead; only an
+  // adapter can learn then, since the reference is the model without it.
+  double forward_backward(const MicroBatch& batch, const Trainable& trainable,
+                          RowObjective* objective = nullptr);
 
   // Of the last forward_backward(): each row's loss without its weight, 0 without a target.
   std::span<const float> row_losses() const { return row_losses_; }
 
   // The same sum without gradients; one layer's activations are enough.
-  double loss(const MicroBatch& batch, model::AdapterSeam* adapter);
+  double loss(const MicroBatch& batch, model::AdapterSeam* adapter,
+              RowObjective* objective = nullptr);
 
   int64_t bytes() const;
   // What bytes() will be after forward_backward() of `rows` rows, all with loss, at most.
@@ -60,6 +79,9 @@ class Tape {
   tensor::ConstMatrix forward(const MicroBatch& batch, model::AdapterSeam* adapter, bool keep);
   model::Activations& activations_of(int64_t layer);
   void recompute(const model::BlockInput& input);
+  // log p(target) by row.
+  void log_probabilities(const MicroBatch& batch, tensor::ConstMatrix hidden,
+                         std::vector<float>& out);
 
   const model::Model* model_;
   const tensor::Ops* ops_;
@@ -70,8 +92,9 @@ class Tape {
   // only one layer has it.
   std::vector<model::Activations> activations_;
   std::vector<float> row_losses_;
-  tensor::Buffer hidden_, hidden_rms_;  // after the final norm
-  tensor::Buffer anchor_;               // the same without the adapter
+  tensor::Buffer hidden_, hidden_rms_;               // after the final norm
+  tensor::Buffer anchor_;                            // the same without the adapter
+  std::vector<float> policy_, reference_, weights_;  // what an objective reads and writes
   tensor::Buffer d_, dhidden_;
   BackwardScratch scratch_;
 };

@@ -47,6 +47,13 @@ TEST_P(TapeGradients, AgreeWithCentralDifferences) {
     double length = 0;
     for (const float g : gradient) length += double{g} * double{g};
     length = std::sqrt(length);
+    // Without rotation a bias of k moves all of a row's scores alike: the softmax does not see it.
+    const bool unseen = config.positions == model::PositionKind::kLearned &&
+                        parameter.name.ends_with("k_proj.bias");
+    if (unseen) {
+      EXPECT_LT(length, 1e-6) << parameter.name;
+      continue;
+    }
     ASSERT_GT(length, 1e-4) << parameter.name;
     const std::vector<float> kept(values.begin(), values.end());
     const auto loss_at = [&](double t) {
@@ -70,24 +77,14 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"llama", tensor::ref_ops}, Case{"qwen3", tensor::cpu_ops},
                     Case{"qwen2", tensor::cpu_ops}, Case{"llama", tensor::cpu_ops},
                     Case{"hunyuan-dense", tensor::cpu_ops}, Case{"ernie4_5", tensor::cpu_ops},
-                    Case{"smollm3", tensor::cpu_ops}, Case{"qwen2", tensor::cpu_ops, true}),
+                    Case{"smollm3", tensor::cpu_ops}, Case{"gpt2", tensor::ref_ops},
+                    Case{"gpt2", tensor::cpu_ops}, Case{"qwen2", tensor::cpu_ops, true}),
     [](const auto& which) {
       std::string name = which.param.architecture;
       std::erase(name, '-');
       return name + (which.param.yarn ? "_yarn" : "") +
              (which.param.ops == tensor::ref_ops ? "_ref" : "_cpu");
     });
-
-TEST(Tape, RefusesWhatHasNoBackwardPass) {
-  auto config = tiny_config("gpt2");
-  config.norm = model::NormKind::kLayer;
-  const auto status = check_trainable(config);
-  ASSERT_FALSE(status);
-  EXPECT_EQ(status.error().code, Code::kUnimplemented);
-  EXPECT_EQ(status.error().message,
-            "bases of architecture gpt2 cannot be trained yet: LayerNorm has no backward pass");
-  EXPECT_TRUE(check_trainable(tiny_config("hunyuan-dense")));
-}
 
 // The gradients of a whole batch, as one vector.
 std::vector<float> gradients_of(TinyBase& base, const std::vector<MicroBatch>& batches) {

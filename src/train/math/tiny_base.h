@@ -29,6 +29,14 @@ inline model::ModelConfig tiny_config(const std::string& architecture = "qwen3")
   config.qkv_bias = architecture == "qwen2" || config.output_bias;
   if (architecture == "ernie4_5") config.rope_style = tensor::RopeStyle::kInterleaved;
   if (architecture == "smollm3") config.unrotated = {false, true};
+  if (architecture == "gpt2") {
+    config.norm = model::NormKind::kLayer;
+    config.ffn_kind = model::FfnKind::kGelu;
+    config.positions = model::PositionKind::kLearned;
+    config.qkv_bias = config.output_bias = config.ffn_bias = config.fused_qkv = true;
+    config.kv_heads = config.heads;
+    config.head_dim = config.width / config.heads;
+  }
   config.tied = architecture != "llama";
   return config;
 }
@@ -39,7 +47,7 @@ struct TinyBase {
       : parameters(std::make_shared<BaseParameters>(config)) {
     Rng rng(seed);
     for (const auto& parameter : parameters->parameters().list()) {
-      const bool norm = parameter.name.find("norm") != std::string::npos;
+      const bool norm = parameter.name.find("norm.weight") != std::string::npos;
       float* values = parameters->parameters().values().data() + parameter.offset;
       for (int64_t i = 0; i < parameter.rows * parameter.cols; ++i)
         values[i] = static_cast<float>((norm ? 1.0 : 0.0) + 0.2 * rng.normal());

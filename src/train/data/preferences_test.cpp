@@ -1,0 +1,117 @@
+#include "train/data/preferences.h"
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "model/model.h"
+#include "train/chat_for_tests.h"
+#include "train/run_files.h"
+
+namespace plinth::train {
+namespace {
+
+class Preferences : public testing::Test {
+ protected:
+  std::vector<Sample> pair(const std::string& row) {
+    auto samples = preference_samples(*parse_json(row, "row"), options_);
+    EXPECT_TRUE(samples) << samples.error().message;
+    return samples ? *samples : std::vector<Sample>(2);
+  }
+
+  std::string error(const std::string& row) {
+    const auto samples = preference_samples(*parse_json(row, "row"), options_);
+    return samples ? "" : samples.error().message;
+  }
+
+  std::string text(const Sample& sample, bool learned_only) const {
+    std::vector<int32_t> ids;
+    for (size_t i = 0; i < sample.tokens.size(); ++i)
+      if (!learned_only || sample.learned[i]) ids.push_back(sample.tokens[i]);
+    return tokenizer_->decode(ids, /*with_special=*/true);
+  }
+
+  std::shared_ptr<const text::Tokenizer> tokenizer_ =
+      *model::open_tokenizer(Path(PLINTH_SOURCE_DIR) / "tests/golden/train/base");
+  ChatRenderer chat_ = chatml(*tokenizer_);
+  DatasetOptions options_{tokenizer_.get(), &chat_, 200};
+};
+
+TEST_F(Preferences, LearnTheAnswersOnly) {
+  const auto samples = pair(R"({"prompt": "hi", "chosen": "good", "rejected": "bad"})");
+  EXPECT_EQ(text(samples[0], false),
+            "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\ngood<|im_end|>\n");
+  EXPECT_EQ(text(samples[0], true), "good<|im_end|>");
+  EXPECT_EQ(text(samples[1], true), "bad<|im_end|>");
+}
+
+TEST_F(Preferences, AnswersOfThePromptAreNotLearnt) {
+  const std::string prompt =
+      R"([{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"user","content":"c"}])";
+  for (
+      const auto& row :
+      {R"({"messages": )" + prompt + R"(, "chosen": "yes", "rejected": "no"})",
+       R"({"prompt": )" + prompt +
+           R"(, "chosen": {"role":"assistant","content":"yes"}, "rejected": [{"role":"assistant","content":"no"}]})"}) {
+    const auto samples = pair(row);
+    EXPECT_EQ(text(samples[0], true), "yes<|im_end|>");
+    EXPECT_EQ(text(samples[1], true), "no<|im_end|>");
+  }
+}
+
+TEST_F(Preferences, WholeConversationsShareTheirPrompt) {
+  const std::string user = R"({"role":"user","content":"a"})";
+  const auto samples =
+      pair(R"({"chosen": [)" + user + R"(,{"role":"assistant","content":"yes"}], "rejected": [)" +
+           user + R"(,{"role":"assistant","content":"no"}]})");
+  EXPECT_EQ(text(samples[0], true), "yes<|im_end|>");
+  EXPECT_EQ(text(samples[1], true), "no<|im_end|>");
+}
+
+TEST_F(Preferences, AreTextsWithoutAChatTemplate) {
+  options_.chat = nullptr;
+  const auto samples = pair(R"({"prompt": "1 + 1 = ", "chosen": "2", "rejected": "3"})");
+  EXPECT_EQ(text(samples[0], true).substr(0, 1), "2");
+  EXPECT_EQ(text(samples[1], false).substr(0, 9), "1 + 1 = 3");
+  EXPECT_NE(error(R"({"messages": [], "chosen": "2", "rejected": "3"})").find("no chat template"),
+            std::string::npos);
+}
+
+TEST_F(Preferences, BadRowsAreNamedByWhatIsWrong) {
+  EXPECT_NE(error(R"({"prompt": "a", "chosen": "b"})").find("rejected is missing"),
+            std::string::npos);
+  EXPECT_NE(error(R"({"prompt": "a", "chosen": "b", "rejected": "b"})").find("are the same"),
+            std::string::npos);
+  EXPECT_NE(error(R"({"prompt": 3, "chosen": "b", "rejected": "c"})").find("prompt is number"),
+            std::string::npos);
+  EXPECT_NE(error(R"({"prompt": "a", "chosen": [], "rejected": "c"})").find("an empty list"),
+            std::string::npos);
+  EXPECT_NE(error(R"({"chosen": "b", "rejected": "c"})").find("begin differently"),
+            std::string::npos);
+  EXPECT_NE(error("[1]").find("not an object"), std::string::npos);
+  EXPECT_NE(error(R"({"prompt": "a", "chosen": [{"role":"user","content":"x"}], "rejected": "c"})")
+                .size(),
+            0u);
+}
+
+TEST_F(Preferences, APairIsCutAndDroppedTogether) {
+  const TempDirectory folder = *TempDirectory::create();
+  const Path path = folder.path() / "pairs.jsonl";
+  write_text(path, R"({"prompt": "hi", "chosen": "good", "rejected": "bad"})"
+                   "\n"
+                   R"({"prompt": "a long prompt indeed", "chosen": "x", "rejected": "yy"})"
+                   "\n"
+                   R"({"prompt": "hi", "chosen": "a rather long answer", "rejected": "short"})"
+                   "\n");
+  options_.sequence = 30;
+  const auto dataset = read_preferences(std::span(&path, 1), options_);
+  ASSERT_TRUE(dataset) << dataset.error().message;
+  EXPECT_EQ(dataset->report.rows, 3);
+  EXPECT_EQ(dataset->samples.size(), 4u);
+  EXPECT_EQ(dataset->report.lost_samples, 2);
+  EXPECT_GE(dataset->report.truncated_samples, 3);
+  EXPECT_EQ(dataset->samples[2].row_hash, dataset->samples[3].row_hash);
+}
+
+}  // namespace
+}  // namespace plinth::train

@@ -1,0 +1,98 @@
+#include "train/learner.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "core/check.h"
+#include "train/math/base_parameters.h"
+#include "train/math/lora.h"
+
+namespace plinth::train {
+namespace {
+
+LoraOptions lora_options(const TuneRecipe& recipe) {
+  LoraOptions options{recipe.rank, recipe.alpha, {}, recipe.scaling, recipe.lr_ratio_b};
+  for (int i = 0; i < model::kLinears; ++i)
+    options.targets[static_cast<size_t>(i)] =
+        std::find(recipe.targets.begin(), recipe.targets.end(),
+                  model::linear_name(static_cast<model::Linear>(i))) != recipe.targets.end();
+  return options;
+}
+
+class LoraLearner : public Learner {
+ public:
+  LoraLearner(std::shared_ptr<const model::Model> base, const LoraOptions& options, uint64_t seed)
+      : base_(std::move(base)), lora_(tensor::default_ops(), base_->config(), options) {
+    lora_.initialise(seed);
+  }
+
+  Parameters& parameters() override { return lora_.parameters(); }
+
+  const model::Model& model() const override { return *base_; }
+
+  Trainable trainable() override { return {.base = nullptr, .adapter = &lora_}; }
+
+  void set_strength(double strength) override { lora_.set_strength(strength); }
+
+  Status write(const Path& run_dir, TuneSummary& summary) override {
+    summary.adapter = run_dir / "adapter";
+    return model::write_peft(summary.adapter, lora_.view(), base_->config());
+  }
+
+ private:
+  std::shared_ptr<const model::Model> base_;  // shared with whoever serves it meanwhile
+  Lora lora_;
+};
+
+class FullLearner : public Learner {
+ public:
+  explicit FullLearner(const std::shared_ptr<const model::Model>& base)
+      : parameters_(std::make_shared<BaseParameters>(base->config())),
+        gradients_(parameters_->gradients()) {
+    parameters_->copy_from(*base);
+    model_ =
+        model::Model::assemble(base->config(), parameters_->weights(),
+                               std::shared_ptr<const text::Tokenizer>(base, &base->tokenizer()),
+                               base->chat_template(), parameters_);
+    const auto stored = base->weights().layers.front().linear.front().type;
+    type_ = tensor::is_quantised(stored) ? tensor::DType::kF16 : stored;
+  }
+
+  Parameters& parameters() override { return parameters_->parameters(); }
+
+  const model::Model& model() const override { return *model_; }
+
+  Trainable trainable() override { return {.base = &gradients_, .adapter = nullptr}; }
+
+  void set_strength(double strength) override {
+    PLINTH_CHECK(strength == 1, "a trained base at strength {}", strength);
+  }
+
+  Status write(const Path& run_dir, TuneSummary& summary) override {
+    summary.model = run_dir / "model.gguf";
+    return model::write_gguf(summary.model, *model_, type_, Json::object());
+  }
+
+ private:
+  std::shared_ptr<BaseParameters> parameters_;  // shared with the model, which views into it
+  ModelGradients gradients_;
+  std::shared_ptr<const model::Model> model_;
+  tensor::DType type_;  // of the matrices that are written
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Learner>> make_learner(std::shared_ptr<const model::Model> base,
+                                              const TuneRecipe& recipe) {
+  if (recipe.method == TuneMethod::kFull)
+    return std::unique_ptr<Learner>(std::make_unique<FullLearner>(base));
+  const LoraOptions options = lora_options(recipe);
+  PLINTH_TRY(check_targets(base->config(), options));
+  return std::unique_ptr<Learner>(
+      std::make_unique<LoraLearner>(std::move(base), options, recipe.seed));
+}
+
+}  // namespace plinth::train
