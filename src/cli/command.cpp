@@ -68,7 +68,10 @@ void Command::flag(const std::string& name, bool& value, const std::string& help
 }
 
 void Command::action(std::function<Status()> run) {
-  impl_->app->callback([chosen = impl_->chosen, run = std::move(run)] { chosen->run = run; });
+  // Those of subcommands are called first: the innermost that was named is meant.
+  impl_->app->callback([chosen = impl_->chosen, run = std::move(run)] {
+    if (!chosen->run) chosen->run = run;
+  });
 }
 
 int run_command_line(int argc, char** argv, const std::function<void(Command&, Context&)>& build) {
