@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <set>
 
+#include "cli/adapter_math.h"
 #include "cli/bases.h"
 #include "cli/command.h"
 #include "core/json.h"
+#include "model/adapter_lineage.h"
 
 namespace plinth::cli {
 namespace {
@@ -64,7 +66,8 @@ Json describe(const Opened& opened) {
 
 Status show(const Options& options, const Context& context) {
   PLINTH_TRY(const auto opened, open(options, context));
-  const Json about = describe(opened);
+  Json about = describe(opened);
+  PLINTH_TRY(about["lineage"], model::read_lineage(options.adapter));
   if (context.json) {
     fmt::print("{}\n", to_text(about));
     return {};
@@ -80,8 +83,9 @@ Status export_adapter(const Options& options, const Context& context) {
     return invalid("--format {}: is neither peft nor gguf", options.format);
   PLINTH_TRY(const auto opened, open(options, context));
   const auto& config = opened.base->config();
-  PLINTH_TRY(is_gguf ? model::write_gguf_adapter(options.out, *opened.adapter, config)
-                     : model::write_peft(options.out, *opened.adapter, config));
+  PLINTH_TRY(const auto lineage, model::read_lineage(options.adapter));
+  PLINTH_TRY(is_gguf ? model::write_gguf_adapter(options.out, *opened.adapter, config, lineage)
+                     : model::write_peft(options.out, *opened.adapter, config, lineage));
   // Read again: what was written is whole, and has a digest of its own.
   PLINTH_TRY(const auto written, model::Adapter::open(options.out, config));
   if (context.json) {
@@ -100,8 +104,9 @@ Status export_adapter(const Options& options, const Context& context) {
 
 void add_adapter(Command& root, const Context& context) {
   auto options = std::make_shared<Options>();
-  auto group = root.add("adapter", "adapters: show, export to another format",
-                        "plinth adapter show run/adapter --base plinth-zh-base");
+  auto group =
+      root.add("adapter", "adapters: show, export to another format, merge into a base, add up",
+               "plinth adapter show run/adapter --base plinth-zh-base");
 
   auto showing = group.add("show", "what an adapter changes in a base",
                            "plinth adapter show law.gguf --base qwen --json");
@@ -117,6 +122,8 @@ void add_adapter(Command& root, const Context& context) {
   exporting.option("--format", options->format, "peft or gguf", true);
   exporting.option("-o,--out", options->out, "the folder or file to write", true);
   exporting.action([options, &context] { return export_adapter(*options, context); });
+
+  add_adapter_math(group, context);
 }
 
 }  // namespace plinth::cli

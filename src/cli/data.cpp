@@ -1,4 +1,5 @@
 #include "cli/command.h"
+#include "cli/data_show.h"
 #include "core/json.h"
 #include "corpus/corpus.h"
 
@@ -52,7 +53,7 @@ Status check(const Options& options, const Context& context) {
 
 void add_data(Command& root, const Context& context) {
   auto options = std::make_shared<Options>();
-  auto group = root.add("data", "training data: build from a corpus, check",
+  auto group = root.add("data", "training data: build from a corpus, check, show",
                         "plinth data check train.jsonl");
 
   auto building = group.add("build", "training rows from a refined corpus",
@@ -70,6 +71,8 @@ void add_data(Command& root, const Context& context) {
   checking.option("FILE", options->in, "messages or text JSONL", true);
   checking.option("--suite", options->suites, "exam files that must not leak into it");
   checking.action([options, &context] { return check(*options, context); });
+
+  add_data_show(group, context);
 }
 
 }  // namespace plinth::cli

@@ -45,7 +45,7 @@ Result<Examinee> prepare(const std::string& model, const Options& options, const
     examinee.options.prompt = [render, base = examinee.loaded.base](
                                   std::string_view question) -> Result<std::vector<int32_t>> {
       PLINTH_TRY(const auto chat,
-                 render(Json::array({{{"role", "user"}, {"content", question}}}), true));
+                 render({Json::array({{{"role", "user"}, {"content", question}}})}, true));
       return text::encode_chat(chat, base->tokenizer());
     };
   }

@@ -1,6 +1,6 @@
 #include "cli/prompts.h"
 
-#include "text/chat_text.h"
+#include "server/chat.h"
 
 namespace plinth::cli {
 
@@ -10,11 +10,15 @@ Result<train::ChatRenderer> chat_renderer(const std::shared_ptr<const model::Mod
                       base->config().name);
   PLINTH_TRY(auto parsed, text::ChatTemplate::parse(base->chat_template()));
   const auto chat_template = std::make_shared<const text::ChatTemplate>(std::move(parsed));
-  return train::ChatRenderer(
-      [base, chat_template](const Json& messages, bool add_generation_prompt) {
-        return text::render_chat(*chat_template, base->tokenizer(), messages,
-                                 {.add_generation_prompt = add_generation_prompt});
-      });
+  const auto style = server::tool_style(base->chat_template());
+  return train::ChatRenderer([base, chat_template, style](const train::Conversation& conversation,
+                                                          bool add_generation_prompt) {
+    server::ToolRequest tools;
+    tools.json = conversation.tools;
+    if (!tools.json.is_null()) tools.choice = server::ToolRequest::Choice::kAuto;
+    return server::render_turns({*chat_template, style, base->tokenizer()}, conversation.messages,
+                                tools, add_generation_prompt);
+  });
 }
 
 }  // namespace plinth::cli

@@ -7,9 +7,11 @@
 #include "cli/bases.h"
 #include "cli/command.h"
 #include "core/clock.h"
+#include "core/hash.h"
 #include "core/json.h"
 #include "corpus/corpus.h"
 #include "knowledge/knowledge.h"
+#include "model/adapter_lineage.h"
 #include "store/store.h"
 
 namespace plinth::cli {
@@ -48,6 +50,17 @@ void print(const store::Release& release, const Context& context) {
     fmt::print("{}@sha256:{}\n", release.name, release.digest);
 }
 
+// An adapter that learnt its answers in one template's form is not asked in another's.
+Status check_template(const Path& adapter, const model::Model& base) {
+  PLINTH_TRY(const auto lineage, model::read_lineage(adapter));
+  const auto taught = lineage.find("plinth.template_sha256");
+  const auto served = sha256_hex(base.chat_template());
+  if (taught == lineage.end() || taught->second == served) return {};
+  return make_error(Code::kFailedPrecondition,
+                    "adapter {} was tuned with the chat template {}, this base has {}",
+                    adapter.string(), taught->second.substr(0, 12), served.substr(0, 12));
+}
+
 Status publish(const Options& options, const Context& context) {
   server::PublishRequest request;
   request.name = options.name;
@@ -59,7 +72,10 @@ Status publish(const Options& options, const Context& context) {
   }
   PLINTH_TRY(const auto base, open_base(options.base, context.home));
   request.base_digest = base->digest();
-  if (!options.adapter.empty()) PLINTH_TRY(model::Adapter::open(options.adapter, base->config()));
+  if (!options.adapter.empty()) {
+    PLINTH_TRY(model::Adapter::open(options.adapter, base->config()));
+    PLINTH_TRY(check_template(options.adapter, *base));
+  }
   std::optional<knowledge::Index> index;
   if (!options.corpus.empty()) {
     PLINTH_TRY(auto built, build_knowledge(options.corpus));

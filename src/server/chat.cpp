@@ -37,7 +37,7 @@ std::string call_id(const std::string& id, ToolStyle style) {
   return sha256_hex(id).substr(0, kMistralDigits);
 }
 
-text::OrderedJson turns_of(const std::vector<Message>& messages, ToolStyle style) {
+text::OrderedJson turns_of(const std::vector<Message>& messages) {
   text::OrderedJson turns = text::OrderedJson::array();
   for (const Message& message : messages) {
     text::OrderedJson turn = {{"role", message.role}, {"content", message.content}};
@@ -53,7 +53,29 @@ text::OrderedJson turns_of(const std::vector<Message>& messages, ToolStyle style
   return turns;
 }
 
+// Ids as the family's template takes them.
+void fit_call_ids(text::OrderedJson& turns, ToolStyle style) {
+  for (text::OrderedJson& turn : turns) {
+    if (turn.contains("tool_calls"))
+      for (text::OrderedJson& call : turn["tool_calls"])
+        call["id"] = call_id(call["id"].get<std::string>(), style);
+    if (turn["role"] == "tool")
+      turn["tool_call_id"] = call_id(turn["tool_call_id"].get<std::string>(), style);
+  }
+}
+
 }  // namespace
+
+Result<text::ChatText> render_turns(const ChatForm& form, text::OrderedJson turns,
+                                    const ToolRequest& tools, bool add_generation_prompt) {
+  fit_call_ids(turns, form.style);
+  text::ChatOptions options{.add_generation_prompt = add_generation_prompt};
+  if (form.style == ToolStyle::kPrompted)
+    write_tools_out(turns, tools);
+  else if (tools.offered())
+    options.tools = tools.json;
+  return text::render_chat(form.chat_template, form.tokenizer, turns, std::move(options));
+}
 
 Result<PreparedChat> prepare_chat(const DomainModel& model, const text::Tokenizer& tokenizer,
                                   std::vector<Message> messages, const ToolRequest& tools) {
@@ -69,14 +91,9 @@ Result<PreparedChat> prepare_chat(const DomainModel& model, const text::Tokenize
   }
   add_system_prompt(messages, model.system_prompt);
   prepared.stop_tokens = text::turn_ends(tokenizer);
-  text::OrderedJson turns = turns_of(messages, model.tool_style);
-  text::ChatOptions options{.add_generation_prompt = true};
-  if (model.tool_style == ToolStyle::kPrompted)
-    write_tools_out(turns, tools);
-  else if (tools.offered())
-    options.tools = tools.json;
-  PLINTH_TRY(const auto chat,
-             text::render_chat(*model.chat_template, tokenizer, turns, std::move(options)));
+  PLINTH_TRY(const auto chat, render_turns({*model.chat_template, model.tool_style, tokenizer},
+                                           turns_of(messages), tools,
+                                           /*add_generation_prompt=*/true));
   prepared.prompt = text::encode_chat(chat, tokenizer);
   if (tools.forced()) {
     const auto opening = call_opening(tokenizer, model.tool_style);

@@ -10,6 +10,7 @@
 #include "knowledge/knowledge.h"
 #include "server/chat_request.h"
 #include "server/domain_models.h"
+#include "text/chat_text.h"
 
 namespace plinth::server {
 
@@ -20,6 +21,20 @@ struct PreparedChat {
   // the prompt only if the release says so: a small base answers better from its tuned weights.
   std::vector<knowledge::Hit> citations;
 };
+
+// How a base writes conversations; all of it outlives the call.
+struct ChatForm {
+  const text::ChatTemplate& chat_template;
+  ToolStyle style = ToolStyle::kPrompted;  // of the template
+  const text::Tokenizer& tokenizer;
+};
+
+// The text that a model reads for these turns: the one place where it is made, for the API, the
+// command line and training, so that a model is asked in the form in which it was taught. Turns
+// are objects {"role", "content"}, of an assistant with "tool_calls" whose arguments are objects,
+// of a tool with "tool_call_id".
+Result<text::ChatText> render_turns(const ChatForm& form, text::OrderedJson turns,
+                                    const ToolRequest& tools, bool add_generation_prompt);
 
 // kFailedPrecondition when the model has no chat template.
 Result<PreparedChat> prepare_chat(const DomainModel& model, const text::Tokenizer& tokenizer,

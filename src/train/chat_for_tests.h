@@ -9,9 +9,10 @@ namespace plinth::train {
 
 // `tokenizer` outlives the renderer.
 inline ChatRenderer chatml(const text::Tokenizer& tokenizer) {
-  return [&tokenizer](const Json& messages, bool add_generation_prompt) -> Result<text::ChatText> {
+  return [&tokenizer](const Conversation& conversation,
+                      bool add_generation_prompt) -> Result<text::ChatText> {
     PLINTH_TRY(const auto parsed, text::ChatTemplate::parse(std::string(chatml_template())));
-    return text::render_chat(parsed, tokenizer, messages,
+    return text::render_chat(parsed, tokenizer, conversation.messages,
                              {.add_generation_prompt = add_generation_prompt});
   };
 }

@@ -37,9 +37,11 @@ class LoraLearner : public Learner {
 
   void set_strength(double strength) override { lora_.set_strength(strength); }
 
-  Status write(const Path& run_dir, TuneSummary& summary) override {
+  Status write(const Path& run_dir, const model::Lineage& lineage, TuneSummary& summary) override {
     summary.adapter = run_dir / "adapter";
-    return model::write_peft(summary.adapter, lora_.view(), base_->config());
+    PLINTH_TRY(model::write_peft(summary.adapter, lora_.view(), base_->config(), lineage));
+    return model::write_gguf_adapter(run_dir / "adapter.gguf", lora_.view(), base_->config(),
+                                     lineage);
   }
 
  private:
@@ -71,9 +73,11 @@ class FullLearner : public Learner {
     PLINTH_CHECK(strength == 1, "a trained base at strength {}", strength);
   }
 
-  Status write(const Path& run_dir, TuneSummary& summary) override {
+  Status write(const Path& run_dir, const model::Lineage& lineage, TuneSummary& summary) override {
     summary.model = run_dir / "model.gguf";
-    return model::write_gguf(summary.model, *model_, type_, Json::object());
+    Json metadata = Json::object();
+    for (const auto& [key, value] : lineage) metadata[key] = value;
+    return model::write_gguf(summary.model, *model_, type_, metadata);
   }
 
  private:

@@ -22,8 +22,9 @@ class Learner {
   virtual Trainable trainable() = 0;
   // Counts what was learnt `strength` times from now on; adapters only.
   virtual void set_strength(double strength) = 0;
-  // Writes the result as it is now and says where in the summary.
-  virtual Status write(const Path& run_dir, TuneSummary& summary) = 0;
+  // Writes the result as it is now, with its lineage, and says where in the summary.
+  virtual Status write(const Path& run_dir, const model::Lineage& lineage,
+                       TuneSummary& summary) = 0;
 };
 
 // By the recipe's method. Refused: targets that the base cannot have.

@@ -15,11 +15,15 @@ std::string recipe_digest(const std::map<std::string, std::string>& fields) {
   return sha256_hex(text);
 }
 
+std::string code_version() {
+  return "plinth " PLINTH_VERSION;
+}
+
 Status write_lineage(const Path& run_dir, const std::map<std::string, std::string>& fields,
                      Json facts) {
   facts["recipe"] = fields;
   facts["recipe_sha256"] = recipe_digest(fields);
-  facts["code"] = "plinth " PLINTH_VERSION;
+  facts["code"] = code_version();
   facts["finished"] = iso_time(system_clock().unix_ms());
   return write_file_atomic(run_dir / "lineage.json", facts.dump(1) + "\n");
 }

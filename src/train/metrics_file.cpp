@@ -13,7 +13,7 @@ namespace {
 
 struct Kept {
   std::string_view lines;
-  double last_loss = 0;
+  std::vector<StepReport> last;
 };
 
 // Lines of steps up to `step`; the first line that says something else ends the file.
@@ -23,7 +23,12 @@ Kept lines_up_to(std::string_view text, int64_t step) {
   for (size_t end = text.find('\n'); end != std::string_view::npos; end = text.find('\n', begin)) {
     const auto line = parse_json(text.substr(begin, end - begin), "metrics line");
     if (!line || !line->is_object() || int_or(*line, "step", step + 1) > step) break;
-    kept.last_loss = number_or(*line, "loss", 0);
+    StepReport report;
+    report.step = int_or(*line, "step", 0);
+    report.loss = number_or(*line, "loss", 0);
+    report.gradient_norm = number_or(*line, "grad_norm", 0);
+    if (kept.last.size() == MetricsFile::kLinesKept) kept.last.erase(kept.last.begin());
+    kept.last.push_back(report);
     begin = end + 1;
   }
   kept.lines = text.substr(0, begin);
@@ -34,15 +39,15 @@ Kept lines_up_to(std::string_view text, int64_t step) {
 
 Result<MetricsFile> MetricsFile::open(const Path& run_dir, int64_t step) {
   const Path path = run_dir / "metrics.jsonl";
-  double last_loss = 0;
+  std::vector<StepReport> last;
   if (std::filesystem::exists(path)) {
     PLINTH_TRY(const auto text, read_file(path));
-    const Kept kept = lines_up_to(text, step);
+    Kept kept = lines_up_to(text, step);
     PLINTH_TRY(write_file_atomic(path, kept.lines));
-    last_loss = kept.last_loss;
+    last = std::move(kept.last);
   }
   PLINTH_TRY(auto file, OutputFile::create(path, /*append=*/true));
-  return MetricsFile(std::move(file), last_loss);
+  return MetricsFile(std::move(file), std::move(last));
 }
 
 Status MetricsFile::append(const StepReport& report) {
@@ -55,6 +60,7 @@ Status MetricsFile::append(const StepReport& report) {
                {"tokens_per_s", report.tokens_per_s},
                {"peak_bytes", report.peak_bytes}};
   if (report.heldout >= 0) line["heldout"] = report.heldout;
+  if (report.general >= 0) line["general"] = report.general;
   PLINTH_TRY(file_.write(to_text(line) + "\n"));
   return file_.flush();
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "core/file.h"
 #include "core/result.h"
@@ -19,13 +20,19 @@ class MetricsFile {
   Status append(const StepReport& report);
 
   // Of the last line kept by open(), or 0.
-  double last_loss() const { return last_loss_; }
+  double last_loss() const { return kept_.empty() ? 0 : kept_.back().loss; }
+
+  // The last lines kept by open(), oldest first, kLinesKept at most: step, loss, gradient norm.
+  const std::vector<StepReport>& kept() const { return kept_; }
+
+  static constexpr size_t kLinesKept = 20;
 
  private:
-  MetricsFile(OutputFile file, double last_loss) : file_(std::move(file)), last_loss_(last_loss) {}
+  MetricsFile(OutputFile file, std::vector<StepReport> kept)
+      : file_(std::move(file)), kept_(std::move(kept)) {}
 
   OutputFile file_;
-  double last_loss_ = 0;
+  std::vector<StepReport> kept_;
 };
 
 // The largest resident size this process has had.

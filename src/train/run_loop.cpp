@@ -1,9 +1,116 @@
 #include "train/run_loop.h"
 
+#include <utility>
+
 #include "core/interrupt.h"
+#include "core/log.h"
+#include "train/divergence.h"
 #include "train/metrics_file.h"
+#include "train/metrics_prom.h"
+#include "train/run_report.h"
 
 namespace plinth::train {
+namespace {
+
+class Loop {
+ public:
+  Loop(Run& run, const LoopOptions& options, const TrainHooks& hooks, MetricsFile metrics)
+      : run_(run),
+        options_(options),
+        hooks_(hooks),
+        metrics_(std::move(metrics)),
+        prom_(options.run_dir),
+        loss_(metrics_.last_loss()) {
+    watch_.restart(metrics_.kept());
+  }
+
+  Result<LoopResult> run() {
+    while (run_.steps_done() < options_.steps && !run_.wants_stop()) {
+      auto report = run_.step();
+      if (!report && report.error().code != Code::kCancelled) return std::move(report).error();
+      if (!report) return stopped();
+      if (const auto reason = diverged(*report); !reason.empty()) {
+        PLINTH_TRY(go_back(report->step, reason));
+        continue;
+      }
+      PLINTH_TRY(const bool over, finish_step(*report));
+      if (!over && stop_wanted(hooks_)) return stopped();
+    }
+    if (run_.steps_done() < options_.steps)
+      say(fmt::format("step {}: the held-out loss no longer falls, stopping before step {}",
+                      run_.steps_done(), options_.steps));
+    return LoopResult{loss_, seconds_ > 0 ? tokens_ / seconds_ : 0};
+  }
+
+ private:
+  std::string diverged(const StepReport& report) {
+    return options_.divergences_max > 0 ? watch_.judge(report) : std::string();
+  }
+
+  Status go_back(int64_t step, const std::string& reason) {
+    PLINTH_TRY(divergences_, run_.go_back(fmt::format("step {}: {}", step, reason)));
+    if (divergences_ > options_.divergences_max)
+      return make_error(Code::kFailedPrecondition,
+                        "step {}: {}; the run has gone back {} times already "
+                        "(train.divergences_max): lower train.lr, or look at the data",
+                        step, reason, options_.divergences_max);
+    say(fmt::format("step {}: {}; going back to step {} and leaving its data out ({} of {} times)",
+                    step, reason, run_.steps_done(), divergences_, options_.divergences_max));
+    PLINTH_TRY(metrics_, MetricsFile::open(options_.run_dir, run_.steps_done()));
+    watch_.restart(metrics_.kept());
+    return {};
+  }
+
+  // Measures, reports and saves; true: it was the last one.
+  Result<bool> finish_step(StepReport& report) {
+    const bool last = report.step == options_.steps;
+    const double seconds = report.seconds;
+    if (last || report.step % options_.eval_every == 0) {
+      report.heldout = run_.heldout();
+      report.general = run_.general();
+    }
+    const bool over = last || run_.wants_stop();
+    PLINTH_TRY(metrics_.append(report));
+    PLINTH_TRY(prom_.update(report, divergences_, over));
+    if (hooks_.on_step) hooks_.on_step(report);
+    loss_ = report.loss;
+    tokens_ += report.tokens_per_s * seconds;
+    seconds_ += seconds;
+    if (over || report.step % options_.checkpoint_every == 0) PLINTH_TRY(save());
+    return over;
+  }
+
+  Error stopped() {
+    if (auto saved = save(); !saved) return std::move(saved).error();
+    return make_error(Code::kCancelled, "{}: stopped after step {} of {}, saved",
+                      options_.run_dir.string(), run_.steps_done(), options_.steps);
+  }
+
+  Status save() {
+    PLINTH_TRY(run_.save());
+    return write_run_report(options_.run_dir, run_.about());
+  }
+
+  void say(const std::string& what) {
+    if (hooks_.on_event)
+      hooks_.on_event(what);
+    else
+      log_warn("{}", what);
+  }
+
+  Run& run_;
+  const LoopOptions& options_;
+  const TrainHooks& hooks_;
+  MetricsFile metrics_;
+  MetricsProm prom_;
+  DivergenceWatch watch_;
+  int64_t divergences_ = 0;
+  double loss_ = 0;
+  double tokens_ = 0;
+  double seconds_ = 0;
+};
+
+}  // namespace
 
 bool stop_wanted(const TrainHooks& hooks) {
   return interrupted() || (hooks.stop && hooks.stop());
@@ -11,34 +118,7 @@ bool stop_wanted(const TrainHooks& hooks) {
 
 Result<LoopResult> run_loop(Run& run, const LoopOptions& options, const TrainHooks& hooks) {
   PLINTH_TRY(auto metrics, MetricsFile::open(options.run_dir, run.steps_done()));
-  LoopResult result{metrics.last_loss(), 0};
-  double tokens = 0;
-  double seconds = 0;
-  bool stopped = false;
-  while (run.steps_done() < options.steps && !stopped) {
-    auto report = run.step();
-    if (!report && report.error().code != Code::kCancelled) return std::move(report).error();
-    stopped = !report;
-    if (report) {
-      const bool last = report->step == options.steps;
-      const double step_seconds = report->seconds;
-      if (last || report->step % options.eval_every == 0) report->heldout = run.heldout();
-      PLINTH_TRY(metrics.append(*report));
-      if (hooks.on_step) hooks.on_step(*report);
-      result.loss = report->loss;
-      tokens += report->tokens_per_s * step_seconds;
-      seconds += step_seconds;
-      stopped = !last && stop_wanted(hooks);
-      if (stopped || last || report->step % options.checkpoint_every == 0) PLINTH_TRY(run.save());
-    } else {
-      PLINTH_TRY(run.save());
-    }
-  }
-  if (stopped)
-    return make_error(Code::kCancelled, "{}: stopped after step {} of {}, saved",
-                      options.run_dir.string(), run.steps_done(), options.steps);
-  if (seconds > 0) result.tokens_per_s = tokens / seconds;
-  return result;
+  return Loop(run, options, hooks, std::move(metrics)).run();
 }
 
 }  // namespace plinth::train

@@ -5,8 +5,10 @@
 // uninterrupted run, bit for bit (same machine, same number of rows per micro-batch). All files are
 // written whole or not at all.
 //
-//   RUN/metrics.jsonl     a line per step: step, loss, heldout (when measured), lr, grad_norm,
-//                         tokens, tokens_per_s, peak_bytes
+//   RUN/metrics.jsonl     a line per step: step, loss, heldout and general (when measured), lr,
+//                         grad_norm, tokens, tokens_per_s, peak_bytes
+//   RUN/metrics.prom      where the run is, for Prometheus (train/metrics_prom.h)
+//   RUN/report.html       curves, recipe and data (train/run_report.h)
 //   RUN/checkpoint-*.bin  the last two checkpoints (train/checkpoint.h)
 //   RUN/lineage.json      what the result was made of: recipe, data, base, seed, losses
 //
@@ -39,6 +41,7 @@ struct StepReport {
   int64_t steps = 0;
   double loss = 0;      // nats per token with loss, before the update
   double heldout = -1;  // the same on the held-out set, after the update; -1: not measured here
+  double general = -1;  // likewise on general rows that are not trained on
   double learning_rate = 0;
   double gradient_norm = 0;
   int64_t tokens = 0;  // read since step 1
@@ -47,11 +50,13 @@ struct StepReport {
   int64_t peak_bytes = 0;  // largest resident size of the process so far
 };
 
-// Both may be empty. Called on the calling thread: on_step after every step, stop also inside long
+// All may be empty. Called on the calling thread: on_step after every step, stop also inside long
 // ones.
 struct TrainHooks {
   std::function<void(const StepReport&)> on_step;
   std::function<bool()> stop;  // true: save and return kCancelled
+  // What must be said aloud: a run that went back, or stops early. Empty: a warning in the log.
+  std::function<void(const std::string&)> on_event;
 };
 
 // ---- pretrain
@@ -165,10 +170,16 @@ std::string_view chatml_template();
 // ---- tune
 // ----------------------------------------------------------------------------------------
 
-// Messages to the text that the model reads, by the model's own chat template (text/chat_text.h):
-// the same for training and serving, so that both see the same tokens.
-using ChatRenderer =
-    std::function<Result<text::ChatText>(const Json& messages, bool add_generation_prompt)>;
+// A conversation in OpenAI's shape, as templates read it: the arguments of tool calls are objects.
+struct Conversation {
+  text::OrderedJson messages = {};
+  text::OrderedJson tools = {};  // null: none
+};
+
+// A conversation to the text that the model reads, by the model's own chat template
+// (text/chat_text.h): the same for training and serving, so that both see the same tokens.
+using ChatRenderer = std::function<Result<text::ChatText>(const Conversation& conversation,
+                                                          bool add_generation_prompt)>;
 
 // What is learnt from replay rows: their text, or to say what the plain base says there (the base
 // run beside the adapter gives the distribution). The second forgets far less. Source: Li and
@@ -184,14 +195,25 @@ enum class TuneMethod : uint8_t {
   kDpo,  // an adapter, from pairs of answers of which one is preferred (math/dpo.h)
 };
 
+// What may be wrong with the rows of data.files before a run refuses to begin, as shares. Below,
+// everything is still counted and named. Keys of [data] by these names.
+struct DataLimits {
+  double bad_rows_max = 0.01;    // rows that cannot be used
+  double truncated_max = 0.1;    // samples that lose their end to train.sequence
+  double empty_max = 0.01;       // samples that so lose everything there was to learn
+  double duplicates_max = 0.25;  // rows whose tokens are those of an earlier row
+  // Held-out rows that are trained on as well (they leave the held-out set), and rows that share
+  // text with a suite (they are not used).
+  double leaked_max = 0.1;
+};
+
 struct TuneRecipe {
   TuneMethod method = TuneMethod::kLora;  // method = "lora" | "full" | "dpo"
 
-  // [data]  Each file is JSONL (.jsonl, .jsonl.zst), rows of these shapes, mixed at will:
-  //   {"messages": [{"role", "content"}...]}, {"instruction", "input", "output"},
-  //   {"conversations": [{"from", "value"}...]}: loss on what the assistant says and its end of
-  //   turn
-  //   {"text"}: loss on every token; text longer than train.sequence is cut into several samples
+  // [data]  Each path is a file or a folder as data/data_files.h says: rows of JSON in the shapes
+  // of data/conversation.h, plain text, or a refined corpus. Conversations: loss on what the
+  // assistant says, its tool calls and its end of turn. {"text"} and plain text: loss on every
+  // token; text longer than train.sequence is cut into several samples.
   // With method "dpo" the rows are pairs instead:
   //   {"prompt" or "messages", "chosen", "rejected"} (data/preferences.h)
   // Paths are relative to the recipe's folder.
@@ -209,6 +231,7 @@ struct TuneRecipe {
   // Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022.
   double general_rise_max = 0.0;
   double heldout_share = 0.05;  // of the rows, drawn by the hash of the row and the seed
+  DataLimits limits;
 
   // [lora]
   int64_t rank = 16;
@@ -241,6 +264,10 @@ struct TuneRecipe {
 
   int64_t checkpoint_every = 100;
   int64_t eval_every = 50;
+  int64_t patience = 0;         // evaluations without a lower held-out loss; then it ends. 0: never
+  int64_t divergences_max = 3;  // times the run may go back to a checkpoint; 0: it never does
+  // Above 0: the learning rate grows from here to `lr` (find_lr.h). Not a recipe's key.
+  double lr_low = 0;
 
   // Ranges are checked here, the whole by tune(): the files may still come from elsewhere.
   static Result<TuneRecipe> read(const Path& path);
@@ -264,10 +291,22 @@ struct DatasetReport {
   int64_t truncated_samples = 0;  // conversations longer than train.sequence
   int64_t truncated_tokens = 0;   // what they lost
   int64_t lost_samples = 0;       // of them, those that lost everything there was to learn
+  int64_t template_rows = 0;      // of the bad rows, those that the chat template cannot write
+  int64_t duplicate_rows = 0;     // the same tokens as an earlier row; used nevertheless
+  int64_t suite_rows = 0;         // share text with a suite; not used
+  int64_t heldout_samples = 0;
+  int64_t leaked_samples = 0;  // taken out of the held-out set: they are trained on
+  std::vector<BadLine> noted;  // the first five of each kind but the bad rows
 };
+
+// All of its numbers and named rows.
+Json to_json(const DatasetReport& report);
 
 struct TuneHooks {
   ChatRenderer chat;  // needed when rows hold conversations
+  // Does a text share a passage with what the model will be examined on? Empty: nothing is looked
+  // for. Whoever has the suites plugs it in.
+  std::function<bool(std::string_view)> in_suite = {};
   TrainHooks train;
 };
 

@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "core/hash.h"
 #include "core/log.h"
+#include "model/adapter_lineage.h"
 #include "train/checkpoint.h"
 #include "train/data/packing.h"
 #include "train/data/sample_order.h"
@@ -16,6 +17,8 @@
 #include "train/math/tape.h"
 #include "train/metrics_file.h"
 #include "train/run_loop.h"
+#include "train/run_report.h"
+#include "train/skipped_data.h"
 #include "train/train.h"
 #include "train/tune_data.h"
 
@@ -23,8 +26,11 @@ namespace plinth::train {
 namespace {
 
 // What an extended run may change.
-constexpr std::string_view kMayDiffer[] = {"train.steps", "train.epochs", "train.checkpoint_every",
-                                           "train.eval_every", "data.general_rise_max"};
+constexpr std::string_view kMayDiffer[] = {
+    "train.steps",        "train.epochs",          "train.checkpoint_every",
+    "train.eval_every",   "data.general_rise_max", "data.bad_rows_max",
+    "data.truncated_max", "data.empty_max",        "data.duplicates_max",
+    "data.leaked_max",    "train.patience",        "train.divergences_max"};
 
 constexpr int kStrengths = 32;  // the adapter's strength is a multiple of a 32nd
 
@@ -46,6 +52,7 @@ class Tuning : public Run {
         best_(learner_->parameters().size()) {
     fields_["data.sha256"] = data_.digest;
     fields_["base.sha256"] = base_->digest();
+    fields_["base.template_sha256"] = sha256_hex(base_->chat_template());
     keep_as_best(0, -1);
     steps_ = recipe.steps > 0 ? recipe.steps : steps_of_epochs();
   }
@@ -57,25 +64,59 @@ class Tuning : public Run {
     if (!state) {
       heldout_before_ = measure(data_.heldout);
       if (recipe_->method == TuneMethod::kFull) general_before_ = measure(data_.general);
-      return {};
+      // Where a run that diverges before its first checkpoint goes back to.
+      return recipe_->divergences_max > 0 ? save() : Status();
     }
-    state_ = *std::move(state);
+    restore(*std::move(state));
+    skipped_ = SkippedData::from_json(state_.extra);
+    log_info("{}: going on after step {}", run_dir_.string(), state_.step);
+    return {};
+  }
+
+  void restore(CheckpointState state) {
+    state_ = std::move(state);
     optimizer_.set_steps(int_or(state_.extra, "updates", state_.step));
     best_step_ = int_or(state_.extra, "best_step", 0);
     best_heldout_ = number_or(state_.extra, "best_heldout", -1);
     heldout_before_ = number_or(state_.extra, "heldout_before", -1);
     general_before_ = number_or(state_.extra, "general_before", -1);
-    log_info("{}: going on after step {}", run_dir_.string(), state_.step);
-    return {};
+    waited_ = int_or(state_.extra, "waited", 0);
+  }
+
+  Result<int64_t> go_back(const std::string& reason) override {
+    skipped_.add({tried_cursor_, next_cursor_, reason});
+    PLINTH_TRY(auto state, load_checkpoint(run_dir_, {&fields_, kMayDiffer}, arenas()));
+    if (!state) return internal_error("{}: no checkpoint to go back to", run_dir_.string());
+    restore(*std::move(state));
+    return skipped_.times();
+  }
+
+  bool wants_stop() const override {
+    return recipe_->patience > 0 && waited_ >= recipe_->patience && !data_.heldout.empty();
+  }
+
+  double general() override { return measure(data_.general); }
+
+  Json about() const override {
+    Json named = Json::array();
+    for (const auto* report : {&data_.report, &data_.replay_report})
+      for (const auto* lines : {&report->bad, &report->noted})
+        for (const auto& line : *lines)
+          named.push_back({{"place", line.place}, {"reason", line.reason}});
+    return {{"Recipe", fields_},
+            {"Base", {{"name", base_->config().name}, {"sha256", base_->digest()}}},
+            {"Data", to_json(data_.report)},
+            {"General data", recipe_->replay.empty() ? Json() : to_json(data_.replay_report)},
+            {"Rows to look at", named},
+            {"Steps undone", skipped_.reasons()}};
   }
 
   Status save() override {
     state_.recipe = fields_;
-    state_.extra = {{"updates", optimizer_.steps()},
-                    {"best_step", best_step_},
-                    {"best_heldout", best_heldout_},
-                    {"heldout_before", heldout_before_},
-                    {"general_before", general_before_}};
+    state_.extra = {{"updates", optimizer_.steps()},     {"best_step", best_step_},
+                    {"best_heldout", best_heldout_},     {"heldout_before", heldout_before_},
+                    {"general_before", general_before_}, {"waited", waited_},
+                    {"skipped", skipped_.to_json()}};
     return save_checkpoint(run_dir_, state_, arenas());
   }
 
@@ -104,6 +145,10 @@ class Tuning : public Run {
       report.loss +=
           tape_.forward_backward(batch, learner_->trainable(), is_pairs() ? &preference : nullptr);
     }
+    if (!std::isfinite(report.loss) && recipe_->divergences_max > 0) {
+      std::ranges::fill(learner_->parameters().gradients(), 0.0f);
+      return report;  // nothing has changed; the loop goes back
+    }
     if (!std::isfinite(report.loss))
       return internal_error("step {}: the loss is {}; lower train.lr ({})", report.step,
                             report.loss, recipe_->lr);
@@ -112,7 +157,7 @@ class Tuning : public Run {
       log_warn("step {}: the gradient norm is {}, the update is left out", report.step,
                report.gradient_norm);
     ++state_.step;
-    state_.cursor += static_cast<int64_t>(samples.size()) / data_.per_item;
+    state_.cursor = next_cursor_;
     state_.tokens += rows;
     report.tokens = state_.tokens;
     report.seconds = watch.seconds();
@@ -123,8 +168,9 @@ class Tuning : public Run {
 
   double heldout() override {
     const double nats = measure(data_.heldout);
-    if (best_step_ == 0 || data_.heldout.empty() || nats < best_heldout_)
-      keep_as_best(state_.step, nats);
+    const bool better = best_step_ == 0 || data_.heldout.empty() || nats < best_heldout_;
+    if (better) keep_as_best(state_.step, nats);
+    waited_ = better ? 0 : waited_ + 1;
     return nats;
   }
 
@@ -142,8 +188,11 @@ class Tuning : public Run {
     summary.data = data_.report;
     summary.replay = data_.replay_report;
     if (is_pairs()) summary.preferred = preferred_;
-    PLINTH_TRY(learner_->write(run_dir_, summary));
+    PLINTH_TRY(learner_->write(run_dir_, lineage(), summary));
     PLINTH_TRY(write_lineage(run_dir_, fields_, facts(summary)));
+    Json all = about();
+    all["Result"] = facts(summary);
+    PLINTH_TRY(write_run_report(run_dir_, all));
     return summary;
   }
 
@@ -157,6 +206,8 @@ class Tuning : public Run {
   }
 
   Schedule schedule() const {
+    if (recipe_->lr_low > 0)
+      return {ScheduleKind::kRange, recipe_->lr, 0, steps_, 0.0, recipe_->lr_low / recipe_->lr};
     const auto warmup = static_cast<int64_t>(recipe_->warmup_share * static_cast<double>(steps_));
     return {ScheduleKind::kCosine, recipe_->lr, warmup, steps_, 0.0, 0.0};
   }
@@ -187,8 +238,10 @@ class Tuning : public Run {
   std::vector<const Sample*> next_samples() {
     std::vector<const Sample*> samples;
     int64_t rows = 0;
-    for (int64_t cursor = state_.cursor;; ++cursor) {
-      const auto next = item(order_.at(cursor));
+    tried_cursor_ = state_.cursor;
+    for (next_cursor_ = state_.cursor;; ++next_cursor_) {
+      next_cursor_ = skipped_.behind(next_cursor_);
+      const auto next = item(order_.at(next_cursor_));
       for (const auto& sample : next) rows += rows_of(sample);
       if (rows > recipe_->batch_tokens && !samples.empty()) return samples;
       for (const auto& sample : next) samples.push_back(&sample);
@@ -266,6 +319,16 @@ class Tuning : public Run {
     return nats;
   }
 
+  // The same for every run of this recipe over these files and this base: no times, no paths.
+  model::Lineage lineage() const {
+    return {{"plinth.base_sha256", base_->digest()},
+            {"plinth.template_sha256", fields_.at("base.template_sha256")},
+            {"plinth.dataset_sha256", data_.digest},
+            {"plinth.recipe_sha256", recipe_digest(fields_)},
+            {"plinth.code", code_version()},
+            {"plinth.seed", fmt::format("{}", recipe_->seed)}};
+  }
+
   void keep_as_best(int64_t step, double heldout) {
     std::copy_n(learner_->parameters().values().data(), best_.size(), best_.data());
     best_step_ = step;
@@ -288,12 +351,9 @@ class Tuning : public Run {
             {"general", summary.general},
             {"strength", summary.strength},
             {"preferred", summary.preferred},
-            {"rows", data_.report.rows},
-            {"bad_rows", data_.report.bad_rows},
-            {"samples", data_.report.samples},
-            {"loss_tokens", data_.report.loss_tokens},
-            {"truncated_samples", data_.report.truncated_samples},
-            {"truncated_tokens", data_.report.truncated_tokens}};
+            {"data", to_json(data_.report)},
+            {"replay", to_json(data_.replay_report)},
+            {"steps_undone", skipped_.reasons()}};
   }
 
   std::shared_ptr<const model::Model> base_;  // shared with whoever serves it meanwhile
@@ -312,6 +372,10 @@ class Tuning : public Run {
   double heldout_before_ = -1;
   double general_before_ = -1;  // method full only: the base is not there any more afterwards
   double preferred_ = -1;       // of the last measured pairs
+  int64_t waited_ = 0;          // evaluations since the held-out loss was lowest
+  int64_t tried_cursor_ = 0;    // cursor at which the last step began
+  int64_t next_cursor_ = 0;     // behind its samples
+  SkippedData skipped_;
   int64_t steps_ = 0;
   CheckpointState state_;
 };
@@ -326,11 +390,12 @@ Result<TuneSummary> tune(std::shared_ptr<const model::Model> base, const TuneRec
                    base->config().context);
   PLINTH_TRY(make_directories(run_dir));
   PLINTH_TRY(const auto lock, FileLock::take(run_dir / "lock"));
-  PLINTH_TRY(auto data, read_data(*base, recipe, hooks.chat));
+  PLINTH_TRY(auto data, read_data(*base, recipe, hooks));
   PLINTH_TRY(auto learner, make_learner(base, recipe));
   Tuning run(std::move(base), std::move(learner), recipe, run_dir, std::move(data), hooks.train);
   PLINTH_TRY(run.start());
-  const LoopOptions loop{run_dir, run.steps(), recipe.checkpoint_every, recipe.eval_every};
+  const LoopOptions loop{run_dir, run.steps(), recipe.checkpoint_every, recipe.eval_every,
+                         recipe.divergences_max};
   PLINTH_TRY(const auto done, run_loop(run, loop, hooks.train));
   return run.finish(done);
 }

@@ -8,6 +8,8 @@
 
 #include "core/hash.h"
 #include "core/log.h"
+#include "train/data/checks.h"
+#include "train/data/data_files.h"
 #include "train/data/packing.h"
 #include "train/data/preferences.h"
 
@@ -36,11 +38,13 @@ void split(std::vector<Sample> samples, double heldout_share, uint64_t seed,
 
 void log_report(std::string_view what, const DatasetReport& report) {
   log_info(
-      "{}: {} rows ({} unusable), {} samples, {} tokens, {} with loss; {} samples cut ({} tokens), "
-      "{} of them left with nothing to learn",
-      what, report.rows, report.bad_rows, report.samples, report.tokens, report.loss_tokens,
-      report.truncated_samples, report.truncated_tokens, report.lost_samples);
+      "{}: {} rows ({} unusable, {} repeated, {} in a suite), {} samples, {} tokens, {} with loss; "
+      "{} samples cut ({} tokens), {} left with nothing to learn; {} held out, {} of them leaked",
+      what, report.rows, report.bad_rows, report.duplicate_rows, report.suite_rows, report.samples,
+      report.tokens, report.loss_tokens, report.truncated_samples, report.truncated_tokens,
+      report.lost_samples, report.heldout_samples, report.leaked_samples);
   for (const auto& bad : report.bad) log_warn("{}: {}", bad.place, bad.reason);
+  for (const auto& noted : report.noted) log_info("{}: {}", noted.place, noted.reason);
 }
 
 void number(std::span<Sample> samples) {
@@ -50,11 +54,12 @@ void number(std::span<Sample> samples) {
 }  // namespace
 
 Result<TuneData> read_data(const model::Model& base, const TuneRecipe& recipe,
-                           const ChatRenderer& chat) {
+                           const TuneHooks& hooks) {
   TuneData data;
   Sha256 digest;
-  for (const auto* files : {&recipe.files, &recipe.replay}) {
-    for (const auto& file : *files) {
+  for (const auto* paths : {&recipe.files, &recipe.replay}) {
+    PLINTH_TRY(const auto files, data_files(*paths));
+    for (const auto& file : files) {
       PLINTH_TRY(const auto sha256, sha256_file(file));
       digest.update(sha256);
     }
@@ -62,7 +67,8 @@ Result<TuneData> read_data(const model::Model& base, const TuneRecipe& recipe,
   }
   data.digest = digest.hex();
 
-  const DatasetOptions options{&base.tokenizer(), &chat, recipe.sequence};
+  const DatasetOptions options{&base.tokenizer(), &hooks.chat, recipe.sequence,
+                               recipe.limits.bad_rows_max, hooks.in_suite};
   const bool pairs = recipe.method == TuneMethod::kDpo;
   data.per_item = pairs ? 2 : 1;
   PLINTH_TRY(auto domain,
@@ -71,16 +77,18 @@ Result<TuneData> read_data(const model::Model& base, const TuneRecipe& recipe,
   split(std::move(domain.samples), recipe.heldout_share, recipe.seed, data.training, data.heldout);
   data.domain = static_cast<int64_t>(data.training.size()) / data.per_item;
   if (data.domain == 0) return invalid("all {} samples are held out", data.heldout.size());
-  log_report("data", data.report);
-  if (recipe.replay.empty()) {
-    number(data.training);
-    return data;
+  if (!recipe.replay.empty()) {
+    PLINTH_TRY(auto replay, read_dataset(recipe.replay, options));
+    data.replay_report = std::move(replay.report);
+    for (auto& sample : replay.samples) sample.replay = true;
+    split(std::move(replay.samples), kGeneralShare, recipe.seed, data.training, data.general);
+    remove_leaks(data.training, replay.files, data.general, data.replay_report);
   }
-  PLINTH_TRY(auto replay, read_dataset(recipe.replay, options));
-  data.replay_report = std::move(replay.report);
-  log_report("replay", data.replay_report);
-  for (auto& sample : replay.samples) sample.replay = true;
-  split(std::move(replay.samples), kGeneralShare, recipe.seed, data.training, data.general);
+  // Equal pairs have equal hashes and so stay on one side.
+  if (!pairs) remove_leaks(data.training, domain.files, data.heldout, data.report);
+  log_report("data", data.report);
+  if (!recipe.replay.empty()) log_report("replay", data.replay_report);
+  PLINTH_TRY(check_limits(data.report, recipe.limits));
   number(data.training);
   return data;
 }

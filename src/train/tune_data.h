@@ -23,9 +23,10 @@ struct TuneData {
   std::string digest;  // sha-256 over the files' sha-256
 };
 
-// Reads the files of a recipe and logs what became of their rows.
+// Reads the files of a recipe and logs what became of their rows. kInvalidArgument: more is wrong
+// with them than recipe.limits allow.
 Result<TuneData> read_data(const model::Model& base, const TuneRecipe& recipe,
-                           const ChatRenderer& chat);
+                           const TuneHooks& hooks);
 
 // So many replay samples per epoch that their expected tokens are the recipe's share.
 OrderShape order_shape(const TuneData& data, const TuneRecipe& recipe);

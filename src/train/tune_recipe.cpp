@@ -72,6 +72,11 @@ Result<TuneRecipe> TuneRecipe::read(const Path& path) {
   reader.number("data.replay_weight", recipe.replay_weight, 1e-3, 1e3);
   reader.number("data.general_rise_max", recipe.general_rise_max, 0.0, 10.0);
   reader.number("data.heldout_share", recipe.heldout_share, 0.0, 0.5);
+  reader.number("data.bad_rows_max", recipe.limits.bad_rows_max, 0.0, 1.0);
+  reader.number("data.truncated_max", recipe.limits.truncated_max, 0.0, 1.0);
+  reader.number("data.empty_max", recipe.limits.empty_max, 0.0, 1.0);
+  reader.number("data.duplicates_max", recipe.limits.duplicates_max, 0.0, 1.0);
+  reader.number("data.leaked_max", recipe.limits.leaked_max, 0.0, 1.0);
   reader.integer("lora.rank", recipe.rank, 1, kRankMax);
   reader.number("lora.alpha", recipe.alpha, 1e-3, 1e6);
   reader.one_of("lora.scaling", kScalings, recipe.scaling);
@@ -93,6 +98,8 @@ Result<TuneRecipe> TuneRecipe::read(const Path& path) {
   reader.seed("train.seed", recipe.seed);
   reader.integer("train.checkpoint_every", recipe.checkpoint_every, 1);
   reader.integer("train.eval_every", recipe.eval_every, 1);
+  reader.integer("train.patience", recipe.patience, 0);
+  reader.integer("train.divergences_max", recipe.divergences_max, 0, 1000);
   PLINTH_TRY(reader.finish());
   return recipe;
 }
@@ -146,6 +153,11 @@ std::map<std::string, std::string> TuneRecipe::fields() const {
   put("data.replay_weight", replay_weight);
   put("data.general_rise_max", general_rise_max);
   put("data.heldout_share", heldout_share);
+  put("data.bad_rows_max", limits.bad_rows_max);
+  put("data.truncated_max", limits.truncated_max);
+  put("data.empty_max", limits.empty_max);
+  put("data.duplicates_max", limits.duplicates_max);
+  put("data.leaked_max", limits.leaked_max);
   put("lora.rank", rank);
   put("lora.alpha", alpha);
   put("lora.scaling", name_of(kScalings, scaling));
@@ -167,6 +179,8 @@ std::map<std::string, std::string> TuneRecipe::fields() const {
   put("train.seed", seed);
   put("train.checkpoint_every", checkpoint_every);
   put("train.eval_every", eval_every);
+  put("train.patience", patience);
+  put("train.divergences_max", divergences_max);
   return out;
 }
 

@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 
 #include "core/rng.h"
+#include "model/adapter_lineage.h"
+#include "model/adapter_math.h"
 #include "train/chat_for_tests.h"
+#include "train/measure.h"
 #include "train/run_files.h"
 #include "train/train.h"
 
@@ -140,6 +143,128 @@ TEST_F(Tune, LearnsOverABaseOfAnyStoredType) {
     ASSERT_TRUE(summary) << summary.error().message;
     EXPECT_NEAR(summary->loss, exact->loss, 0.02 * exact->loss) << name;
   }
+}
+
+TEST_F(Tune, NamesWhatDiffersFromTheCheckpointsRecipe) {
+  ASSERT_TRUE(run("run"));
+  recipe_.rank = 8;
+  const auto refused = run("run");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kFailedPrecondition);
+  EXPECT_NE(refused.error().message.find("was made with lora.rank = 4, the recipe says 8"),
+            std::string::npos)
+      << refused.error().message;
+}
+
+// Noise among rows that are soon learnt: its loss is far above theirs. The run goes back and never
+// sees it again; killed at any time it goes on as it would have.
+TEST_F(Tune, LeavesOutDataThatItDivergesOn) {
+  std::string rows;
+  for (int i = 0; i < 80; ++i)
+    rows +=
+        fmt::format("{{\"text\": \"abababababababababababababababababababababababab{}\"}}\n", i);
+  Rng rng(5);
+  std::string noise;
+  for (int i = 0; i < 70; ++i) noise += static_cast<char>('A' + rng.below(26));
+  write_text(folder_ / "rows.jsonl", rows + "{\"text\": \"" + noise + "\"}\n");
+  recipe_.batch_tokens = recipe_.micro_tokens = 96;
+  recipe_.heldout_share = 0;
+  recipe_.steps = 170;  // a row a step, so two epochs: in the first the noise may come too early
+  std::vector<std::string> said;
+  hooks_.train.on_event = [&](const std::string& what) { said.push_back(what); };
+  hooks_.train.on_step = [&](const StepReport& report) {
+    if (report.step == 100) copy_run(folder_ / "whole", folder_ / "killed");
+  };
+  ASSERT_TRUE(run("whole"));
+  hooks_.train.on_step = nullptr;
+  ASSERT_FALSE(said.empty()) << "the test would prove nothing";
+  EXPECT_NE(said[0].find("going back to step"), std::string::npos) << said[0];
+  EXPECT_EQ(losses_of(folder_ / "whole").size(), 170u);
+  const auto lineage = parse_json(read_text(folder_ / "whole/lineage.json"), "lineage");
+  ASSERT_TRUE(lineage);
+  EXPECT_EQ((*lineage)["steps_undone"].size(), said.size());
+  ASSERT_TRUE(run("killed"));
+  EXPECT_EQ(losses_of(folder_ / "killed"), losses_of(folder_ / "whole"));
+}
+
+TEST_F(Tune, EndsEarlyAndKeepsTheBest) {
+  recipe_.lr = 0.3;  // learns, then unlearns
+  recipe_.divergences_max = 0;
+  recipe_.steps = 200;
+  recipe_.eval_every = 2;
+  recipe_.patience = 3;
+  const auto summary = run("run");
+  ASSERT_TRUE(summary) << summary.error().message;
+  EXPECT_LT(summary->steps, 200);
+  EXPECT_EQ(summary->steps, summary->best_step + 3 * recipe_.eval_every);
+}
+
+TEST_F(Tune, TheLossOfAnAdapterIsTheSameWhoeverMeasuresIt) {
+  recipe_.heldout_share = 0.2;
+  const auto summary = run("run");
+  ASSERT_TRUE(summary) << summary.error().message;
+  const auto adapter = model::Adapter::open(summary->adapter, base_->config());
+  ASSERT_TRUE(adapter);
+  const auto rows = MeasuredRows::read(*base_, recipe_.files, hooks_.chat);
+  ASSERT_TRUE(rows) << rows.error().message;
+  const double base_loss = rows->loss(*base_, nullptr);
+  EXPECT_LT(rows->loss(*base_, adapter->get()), base_loss);
+  // In the base's weights it is the same.
+  const auto whole = model::merged(base_, **adapter);
+  ASSERT_TRUE(whole);
+  EXPECT_NEAR(rows->loss(**whole, nullptr), rows->loss(*base_, adapter->get()), 1e-5);
+}
+
+TEST_F(Tune, WritesItsLineageIntoBothAdapters) {
+  const auto summary = run("run");
+  ASSERT_TRUE(summary) << summary.error().message;
+  const auto folder = model::read_lineage(summary->adapter);
+  const auto gguf = model::read_lineage(folder_ / "run/adapter.gguf");
+  ASSERT_TRUE(folder && gguf);
+  EXPECT_EQ(*folder, *gguf);
+  EXPECT_EQ(folder->at("plinth.base_sha256"), base_->digest());
+  EXPECT_EQ(folder->at("plinth.dataset_sha256").size(), 64u);
+  EXPECT_EQ(folder->at("plinth.recipe_sha256").size(), 64u);
+  EXPECT_EQ(folder->at("plinth.seed"), "1");
+  EXPECT_TRUE(model::Adapter::open(folder_ / "run/adapter.gguf", base_->config()));
+}
+
+// Resuming never begins the data anew: the samples of the steps behind a checkpoint are those that
+// an unbroken run would see.
+TEST_F(Tune, ResumesWithTheDataThatWasDue) {
+  recipe_.steps = 40;  // several epochs
+  recipe_.checkpoint_every = 7;
+  ASSERT_TRUE(run("whole"));
+  for (const int64_t at : {1, 7, 20, 39}) {
+    hooks_.train.stop = [this, at] {
+      return static_cast<int64_t>(losses_of(folder_ / "run").size()) >= at;
+    };
+    std::filesystem::remove_all(folder_ / "run");
+    ASSERT_FALSE(run("run")) << "stopped at " << at;
+    hooks_.train.stop = nullptr;
+    ASSERT_TRUE(run("run"));
+    EXPECT_EQ(losses_of(folder_ / "run"), losses_of(folder_ / "whole")) << at;
+  }
+}
+
+// Measuring packs the held-out rows as training does: however many they are, never more rows at
+// once than train.micro_tokens, which bounds the memory of both.
+TEST_F(Tune, MeasuringNeedsNoMoreMemoryThanTraining) {
+  recipe_.steps = 2;
+  recipe_.eval_every = 1;
+  recipe_.heldout_share = 0.5;
+  int64_t before = 0;
+  int64_t after = 0;
+  std::string rows;
+  for (int i = 0; i < 3000; ++i)
+    rows += fmt::format(R"({{"instruction": "{}", "output": "it is {}"}})", i, i + 1) + "\n";
+  write_text(folder_ / "rows.jsonl", rows);
+  hooks_.train.on_step = [&](const StepReport& report) {
+    (report.step == 1 ? before : after) = report.peak_bytes;
+  };
+  ASSERT_TRUE(run("run"));
+  // The first step's peak is before its evaluation, the second's behind one of 1500 rows.
+  EXPECT_LT(after - before, 32 << 20);
 }
 
 TEST_F(Tune, RefusesASequenceBeyondTheContext) {

@@ -1,19 +1,23 @@
 #include "train/data/dataset.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
+#include <unordered_set>
 #include <utility>
 
 #include "core/hash.h"
 #include "core/interrupt.h"
-#include "train/data/documents.h"
+#include "train/data/checks.h"
+#include "train/data/conversation.h"
+#include "train/data/data_files.h"
 #include "train/data/line_stream.h"
 
 namespace plinth::train {
 namespace {
 
 constexpr size_t kBadLinesNamed = 20;
-constexpr double kBadShareMax = 0.01;
+constexpr size_t kTextBytesMax = size_t{1} << 30;
 
 // One stretch of a conversation, from a byte of its text to the end: what was said, and whether by
 // the assistant.
@@ -32,82 +36,172 @@ void append(const text::ChatText& chat, size_t begin, bool learned,
   }
 }
 
-Status check_message(const Json& message) {
-  if (!message.is_object()) return invalid("a message is not an object");
-  PLINTH_TRY(const auto role, get_string(message, "role"));
-  if (role != "system" && role != "user" && role != "assistant" && role != "tool")
-    return invalid("role {} is none of system, user, assistant, tool", role);
-  PLINTH_TRY(const auto content, get_string(message, "content"));
-  if (role == "assistant" && content.empty()) return invalid("an assistant message is empty");
-  return {};
-}
-
-Json first_messages(const Json& messages, size_t n) {
-  Json first = Json::array();
-  for (size_t i = 0; i < n; ++i) first.push_back(messages[i]);
+Conversation beginning(const Conversation& conversation, size_t messages) {
+  Conversation first{text::OrderedJson::array(), conversation.tools};
+  for (size_t i = 0; i < messages; ++i) first.messages.push_back(conversation.messages[i]);
   return first;
 }
 
-Result<std::vector<Sample>> row_samples(const Json& row, const DatasetOptions& options) {
-  if (!row.is_object()) return invalid("the row is not an object");
-  if (row.contains("text")) {
-    PLINTH_TRY(const auto text, get_string(row, "text"));
-    if (text.empty()) return invalid("text is empty");
-    return text_samples(text, options);
-  }
-  PLINTH_TRY(const auto messages, chat_messages(row));
-  return conversation_samples(messages, options);
+Error template_error(size_t message, const std::string& what) {
+  return make_error(Code::kFailedPrecondition, "message {}: {}", message, what);
 }
 
-// Cuts a sample to the longest length and counts what that costs; false: nothing is left to learn.
-bool fit(int64_t sequence, Sample& sample, DatasetReport& report) {
-  const auto limit = static_cast<size_t>(sequence);
-  if (sample.tokens.size() > limit) {
-    ++report.truncated_samples;
-    report.truncated_tokens += static_cast<int64_t>(sample.tokens.size() - limit);
-    sample.tokens.resize(limit);
-    sample.learned.resize(limit);
+// Would serving know that the answer has ended here?
+bool ends_a_turn(const Sample& sample, const text::Tokenizer& tokenizer) {
+  for (size_t i = sample.tokens.size(); i-- > 0;) {
+    if (!sample.learned[i]) continue;
+    const auto ends = text::turn_ends(tokenizer);
+    return sample.tokens[i] == tokenizer.eos() ||
+           std::ranges::find(ends, sample.tokens[i]) != ends.end();
   }
-  const bool usable = sample.loss_tokens() > 0;
-  if (!usable) ++report.lost_samples;
-  return usable;
+  return false;
 }
 
-void take_row(std::vector<Sample> samples, uint64_t row_hash, const DatasetOptions& options,
-              Dataset& dataset) {
-  auto& report = dataset.report;
-  for (auto& sample : samples) {
-    if (!fit(options.sequence, sample, report)) continue;
-    sample.row_hash = row_hash;
-    ++report.samples;
-    report.tokens += static_cast<int64_t>(sample.tokens.size());
-    report.loss_tokens += sample.loss_tokens();
-    dataset.samples.push_back(std::move(sample));
-  }
+uint64_t content_hash(const Sample& sample) {
+  std::string content(reinterpret_cast<const char*>(sample.tokens.data()),
+                      sample.tokens.size() * sizeof(int32_t));
+  for (const bool learned : sample.learned) content += learned ? '1' : '0';
+  return xxh3(content);
 }
 
-Status read_rows(const Path& path, const DatasetOptions& options, Dataset& dataset) {
-  PLINTH_TRY(auto lines, LineStream::open(path));
-  auto& report = dataset.report;
-  std::string line;
-  while (true) {
-    PLINTH_TRY(const bool more, lines.next(line));
-    if (!more) return {};
-    if (line.find_first_not_of(" \t") == std::string::npos) continue;
-    PLINTH_TRY(check_interrupted());
-    ++report.rows;
-    auto row = parse_json(line, "row");
-    auto samples = row ? row_samples(*row, options) : Result<std::vector<Sample>>(row.error());
-    if (samples) {
-      take_row(*std::move(samples), xxh3(line), options, dataset);
-      continue;
+// What a row becomes.
+struct Row {
+  std::vector<Sample> samples;
+  std::string text;  // what it says
+};
+
+Result<Row> read_row(std::string_view line, const DatasetOptions& options) {
+  PLINTH_TRY(const auto row, parse_row(line));
+  if (const auto text = row.find("text"); text != row.end()) {
+    if (!text->is_string()) return invalid("'text' is {}, not a text", text->type_name());
+    auto said = text->get<std::string>();
+    if (said.empty()) return invalid("text is empty");
+    return Row{text_samples(said, options), said};
+  }
+  PLINTH_TRY(const auto conversation, conversation_of(row));
+  PLINTH_TRY(auto samples, conversation_samples(conversation, options));
+  return Row{std::move(samples), text_of(conversation)};
+}
+
+// One pass over all files.
+class Reading {
+ public:
+  Reading(const DatasetOptions& options, Dataset& dataset)
+      : options_(options), dataset_(dataset), report_(dataset.report) {}
+
+  Status read(size_t file) {
+    file_ = file;
+    return is_plain_text(dataset_.files[file]) ? read_text() : read_rows();
+  }
+
+ private:
+  Status read_rows() {
+    PLINTH_TRY(auto lines, LineStream::open(path()));
+    std::string line;
+    while (true) {
+      PLINTH_TRY(const bool more, lines.next(line));
+      if (!more) return {};
+      if (line.find_first_not_of(" \t") == std::string::npos) continue;
+      PLINTH_TRY(check_interrupted());
+      ++report_.rows;
+      line_ = lines.line_number();
+      auto row = read_row(line, options_);
+      if (row)
+        take(*std::move(row), xxh3(line));
+      else
+        refuse(row.error());
     }
-    ++report.bad_rows;
-    if (report.bad.size() < kBadLinesNamed)
-      report.bad.push_back(
-          {fmt::format("{}:{}", path.string(), lines.line_number()), samples.error().message});
   }
-}
+
+  // The whole file is one row, whose pieces are held out each on its own.
+  Status read_text() {
+    PLINTH_TRY(auto lines, LineStream::open(path()));
+    std::string text;
+    std::string line;
+    while (true) {
+      PLINTH_TRY(const bool more, lines.next(line));
+      if (!more) break;
+      if (text.size() + line.size() > kTextBytesMax)
+        return invalid("{}: more than {} bytes of plain text; refine it into a corpus first",
+                       path().string(), kTextBytesMax);
+      text += line;
+      text += '\n';
+    }
+    ++report_.rows;
+    line_ = 0;
+    if (text.empty()) {
+      refuse(invalid("the file is empty"));
+      return {};
+    }
+    auto samples = text_samples(text, options_);
+    take({std::move(samples), std::move(text)}, std::nullopt);
+    return {};
+  }
+
+  void refuse(const Error& error) {
+    ++report_.bad_rows;
+    if (error.code == Code::kFailedPrecondition) ++report_.template_rows;
+    if (report_.bad.size() < kBadLinesNamed) report_.bad.push_back({place(), error.message});
+  }
+
+  void take(Row row, std::optional<uint64_t> row_hash) {
+    if (options_.in_suite && options_.in_suite(row.text)) {
+      ++report_.suite_rows;
+      note(report_, "suite", place(), "shares text with a suite, not used");
+      return;
+    }
+    uint64_t row_content = 0;
+    for (auto& sample : row.samples) {
+      sample.content_hash = content_hash(sample);
+      row_content = row_content * 31 + sample.content_hash;
+      if (!fit(sample)) continue;
+      sample.row_hash = row_hash.value_or(sample.content_hash);
+      sample.file = static_cast<int32_t>(file_);
+      sample.line = line_;
+      ++report_.samples;
+      report_.tokens += static_cast<int64_t>(sample.tokens.size());
+      report_.loss_tokens += sample.loss_tokens();
+      dataset_.samples.push_back(std::move(sample));
+    }
+    if (!seen_.insert(row_content).second) {
+      ++report_.duplicate_rows;
+      note(report_, "repeated", place(), "the same tokens as an earlier row");
+    }
+  }
+
+  // Cuts a sample to the longest length and counts what that costs; false: nothing is left to
+  // learn.
+  bool fit(Sample& sample) {
+    const auto limit = static_cast<size_t>(options_.sequence);
+    if (const size_t length = sample.tokens.size(); length > limit) {
+      ++report_.truncated_samples;
+      report_.truncated_tokens += static_cast<int64_t>(length - limit);
+      sample.tokens.resize(limit);
+      sample.learned.resize(limit);
+      note(report_, "cut", place(), fmt::format("{} tokens, {} fit", length, limit));
+    }
+    if (sample.loss_tokens() > 0) return true;
+    ++report_.lost_samples;
+    note(report_, "empty", place(), "nothing to learn is left");
+    return false;
+  }
+
+  const Path& path() const { return dataset_.files[file_]; }
+
+  std::string place() const {
+    Sample here;
+    here.file = static_cast<int32_t>(file_);
+    here.line = line_;
+    return place_of(here, dataset_.files);
+  }
+
+  const DatasetOptions& options_;
+  Dataset& dataset_;
+  DatasetReport& report_;
+  std::unordered_set<uint64_t> seen_;  // rows by their content
+  size_t file_ = 0;
+  int64_t line_ = 0;
+};
 
 }  // namespace
 
@@ -134,44 +228,52 @@ std::vector<Sample> text_samples(std::string_view text, const DatasetOptions& op
   return samples;
 }
 
-Result<std::vector<Sample>> conversation_samples(const Json& messages,
+Result<std::vector<Sample>> conversation_samples(const Conversation& conversation,
                                                  const DatasetOptions& options) {
   if (options.chat == nullptr || !*options.chat)
-    return invalid("a conversation, but the base has no chat template");
-  for (const auto& message : messages) PLINTH_TRY(check_message(message));
+    return make_error(Code::kFailedPrecondition,
+                      "a conversation, but the base has no chat template");
+  const auto& tokenizer = *options.tokenizer;
   std::vector<Sample> samples;
   std::string said;  // what the last sample's tokens spell
-  for (size_t i = 0; i < messages.size(); ++i) {
-    if (messages[i]["role"] != "assistant") continue;
-    PLINTH_TRY(const auto prompt, (*options.chat)(first_messages(messages, i), true));
-    PLINTH_TRY(const auto answered, (*options.chat)(first_messages(messages, i + 1), false));
-    if (!answered.text.starts_with(prompt.text))
-      return invalid("message {}: the chat template does not write the answer behind its prompt",
-                     i);
-    if (samples.empty() || !prompt.text.starts_with(said)) {
+  for (size_t i = 0; i < conversation.messages.size(); ++i) {
+    if (conversation.messages[i]["role"] != "assistant") continue;
+    const auto prompt = (*options.chat)(beginning(conversation, i), true);
+    if (!prompt) return template_error(i, prompt.error().message);
+    const auto answered = (*options.chat)(beginning(conversation, i + 1), false);
+    if (!answered) return template_error(i, answered.error().message);
+    if (!answered->text.starts_with(prompt->text))
+      return template_error(i, "the chat template does not write the answer behind its prompt");
+    if (samples.empty() || !prompt->text.starts_with(said)) {
       samples.emplace_back();
       said.clear();
     }
-    append(prompt, said.size(), false, *options.tokenizer, samples.back());
-    append(answered, prompt.text.size(), true, *options.tokenizer, samples.back());
-    said = answered.text;
+    append(*prompt, said.size(), false, tokenizer, samples.back());
+    append(*answered, prompt->text.size(), true, tokenizer, samples.back());
+    if (!ends_a_turn(samples.back(), tokenizer))
+      return template_error(
+          i, "the chat template does not end the answer with a token that ends turns");
+    said = answered->text;
   }
   if (samples.empty()) return invalid("no assistant message to learn from");
   return samples;
 }
 
-Result<Dataset> read_dataset(std::span<const Path> files, const DatasetOptions& options) {
+std::string place_of(const Sample& sample, std::span<const Path> files) {
+  const std::string file = files[static_cast<size_t>(sample.file)].string();
+  return sample.line > 0 ? fmt::format("{}:{}", file, sample.line) : file;
+}
+
+Result<Dataset> read_dataset(std::span<const Path> paths, const DatasetOptions& options) {
   Dataset dataset;
-  for (const auto& path : files) PLINTH_TRY(read_rows(path, options, dataset));
-  const auto& report = dataset.report;
-  if (static_cast<double>(report.bad_rows) > kBadShareMax * static_cast<double>(report.rows)) {
-    std::string named;
-    for (const auto& bad : report.bad) named += fmt::format("\n  {}: {}", bad.place, bad.reason);
-    return invalid("{} of {} rows cannot be used (more than 1 %):{}", report.bad_rows, report.rows,
-                   named);
-  }
+  PLINTH_TRY(dataset.files, data_files(paths));
+  Reading reading(options, dataset);
+  for (size_t i = 0; i < dataset.files.size(); ++i) PLINTH_TRY(reading.read(i));
+  // Anything goes but this: a run over what is left would learn something else than was asked.
+  PLINTH_TRY(check_limits(dataset.report, {options.bad_rows_max, 1, 1, 1, 1}));
   if (dataset.samples.empty())
-    return invalid("{} rows, none of them with anything to learn", report.rows);
+    return invalid("{} rows, none of them with anything to learn{}", dataset.report.rows,
+                   dataset.report.noted.empty() ? "" : ": " + dataset.report.noted[0].reason);
   return dataset;
 }
 

@@ -7,7 +7,6 @@
 
 #include "model/model.h"
 #include "train/chat_for_tests.h"
-#include "train/data/documents.h"
 #include "train/data/packing.h"
 #include "train/run_files.h"
 
@@ -16,12 +15,13 @@ namespace {
 
 // A template that drops what earlier assistant turns said, as thinking models' templates do.
 ChatRenderer forgetful(const text::Tokenizer& tokenizer) {
-  return [render = chatml(tokenizer)](const Json& messages, bool add_generation_prompt) {
-    Json shown = messages;
-    for (size_t i = 0; i + 1 < shown.size(); ++i)
-      if (shown[i]["role"] == "assistant") shown[i]["content"] = "...";
-    return render(shown, add_generation_prompt);
-  };
+  return
+      [render = chatml(tokenizer)](const Conversation& conversation, bool add_generation_prompt) {
+        Conversation shown = conversation;
+        for (size_t i = 0; i + 1 < shown.messages.size(); ++i)
+          if (shown.messages[i]["role"] == "assistant") shown.messages[i]["content"] = "...";
+        return render(shown, add_generation_prompt);
+      };
 }
 
 class DatasetTest : public testing::Test {
@@ -110,6 +110,69 @@ TEST_F(DatasetTest, ReadsEveryShapeOfRow) {
   EXPECT_EQ(learned_text(data->samples[1]), "yo<|im_end|>");
   EXPECT_EQ(text_of(data->samples[2]), "plain<|endoftext|>");
   EXPECT_EQ(learned_text(data->samples[2]), "lain<|endoftext|>");
+}
+
+// A template that writes calls, as Hermes' does.
+ChatRenderer calling(const text::Tokenizer& tokenizer) {
+  return
+      [render = chatml(tokenizer)](const Conversation& conversation, bool add_generation_prompt) {
+        Conversation shown = conversation;
+        for (auto& message : shown.messages)
+          if (message.contains("tool_calls")) {
+            message["content"] = "<call>" + message["tool_calls"][0]["function"].dump() + "</call>";
+            message.erase("tool_calls");
+          }
+        return render(shown, add_generation_prompt);
+      };
+}
+
+TEST_F(DatasetTest, LearnsToolCallsButNotTheirResults) {
+  options_.sequence = 256;
+  chat_ = calling(base_->tokenizer());
+  const auto data =
+      read(R"({"conversations": [{"from": "human", "value": "q"}, {"from": "function_call", )"
+           R"("value": "{\"name\": \"f\", \"arguments\": {\"b\": 1, \"a\": 2}}"}, )"
+           R"({"from": "observation", "value": "7"}, {"from": "gpt", "value": "seven"}]})"
+           "\n");
+  ASSERT_TRUE(data) << data.error().message;
+  ASSERT_EQ(data->samples.size(), 1u);
+  EXPECT_EQ(learned_text(data->samples[0]),
+            R"(<call>{"name":"f","arguments":{"b":1,"a":2}}</call><|im_end|>seven<|im_end|>)");
+  EXPECT_NE(text_of(data->samples[0]).find("tool\n7<|im_end|>"), std::string::npos);
+}
+
+TEST_F(DatasetTest, ReadsAFolderOfTextAndACorpusWithoutItsRejects) {
+  const Path folder = temp_.path() / "folder";
+  ASSERT_TRUE(make_directories(folder / "deep"));
+  write_text(folder / "deep/a.txt", "alpha");
+  write_text(folder / "b.md", "beta");
+  write_text(folder / "c.pdf", "not text");
+  auto data = read_dataset(std::vector{folder}, options_);
+  ASSERT_TRUE(data) << data.error().message;
+  ASSERT_EQ(data->samples.size(), 2u);
+  EXPECT_EQ(text_of(data->samples[1]), "alpha\n<|endoftext|>");
+  EXPECT_EQ(place_of(data->samples[0], data->files), (folder / "b.md").string());
+
+  write_text(folder / "manifest.json", "{}");
+  write_text(folder / "rejects-00000.jsonl", "{\"id\": \"1\", \"text\": \"refused\"}\n");
+  write_text(folder / "documents-00000.jsonl", "{\"id\": \"2\", \"text\": \"kept\"}\n");
+  data = read_dataset(std::vector{folder}, options_);
+  ASSERT_TRUE(data) << data.error().message;
+  ASSERT_EQ(data->samples.size(), 1u);
+  EXPECT_EQ(text_of(data->samples[0]), "kept<|endoftext|>");
+
+  const auto none = read_dataset(std::vector{temp_.path() / "absent"}, options_);
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code, Code::kNotFound);
+}
+
+TEST_F(DatasetTest, PiecesOfAPlainTextAreHeldOutEachOnItsOwn) {
+  options_.sequence = 8;
+  write_text(temp_.path() / "a.txt", "0123456789abcdefghij");
+  const auto data = read_dataset(std::vector{temp_.path() / "a.txt"}, options_);
+  ASSERT_TRUE(data) << data.error().message;
+  ASSERT_EQ(data->samples.size(), 3u);
+  EXPECT_NE(data->samples[0].row_hash, data->samples[1].row_hash);
 }
 
 TEST_F(DatasetTest, CutsLongTextIntoPiecesThatLearnEveryTokenOnce) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/file.h"
+#include "train/data/conversation.h"
 #include "train/data/line_stream.h"
 
 namespace plinth::train {
@@ -73,12 +74,25 @@ Result<bool> read_blocks(LineStream& lines, bool split_at_blank, const Sink& sin
   }
 }
 
-Result<Document> document_of_row(const Json& row, const Source& source) {
+// As chatml_template() writes it.
+Result<std::string> render_chatml(const Conversation& conversation) {
+  std::string text;
+  for (const auto& message : conversation.messages) {
+    if (message.contains("tool_calls")) return invalid("tool calls, which pretraining cannot read");
+    text += fmt::format("<|im_start|>{}\n{}<|im_end|>\n", message["role"].get<std::string>(),
+                        message["content"].get<std::string>());
+  }
+  return text;
+}
+
+Result<Document> document_of_row(std::string_view line, const Source& source) {
   if (source.kind == SourceKind::kChat) {
-    PLINTH_TRY(const auto messages, chat_messages(row));
-    PLINTH_TRY(auto text, render_chatml(messages));
+    PLINTH_TRY(const auto row, parse_row(line));
+    PLINTH_TRY(const auto conversation, conversation_of(row));
+    PLINTH_TRY(auto text, render_chatml(conversation));
     return Document{std::move(text), true};
   }
+  PLINTH_TRY(const auto row, parse_json(line, "row"));
   PLINTH_TRY(auto text, get_string(row, source.key));
   return Document{std::move(text), false};
 }
@@ -90,34 +104,11 @@ Result<bool> read_rows(LineStream& lines, const Source& source, const Path& path
     PLINTH_TRY(const bool more, lines.next(line));
     if (!more) return true;
     if (blank(line)) continue;
-    PLINTH_TRY(const auto row,
-               parse_json(line, fmt::format("{}:{}", path.string(), lines.line_number())));
-    auto document = document_of_row(row, source);
+    auto document = document_of_row(line, source);
     if (!document)
       return invalid("{}:{}: {}", path.string(), lines.line_number(), document.error().message);
     if (!document->text.empty() && !sink(*std::move(document))) return false;
   }
-}
-
-Result<Json> sharegpt_messages(const Json& conversations) {
-  Json messages = Json::array();
-  for (const auto& turn : conversations) {
-    PLINTH_TRY(const auto from, get_string(turn, "from"));
-    PLINTH_TRY(auto value, get_string(turn, "value"));
-    const bool user = from == "human" || from == "user";
-    const bool assistant = from == "gpt" || from == "assistant";
-    messages.push_back({{"role", user        ? "user"
-                                 : assistant ? "assistant"
-                                             : from},
-                        {"content", std::move(value)}});
-  }
-  return messages;
-}
-
-Result<std::string> turn_text(const Json& message) {
-  PLINTH_TRY(const auto role, get_string(message, "role"));
-  PLINTH_TRY(const auto content, get_string(message, "content"));
-  return fmt::format("<|im_start|>{}\n{}<|im_end|>\n", role, content);
 }
 
 }  // namespace
@@ -144,30 +135,6 @@ Result<std::vector<Document>> read_documents(const Source& source) {
 int64_t count_chars(std::string_view utf8) {
   return std::count_if(utf8.begin(), utf8.end(),
                        [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
-}
-
-Result<Json> chat_messages(const Json& row) {
-  for (const auto* key : {"messages", "conversations"}) {
-    if (!row.contains(key)) continue;
-    if (!row[key].is_array() || row[key].empty())
-      return invalid("{} is not a list of messages", key);
-    if (row.contains("messages")) return row[key];
-    return sharegpt_messages(row[key]);
-  }
-  PLINTH_TRY(auto question, get_string(row, "instruction"));
-  PLINTH_TRY(auto answer, get_string(row, "output"));
-  if (const auto input = string_or(row, "input", ""); !input.empty()) question += "\n" + input;
-  return Json::array({{{"role", "user"}, {"content", std::move(question)}},
-                      {{"role", "assistant"}, {"content", std::move(answer)}}});
-}
-
-Result<std::string> render_chatml(const Json& messages) {
-  std::string text;
-  for (const auto& message : messages) {
-    PLINTH_TRY(const auto one, turn_text(message));
-    text += one;
-  }
-  return text;
 }
 
 }  // namespace plinth::train

@@ -23,11 +23,4 @@ Result<std::vector<Document>> read_documents(const Source& source);
 // Unicode characters of UTF-8 text: bytes that don't continue one.
 int64_t count_chars(std::string_view utf8);
 
-// The messages of a chat row, in OpenAI's shape: "messages" as they are; Alpaca's "instruction"
-// (+ "input") and "output"; ShareGPT's "conversations".
-Result<Json> chat_messages(const Json& row);
-
-// Messages as chatml_template() writes them.
-Result<std::string> render_chatml(const Json& messages);
-
 }  // namespace plinth::train

@@ -8,7 +8,8 @@
 
 namespace plinth::train {
 
-enum class ScheduleKind : uint8_t { kCosine, kWsd };
+// kRange grows from the floor to the peak by the same factor each step: for finding a rate.
+enum class ScheduleKind : uint8_t { kCosine, kWsd, kRange };
 
 struct Schedule {
   ScheduleKind kind = ScheduleKind::kCosine;
@@ -16,7 +17,7 @@ struct Schedule {
   int64_t warmup_steps = 0;
   int64_t steps = 1;
   double decay_fraction = 0.2;  // wsd: share of the steps spent decaying
-  double floor = 0.05;          // last learning rate as a share of the peak
+  double floor = 0.05;          // last learning rate as a share of the peak; kRange: the first
 };
 
 // step counts from 1 to schedule.steps; later steps keep the floor.

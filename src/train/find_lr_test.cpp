@@ -1,0 +1,100 @@
+#include "train/find_lr.h"
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "train/chat_for_tests.h"
+#include "train/run_files.h"
+#include "train/suggest.h"
+
+namespace plinth::train {
+namespace {
+
+class FindLr : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto base = model::Model::open(Path(PLINTH_SOURCE_DIR) / "tests/golden/train/base");
+    ASSERT_TRUE(base) << base.error().message;
+    base_ = *base;
+    std::string rows;
+    for (int i = 0; i < 120; ++i)
+      rows += fmt::format(R"({{"instruction": "{}+1?", "output": "it is {} #{}"}})", i % 10,
+                          i % 10 + 1, i) +
+              "\n";
+    write_text(temp_.path() / "rows.jsonl", rows);
+    recipe_.files = {temp_.path() / "rows.jsonl"};
+    recipe_.rank = 4;
+    recipe_.alpha = 8;
+    recipe_.sequence = 96;
+    recipe_.batch_tokens = 256;
+    recipe_.micro_tokens = 128;
+    recipe_.heldout_share = 0.2;
+    hooks_.chat = chatml(base_->tokenizer());
+  }
+
+  TempDirectory temp_ = *TempDirectory::create();
+  std::shared_ptr<const model::Model> base_;
+  TuneRecipe recipe_;
+  TuneHooks hooks_;
+};
+
+TEST_F(FindLr, SuggestsARateWithinTheRangeThatLearns) {
+  const auto test = find_learning_rate(base_, recipe_, {1e-5, 10.0, 50}, hooks_);
+  ASSERT_TRUE(test) << test.error().message;
+  ASSERT_GT(test->points.size(), 20u);
+  EXPECT_NEAR(test->points[0].learning_rate, 1e-5, 1e-9);
+  for (size_t i = 1; i < test->points.size(); ++i)
+    EXPECT_GT(test->points[i].learning_rate, test->points[i - 1].learning_rate);
+  EXPECT_GT(test->suggested, 1e-4);
+  EXPECT_LT(test->suggested, 1.0);
+
+  recipe_.lr = test->suggested;
+  recipe_.steps = 20;
+  const auto run = tune(base_, recipe_, temp_.path() / "run", hooks_);
+  ASSERT_TRUE(run) << run.error().message;
+  EXPECT_LT(run->heldout, run->heldout_before);
+}
+
+TEST_F(FindLr, RefusesARangeThatIsNone) {
+  EXPECT_FALSE(find_learning_rate(base_, recipe_, {1e-2, 1e-3, 10}, hooks_));
+  EXPECT_FALSE(find_learning_rate(base_, recipe_, {0, 1e-3, 10}, hooks_));
+}
+
+TEST_F(FindLr, ASweepPicksTheLowestHeldOutLossAndRunsNothingTwice) {
+  recipe_.steps = 8;
+  const SweepGrid grid{{2, 4}, {1e-5, 1e-2}, {}};
+  const auto first = sweep(base_, recipe_, grid, temp_.path() / "sweep", hooks_);
+  ASSERT_TRUE(first) << first.error().message;
+  ASSERT_EQ(first->rows.size(), 4u);
+  for (const auto& row : first->rows)
+    EXPECT_GE(row.summary.heldout, first->rows[first->best].summary.heldout);
+  EXPECT_EQ(first->rows[first->best].learning_rate, 1e-2);
+  int64_t steps = 0;
+  hooks_.train.on_step = [&](const StepReport&) { ++steps; };
+  const auto second = sweep(base_, recipe_, grid, temp_.path() / "sweep", hooks_);
+  ASSERT_TRUE(second) << second.error().message;
+  EXPECT_EQ(steps, 0);
+  EXPECT_EQ(second->best, first->best);
+
+  recipe_.heldout_share = 0;
+  EXPECT_FALSE(sweep(base_, recipe_, grid, temp_.path() / "other", hooks_));
+}
+
+TEST_F(FindLr, DataAndBaseAloneMakeARecipeThatLearns) {
+  TuneRecipe plain;
+  plain.files = recipe_.files;
+  const auto made = suggest(*base_, plain, hooks_);
+  ASSERT_TRUE(made) << made.error().message;
+  ASSERT_TRUE(made->recipe.check());
+  EXPECT_LE(made->recipe.sequence, base_->config().context);
+  EXPECT_EQ(made->recipe.sequence % 32, 0);
+  EXPECT_NE(made->why.find("120 samples"), std::string::npos) << made->why;
+  const auto run = tune(base_, made->recipe, temp_.path() / "run", hooks_);
+  ASSERT_TRUE(run) << run.error().message;
+  EXPECT_LT(run->heldout, run->heldout_before);
+  EXPECT_EQ(run->data.truncated_samples, 0);
+}
+
+}  // namespace
+}  // namespace plinth::train

@@ -1,0 +1,61 @@
+#include "train/suggest.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "train/data/dataset.h"
+
+namespace plinth::train {
+namespace {
+
+constexpr int64_t kSequenceMax = 4096;
+constexpr int64_t kSequenceMultiple = 32;
+constexpr double kStepsWanted = 200;
+constexpr int64_t kEvaluations = 20;
+constexpr double kHeldoutRows = 400;  // more tell little and cost time at every evaluation
+
+}  // namespace
+
+Result<Suggestion> suggest(const model::Model& base, const TuneRecipe& recipe,
+                           const TuneHooks& hooks) {
+  Suggestion made{recipe, {}};
+  auto& chosen = made.recipe;
+  const int64_t longest = std::min(base.config().context, kSequenceMax);
+  const DatasetOptions options{&base.tokenizer(), &hooks.chat, longest, recipe.limits.bad_rows_max,
+                               hooks.in_suite};
+  PLINTH_TRY(const auto data, read_dataset(recipe.files, options));
+  std::vector<int64_t> lengths;
+  int64_t tokens = 0;
+  for (const auto& sample : data.samples) {
+    lengths.push_back(static_cast<int64_t>(sample.tokens.size()));
+    tokens += lengths.back();
+  }
+  std::sort(lengths.begin(), lengths.end());
+  const int64_t most = lengths[(lengths.size() - 1) * 199 / 200];
+  chosen.sequence =
+      std::min(longest, (most + kSequenceMultiple - 1) / kSequenceMultiple * kSequenceMultiple);
+  const double all = static_cast<double>(tokens) * chosen.epochs;
+  const auto batch = static_cast<int64_t>(all / kStepsWanted);
+  chosen.batch_tokens =
+      std::max(chosen.sequence, std::clamp<int64_t>(batch / 256 * 256, 1024, 16384));
+  chosen.micro_tokens = std::max(chosen.sequence, std::min<int64_t>(chosen.batch_tokens, 2048));
+  chosen.lr =
+      std::clamp(5e-4 * std::sqrt(512.0 / static_cast<double>(base.config().width)), 1e-4, 1e-3);
+  const auto steps =
+      std::max<int64_t>(1, std::llround(all / static_cast<double>(chosen.batch_tokens)));
+  chosen.eval_every = chosen.checkpoint_every = std::max<int64_t>(1, steps / kEvaluations);
+  chosen.patience = 6;
+  const auto rows = static_cast<double>(data.samples.size());
+  chosen.heldout_share = std::clamp(kHeldoutRows / rows, 0.01, 0.1);
+  made.why = fmt::format(
+      "{} samples of {} tokens, {} at most for 199 of 200; base {} wide, context {}: "
+      "sequence {}, batch_tokens {}, lr {:.1e}, {} steps over {} epochs, rank {}",
+      data.samples.size(), tokens, most, base.config().width, base.config().context,
+      chosen.sequence, chosen.batch_tokens, chosen.lr, steps, chosen.epochs, chosen.rank);
+  return made;
+}
+
+}  // namespace plinth::train
