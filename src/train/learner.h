@@ -5,6 +5,7 @@
 
 #include "core/file.h"
 #include "core/result.h"
+#include "model/adapter_lineage.h"
 #include "model/model.h"
 #include "train/math/parameters.h"
 #include "train/math/tape.h"
