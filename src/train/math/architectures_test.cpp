@@ -90,7 +90,7 @@ void expect_gradients(const Json& due, Parameters& parameters, double relative,
     EXPECT_NEAR(norm_of(gradient), norm, bound) << what << ": " << name;
     if (!tensor.contains("projections")) continue;
     for (int k = 0; k < static_cast<int>(tensor["projections"].size()); ++k)
-      EXPECT_NEAR(projection(gradient, k), tensor["projections"][static_cast<size_t>(k)], 5 * bound)
+      EXPECT_NEAR(projection(gradient, k), tensor["projections"][static_cast<size_t>(k)], 2 * bound)
           << what << ": " << name << " along " << k;
   }
 }
