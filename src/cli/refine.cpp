@@ -72,9 +72,76 @@ Status merge(const std::vector<Path>& parts, const Path& out, const Context& con
   return print(*report, out, context);
 }
 
-Status trace(const Path& corpus_dir, const std::string& id) {
-  PLINTH_TRY(const auto line, corpus::trace(corpus_dir, id));
-  fmt::print("{}\n", line);
+struct TraceOptions {
+  Path corpus;
+  std::string id;
+  std::vector<Path> inputs;
+};
+
+// ID, or ID:BYTE.
+Status trace(const TraceOptions& options) {
+  const size_t colon = options.id.find(':');
+  if (colon == options.id.npos) {
+    PLINTH_TRY(const auto line, corpus::trace(options.corpus, options.id));
+    fmt::print("{}\n", line);
+    return {};
+  }
+  const std::string number = options.id.substr(colon + 1);
+  if (number.empty() || number.size() > 18 || number.find_first_not_of("0123456789") != number.npos)
+    return invalid("trace {}: \"{}\" is no byte of a text", options.id, number);
+  PLINTH_TRY(const auto place, corpus::trace_byte(options.corpus, options.id.substr(0, colon),
+                                                  std::stoull(number), options.inputs));
+  fmt::print("{}\n", place);
+  return {};
+}
+
+struct ReviewOptions {
+  Path corpus;
+  Path out;
+  Path sheet;
+  int64_t sample = 1000;
+  int64_t seed = 1;
+};
+
+Status review(const ReviewOptions& options) {
+  corpus::ReviewOptions how;
+  how.sample = options.sample;
+  how.seed = static_cast<uint64_t>(options.seed);
+  PLINTH_TRY(const int64_t drawn, corpus::write_review(options.corpus, options.out, how));
+  fmt::print("{} documents in {}\n", drawn, (options.out / "sheet.csv").string());
+  return {};
+}
+
+Status verdicts(const Path& sheet, const Context& context) {
+  PLINTH_TRY(const auto report, corpus::read_verdicts(sheet));
+  if (context.json) {
+    fmt::print("{}\n", report.json);
+    return {};
+  }
+  const auto line = [](std::string_view name, const corpus::PassRate& rate) {
+    const auto interval = rate.interval();
+    fmt::print("{:<24} {} of {} passed: {:.2f} % ({:.2f}..{:.2f} %)\n", name, rate.passed,
+               rate.reviewed, rate.rate() * 100, interval.lo * 100, interval.hi * 100);
+  };
+  line("all", report.all);
+  for (const auto& [source, rate] : report.by_source) line(source, rate);
+  for (const auto& [id, n] : report.failed_by_class)
+    fmt::print("failed, class {:<10} {}\n", id.empty() ? "not given" : id, n);
+  if (report.open > 0) fmt::print("{} without a verdict\n", report.open);
+  return {};
+}
+
+struct QualityOptions {
+  Path good;
+  Path bad;
+  Path out;
+  int64_t seed = 1;
+};
+
+Status train_quality(const QualityOptions& options) {
+  PLINTH_TRY(const auto report, corpus::train_quality_model(options.good, options.bad, options.out,
+                                                            static_cast<uint64_t>(options.seed)));
+  fmt::print("{}\n", report);
   return {};
 }
 
@@ -123,13 +190,38 @@ void add_refine(Command& root, const Context& context) {
   merging.option("-o,--out", *merged, "the corpus folder", true);
   merging.action([parts, merged, &context] { return merge(*parts, *merged, context); });
 
-  auto corpus_dir = std::make_shared<Path>();
-  auto id = std::make_shared<std::string>();
-  auto tracing = root.add("trace", "one document or reject of a corpus, with where it came from",
-                          "plinth trace ./corpus 3f9a0c5d11e2aa01");
-  tracing.option("CORPUS", *corpus_dir, "a refined corpus", true);
-  tracing.option("ID", *id, "a document's id", true);
-  tracing.action([corpus_dir, id] { return trace(*corpus_dir, *id); });
+  auto reviewed = std::make_shared<ReviewOptions>();
+  auto reviewing = command.add("review", "a random sample as sheets for people (CSV and HTML)",
+                               "plinth refine review ./corpus -o sheets --sample 4000 --seed 7");
+  reviewing.option("CORPUS", reviewed->corpus, "a refined corpus", true);
+  reviewing.option("-o,--out", reviewed->out, "the folder for sheet.csv and sheet.html", true);
+  reviewing.option("--sample", reviewed->sample, "documents to draw", 1, 1'000'000);
+  reviewing.option("--seed", reviewed->seed, "of the draw", 0, INT64_MAX);
+  reviewing.action([reviewed] { return review(*reviewed); });
+
+  auto judging = command.add("verdicts", "pass rates with 95 % intervals from a sheet filled in",
+                             "plinth refine verdicts sheets/sheet.csv");
+  judging.option("SHEET", reviewed->sheet, "sheet.csv with its verdict column filled in", true);
+  judging.action([reviewed, &context] { return verdicts(reviewed->sheet, context); });
+
+  auto quality = std::make_shared<QualityOptions>();
+  auto training = command.add("train-quality", "a quality model from good and bad examples",
+                              "plinth refine train-quality ./good ./bad --out quality.bin");
+  training.option("GOOD", quality->good, "a folder of texts to be like", true);
+  training.option("BAD", quality->bad, "a folder of texts to be rid of", true);
+  training.option("-o,--out", quality->out, "the model file", true);
+  training.option("--seed", quality->seed, "of order and split", 0, INT64_MAX);
+  training.action([quality] { return train_quality(*quality); });
+
+  auto tracing_options = std::make_shared<TraceOptions>();
+  auto tracing = root.add("trace", "one document or reject of a corpus, and where it came from",
+                          "plinth trace ./corpus 3f9a0c5d11e2aa01:420 --input ./documents");
+  tracing.option("CORPUS", tracing_options->corpus, "a refined corpus", true);
+  tracing.option("ID", tracing_options->id, "a document's id; ID:BYTE for a byte of its text",
+                 true);
+  tracing.option("--input", tracing_options->inputs,
+                 "the inputs as refine had them: back to the bytes of the file");
+  tracing.action([tracing_options] { return trace(*tracing_options); });
 
   auto a = std::make_shared<Path>(), b = std::make_shared<Path>();
   auto differing = root.add("diff", "what changed between two refined corpora, and why",

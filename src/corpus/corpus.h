@@ -31,10 +31,11 @@ struct PageMark {
 
 // Where a document came from.
 struct Source {
-  std::string path;    // relative to the input folder, '/' between parts; "a.zip!/b/c.txt" inside
-  std::string sha256;  // of the file on disk: of a.zip
-  std::string url;     // of a page in a WARC or ARC
-  uint64_t begin = 0;  // the bytes [begin, end) of what path names
+  std::string path;     // relative to the input folder, '/' between parts; "a.zip!/b/c.txt" inside
+  std::string sha256;   // of the file on disk: of a.zip
+  std::string url;      // of a page in a WARC or ARC
+  std::string licence;  // what the recipe's register says of it; empty: nothing
+  uint64_t begin = 0;   // the bytes [begin, end) of what path names
   uint64_t end = 0;
   std::vector<PageMark> pages;  // ascending; empty where the format has no pages
 };
@@ -44,8 +45,9 @@ struct Document {
                      // both, their number: survives edits of the file
   std::string text;  // UTF-8; headings are Markdown "#" lines, tables are Markdown tables
   std::string title;
-  std::string lang;    // "zh", "en" or "und"
-  double quality = 0;  // 0..1, higher reads better
+  std::string lang;           // "zh", "en" or "und"
+  double quality = 0;         // 0..1, higher reads better
+  double quality_model = -1;  // 0..1 by the recipe's learned model, -1 without one
   Source source;
   std::vector<std::string> rules;  // what touched it: "charset:gb18030", "mask:phone", ...
 };
@@ -68,6 +70,14 @@ int page_at(const Source& source, uint64_t at);
 
 // What to do with one kind of personal data. A masked value keeps its form: 138****1234.
 enum class PiiAction { kMask, kKeep, kDrop };
+
+// An entry of the register of sources: under which licence their documents are.
+struct SourceLicence {
+  std::string path;  // the beginning of Source::path; the longest that fits counts
+  std::string name;
+  std::string licence;  // "CC BY 4.0", "public domain", a contract's number
+  std::string url;
+};
 
 // Thresholds of the pipeline; a TOML recipe sets them by these names, under [refine].
 struct RefineRecipe {
@@ -93,6 +103,12 @@ struct RefineRecipe {
   double broken_share_max = 0.05;        // U+FFFD and private-use characters
   double spam_score_max = 1.0;           // see clean/spam.h for the scale
   double quality_min = 0.0;
+  Path quality_model;  // see clean/quality_model.h; empty: none
+  double quality_model_min = 0.0;
+  // Compliance
+  Path keywords;  // a library in risk classes: see clean/keywords.h; empty: none
+  std::vector<SourceLicence> sources;
+  bool licence_required = false;  // documents of sources that the register does not know go
   // Duplicates
   double near_jaccard = 0.8;   // of character 5-grams; 1 switches near de-duplication off
   double value_jaccard = 0.8;  // of the numbers: reports that differ in their values both stay
@@ -152,6 +168,53 @@ Result<std::vector<Document>> read_documents(const Path& corpus_dir);
 
 // One document or reject by id, as its JSON line (rejects carry "stage" and "reason").
 Result<std::string> trace(const Path& corpus_dir, std::string_view id);
+
+// Where byte `at` of a document's text comes from, as JSON: the line it is in, the headings above,
+// file, range and page, the rules that touched the document. With the inputs as refine() was given
+// them, also the bytes of the raw file that became this line: exactly for text and Markdown, the
+// row, record or file for other formats. An input that has changed is said to have.
+Result<std::string> trace_byte(const Path& corpus_dir, std::string_view id, uint64_t at,
+                               const std::vector<Path>& inputs);
+
+// A simple random sample of the kept documents for people to judge.
+struct ReviewOptions {
+  int64_t sample = 1000;
+  uint64_t seed = 1;
+};
+
+// Writes sheet.csv (with an empty column "verdict"), sheet.html (to read and print) and review.json
+// into `out`; the number of documents drawn. The same corpus and seed draw the same ones.
+Result<int64_t> write_review(const Path& corpus_dir, const Path& out,
+                             const ReviewOptions& options = {});
+
+struct ShareInterval {
+  double lo = 0;
+  double hi = 1;
+};
+
+struct PassRate {
+  int64_t reviewed = 0;
+  int64_t passed = 0;
+
+  double rate() const;
+  ShareInterval interval() const;  // 95 %, by Wilson's score
+};
+
+struct ReviewReport {
+  PassRate all;
+  int64_t open = 0;                           // rows without a verdict
+  std::map<std::string, PassRate> by_source;  // by top folder
+  std::map<std::string, int64_t> failed_by_class;
+  std::string json;
+};
+
+// Reads a sheet that people have filled in: pass or fail, 合格 or 不合格.
+Result<ReviewReport> read_verdicts(const Path& sheet);
+
+// Trains a quality model from two folders (or files) of any formats that refine() reads, and writes
+// it to `out`. Returns what was measured on the examples left out, as JSON.
+Result<std::string> train_quality_model(const Path& good, const Path& bad, const Path& out,
+                                        uint64_t seed);
 
 // What changed from corpus a to corpus b, by document id.
 struct CorpusDiff {

@@ -9,15 +9,19 @@ Json to_json(const Document& document) {
                  {"range", {from.begin, from.end}},
                  {"page", nullptr}};
   if (!from.url.empty()) source["url"] = from.url;
+  if (!from.licence.empty()) source["licence"] = from.licence;
   if (!from.pages.empty()) {
     source["page"] = from.pages.front().page;
     Json pages = Json::array();
     for (const PageMark& mark : from.pages) pages.push_back({mark.page, mark.at});
     source["pages"] = std::move(pages);
   }
-  return {{"id", document.id},      {"text", document.text},       {"title", document.title},
-          {"lang", document.lang},  {"quality", document.quality}, {"source", std::move(source)},
-          {"rules", document.rules}};
+  Json out = {{"id", document.id},           {"text", document.text},
+              {"title", document.title},     {"lang", document.lang},
+              {"quality", document.quality}, {"source", std::move(source)},
+              {"rules", document.rules}};
+  if (document.quality_model >= 0) out["quality_model"] = document.quality_model;
+  return out;
 }
 
 Result<Document> document_from_json(const Json& json) {
@@ -29,11 +33,13 @@ Result<Document> document_from_json(const Json& json) {
   out.title = string_or(json, "title", "");
   out.lang = string_or(json, "lang", "und");
   out.quality = number_or(json, "quality", 0);
+  out.quality_model = number_or(json, "quality_model", -1);
   const auto source = json.find("source");
   if (source != json.end() && source->is_object()) {
     out.source.path = string_or(*source, "path", "");
     out.source.sha256 = string_or(*source, "sha256", "");
     out.source.url = string_or(*source, "url", "");
+    out.source.licence = string_or(*source, "licence", "");
     const auto range = source->find("range");
     if (range != source->end() && range->is_array() && range->size() == 2 &&
         (*range)[0].is_number_unsigned() && (*range)[1].is_number_unsigned()) {

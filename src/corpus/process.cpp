@@ -1,5 +1,7 @@
 #include "corpus/process.h"
 
+#include <cmath>
+
 #include "core/hash.h"
 #include "corpus/read/readers.h"
 #include "corpus/text_path.h"
@@ -75,6 +77,27 @@ void note_difference(std::string_view before, std::string_view after, Outcome& o
   outcome.after = line(after);
 }
 
+void look_for_risks(std::string_view text, const KeywordLibrary& library, Outcome& out) {
+  for (const RiskHit& hit : library.find(text)) {
+    const RiskClass& risk = library.classes()[hit.risk_class];
+    out.risks.push_back(risk.id);
+    out.document.rules.push_back(fmt::format("keyword:{}:{}", risk.id, hit.hits));
+    if (risk.drop && !out.drop)
+      out.drop =
+          Drop{"keyword", fmt::format("{} {}: {}", risk.id, risk.name, fmt::join(hit.words, " "))};
+  }
+}
+
+// The longest path of the register that the document's begins with.
+const SourceLicence* source_of(std::string_view path, const RefineRecipe& recipe) {
+  const SourceLicence* best = nullptr;
+  for (const SourceLicence& source : recipe.sources)
+    if (path.starts_with(source.path) &&
+        (best == nullptr || source.path.size() > best->path.size()))
+      best = &source;
+  return best;
+}
+
 Outcome process_draft(Draft draft, const Rules& rules) {
   const RefineRecipe& recipe = rules.recipe;
   Outcome out;
@@ -93,6 +116,13 @@ Outcome process_draft(Draft draft, const Rules& rules) {
   Judged judged = judge(clean.text, stats, recipe);
   document.quality = judged.quality;
   out.drop = std::move(judged.drop);
+  if (!rules.quality.empty()) {
+    document.quality_model = std::round(rules.quality.score(clean.text) * 1000.0) / 1000.0;
+    if (!out.drop && document.quality_model < recipe.quality_model_min)
+      out.drop = Drop{"quality", fmt::format("learned quality {:.3f}, below {:.3f}",
+                                             document.quality_model, recipe.quality_model_min)};
+  }
+  if (!rules.keywords.empty()) look_for_risks(clean.text, rules.keywords, out);
   if (!out.drop) {
     out.text_hash = text_hash(clean.text);
     out.keys = band_keys(clean.text);
@@ -148,11 +178,15 @@ Result<bool> opens(const InputFile& file, FileOutcome& out) {
   return true;
 }
 
-void finish(std::string_view path, FileOutcome& out) {
+void finish(std::string_view path, const RefineRecipe& recipe, FileOutcome& out) {
+  const SourceLicence* source = source_of(path, recipe);
   std::map<uint64_t, int> seen;  // documents by where they begin
   for (Outcome& outcome : out.outcomes) {
     Document& document = outcome.document;
     document.source.path = path;
+    if (source != nullptr) document.source.licence = source->licence;
+    if (source == nullptr && recipe.licence_required && !outcome.drop)
+      outcome.drop = Drop{"licence", "no entry of the register of sources fits its path"};
     document.source.sha256 = out.sha256;
     document.id = document_id(path, document.source.begin, seen[document.source.begin]++);
     if (document.title.empty()) document.title = title_of(document.text, path);
@@ -178,7 +212,7 @@ FileOutcome process_file(const InputFile& file, const Rules& rules) {
   out.bytes = file.bytes;
   const auto fail = [&](std::string reason) {
     out.outcomes.push_back(unreadable(0, file.bytes, std::move(reason)));
-    finish(file.name, out);
+    finish(file.name, recipe, out);
     return std::move(out);
   };
   if (file.bytes == 0) return fail("the file is empty");
@@ -192,7 +226,7 @@ FileOutcome process_file(const InputFile& file, const Rules& rules) {
   if (!bytes) return fail(bytes.error().message);
   out.sha256 = sha256_hex(*bytes);
   add_drafts(read_any({file.name, *bytes}, out.kind, recipe), bytes->size(), rules, out);
-  finish(file.name, out);
+  finish(file.name, recipe, out);
   return out;
 }
 
@@ -213,7 +247,7 @@ FileOutcome process_leaf(const Leaf& leaf, const std::string& sha256, const Rule
     source.begin = leaf.record ? leaf.begin : leaf.begin + source.begin;
     source.end = leaf.record ? leaf.end : leaf.begin + source.end;
   }
-  finish(leaf.path, out);
+  finish(leaf.path, rules.recipe, out);
   return out;
 }
 

@@ -30,7 +30,8 @@ struct Outcome {
   int blocks_removed = 0;
   std::vector<std::string> exam_lines;  // cut out
   std::map<std::string, PiiCount> pii;
-  std::string before;  // a line as it was read, where masking or repair changed it
+  std::vector<std::string> risks;  // ids of the risk classes whose words it has
+  std::string before;              // a line as it was read, where masking or repair changed it
   std::string after;
 };
 

@@ -74,6 +74,28 @@ Result<RefineRecipe> read_recipe(const Path& path) {
   PLINTH_TRY(r.spam_score_max,
              config.number("refine.spam_score_max", r.spam_score_max, 0.0, 100.0));
   PLINTH_TRY(share("quality_min", r.quality_min));
+  // Files are named as seen from the recipe's folder.
+  const auto file = [&](const char* key, Path& value) -> Status {
+    PLINTH_TRY(const std::string name, config.text(std::string("refine.") + key, ""));
+    if (!name.empty()) value = path.parent_path() / name;
+    return {};
+  };
+  PLINTH_TRY(file("quality_model", r.quality_model));
+  PLINTH_TRY(share("quality_model_min", r.quality_model_min));
+  PLINTH_TRY(file("keywords", r.keywords));
+  PLINTH_TRY(r.licence_required, config.flag("refine.licence_required", false));
+  PLINTH_TRY(const auto sources, config.tables("refine.source"));
+  for (const Config& table : sources) {
+    SourceLicence source;
+    PLINTH_TRY(source.path, table.text("path", ""));
+    PLINTH_TRY(source.name, table.text("name", ""));
+    PLINTH_TRY(source.licence, table.text("licence", ""));
+    PLINTH_TRY(source.url, table.text("url", ""));
+    PLINTH_TRY(table.finish());
+    if (source.licence.empty())
+      return invalid("{}: the source \"{}\" has no licence", path.string(), source.path);
+    r.sources.push_back(std::move(source));
+  }
   PLINTH_TRY(share("near_jaccard", r.near_jaccard));
   PLINTH_TRY(share("value_jaccard", r.value_jaccard));
   PLINTH_TRY(const int64_t run, config.integer("refine.exam_run", r.exam_run, 4, 64));
@@ -93,7 +115,15 @@ Result<RefineRecipe> read_recipe(const Path& path) {
 Json to_json(const RefineRecipe& r) {
   Json pii = Json::object();
   for (const auto& [kind, action] : r.pii) pii[kind] = action_name(action);
+  Json sources = Json::array();
+  for (const SourceLicence& s : r.sources)
+    sources.push_back({{"path", s.path}, {"name", s.name}, {"licence", s.licence}, {"url", s.url}});
   return {{"memory", r.memory},
+          {"quality_model", r.quality_model.filename().string()},
+          {"quality_model_min", r.quality_model_min},
+          {"keywords", r.keywords.filename().string()},
+          {"sources", std::move(sources)},
+          {"licence_required", r.licence_required},
           {"jsonl_text", r.jsonl_text},
           {"jsonl_title", r.jsonl_title},
           {"file_bytes_max", r.file_bytes_max},

@@ -176,18 +176,4 @@ Result<std::vector<Document>> read_documents(const Path& corpus_dir) {
   return out;
 }
 
-Result<std::string> trace(const Path& corpus_dir, std::string_view id) {
-  std::string found;
-  const auto look = [&](std::string_view line) -> Status {
-    if (!found.empty() || line.find(id) == line.npos) return {};
-    PLINTH_TRY(const Json json, parse_json(line, corpus_dir.string()));
-    if (string_or(json, "id", "") == id) found = std::string(line);
-    return {};
-  };
-  for (const char* name : {"documents", "rejects"}) PLINTH_TRY(read_shards(corpus_dir, name, look));
-  if (found.empty())
-    return not_found("corpus {}: no document or reject {}", corpus_dir.string(), id);
-  return found;
-}
-
 }  // namespace plinth::corpus

@@ -1,6 +1,8 @@
 // What a document is judged by: the recipe, and what it names, read once and shared by all threads.
 #pragma once
 
+#include "corpus/clean/keywords.h"
+#include "corpus/clean/quality_model.h"
 #include "corpus/corpus.h"
 #include "corpus/exam_index.h"
 
@@ -9,6 +11,8 @@ namespace plinth::corpus {
 struct Rules {
   RefineRecipe recipe;
   ExamIndex exams;
+  KeywordLibrary keywords;
+  QualityModel quality;
 };
 
 Result<Rules> read_rules(const RefineRecipe& recipe, const std::vector<Path>& suites);

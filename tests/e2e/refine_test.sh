@@ -72,7 +72,21 @@ mkfifo "$odd/pipe"
 : >"$odd/empty"
 cp "$PLINTH" "$odd/program.html"
 printf '%s\n' '第一条 为了规范电梯的维护保养工作，保障乘客的人身安全，制定本规程。' >"$odd/good.txt"
-tar -C "$odd" -czf "$odd/all.tar.gz" good.txt noise.pdf
+tar -C "$odd" -czf "$work/all.tar.gz" good.txt noise.pdf
+mv "$work/all.tar.gz" "$odd/zz.tar.gz"
 expect_exit 0 "$PLINTH" refine "$odd" -o "$work/oddities"
 expect_text "$work/out" "1 kept"
+
+# From a byte of the output to the bytes of the input; review sheets; the quality model.
+id=$(zstd -dc "$work/oddities/documents-00000.jsonl.zst" | sed -n 's/.*"id":"\([0-9a-f]*\)".*/\1/p' | head -n 1)
+expect_exit 0 "$PLINTH" trace "$work/oddities" "$id:9" --input "$odd"
+expect_text "$work/out" '"exact": true'
+expect_exit 1 "$PLINTH" trace "$work/oddities" "$id:99999"
+expect_text "$work/err" "there is no byte 99999"
+expect_exit 0 "$PLINTH" refine review "$work/out-1" -o "$work/sheets" --sample 20 --seed 7
+sed '2s/,,,$/,pass,,/; 2,$s/,,,$/,合格,,/' "$work/sheets/sheet.csv" >"$work/filled.csv"
+expect_exit 0 "$PLINTH" refine verdicts "$work/filled.csv"
+expect_text "$work/out" "100.00 %"
+expect_exit 1 "$PLINTH" refine train-quality "$odd" "$odd" --out "$work/q.bin"
+expect_text "$work/err" "at least 20 of each are needed"
 echo "refine: fine"

@@ -1,7 +1,7 @@
 #include "corpus/clean/personal_text.h"
 
 #include <algorithm>
-#include <array>
+#include <bitset>
 #include <cstring>
 #include <initializer_list>
 #include <span>
@@ -93,23 +93,50 @@ constexpr std::string_view kNoNames[] = {
 // Where one word ends and a name or an address may begin.
 constexpr std::string_view kBefore = "住在于到至为是寄址系号从向的由和与对请让被给把经";
 
+constexpr std::string_view kTitles[] = {"先生", "女士", "小姐", "同志", "师傅"};
+constexpr std::string_view kLabels[] = {"姓名", "联系人", "申请人", "投诉人", "收件人", "经办人"};
+
+// The characters that titles and labels begin with: all other ones are passed over at a glance.
+class FirstChars {
+ public:
+  FirstChars() {
+    for (const std::string_view w : kTitles) bits_[code(w)] = true;
+    for (const std::string_view w : kLabels) bits_[code(w)] = true;
+  }
+
+  bool has(std::string_view han) const { return han.size() == kHan && bits_[code(han)]; }
+
+ private:
+  static size_t code(std::string_view han) {
+    const auto byte = [&](size_t i) { return static_cast<unsigned char>(han[i]) + size_t{0}; };
+    return (byte(0) & 15) << 12 | (byte(1) & 63) << 6 | (byte(2) & 63);
+  }
+
+  std::bitset<0x10000> bits_;
+};
+
 class TextScanner {
  public:
   TextScanner(std::string_view text, std::vector<PiiHit>& hits) : text_(text), hits_(hits) {}
 
   void run() {
+    static const FirstChars kFirst;
     for (size_t i = 0; i < text_.size(); ++i) {
-      const char c = text_[i];
-      if (static_cast<unsigned char>(c) >= 0x80 || !(digit(c) || upper(c))) continue;
+      const auto c = static_cast<unsigned char>(text_[i]);
+      if (c >= 0xE4 && c <= 0xE9) {
+        if (kFirst.has(han_at(text_, i))) name(i);
+        i += kHan - 1;
+        continue;
+      }
+      if (c >= 0x80 || !(digit(text_[i]) || upper(text_[i]))) continue;
       if (i > 0 && word(text_[i - 1])) continue;
-      if (upper(c)) {
+      if (upper(text_[i])) {
         plate(i);
         passport(i);
       } else if (const size_t end = address(i); end > i) {
         i = end - 1;
       }
     }
-    names();
   }
 
  private:
@@ -266,17 +293,6 @@ class TextScanner {
                             "户籍地", "户籍地址", "居住地", "居住地址", "住所地", "寄往"});
   }
 
-  void each(std::string_view needle, const auto& body) const {
-    for (size_t at = 0; at + needle.size() <= text_.size();) {
-      const void* found =
-          ::memmem(text_.data() + at, text_.size() - at, needle.data(), needle.size());
-      if (found == nullptr) return;
-      at = static_cast<size_t>(static_cast<const char*>(found) - text_.data());
-      body(at);
-      at += needle.size();
-    }
-  }
-
   static bool no_name(std::string_view name) {
     return std::any_of(std::begin(kNoNames), std::end(kNoNames),
                        [&](std::string_view w) { return name.starts_with(w); });
@@ -307,13 +323,13 @@ class TextScanner {
     }
   }
 
-  void names() {
-    for (const std::string_view title : {"先生", "女士", "小姐", "同志", "师傅"})
-      each(title, [&](size_t at) {
-        if (!text_.substr(at + title.size()).starts_with("们")) name_before(at);
-      });
-    for (const std::string_view label : {"姓名", "联系人", "申请人", "投诉人", "收件人", "经办人"})
-      each(label, [&](size_t at) { name_behind(at + label.size()); });
+  // A title or a label begins at `at`, perhaps.
+  void name(size_t at) {
+    if (const std::string_view title = word_at(text_, at, kTitles); !title.empty()) {
+      if (!text_.substr(at + title.size()).starts_with("们")) name_before(at);
+    } else if (const std::string_view label = word_at(text_, at, kLabels); !label.empty()) {
+      name_behind(at + label.size());
+    }
   }
 
   void name_behind(size_t at) {

@@ -34,8 +34,8 @@ int64_t at_or_zero(const std::map<std::string, int64_t>& map, const std::string&
 
 const std::vector<std::string>& stage_order() {
   static const std::vector<std::string> kStages = {
-      "read",       "length",  "broken", "language",        "symbols",       "spam",
-      "repetition", "quality", "exam",   "exact_duplicate", "near_duplicate"};
+      "read",    "length",  "broken", "language", "symbols",         "spam",          "repetition",
+      "quality", "keyword", "exam",   "licence",  "exact_duplicate", "near_duplicate"};
   return kStages;
 }
 
@@ -61,6 +61,7 @@ void Ledger::add_read(const DocumentFacts& document) {
     pii[kind].masked += count.masked;
     pii[kind].near_miss += count.near_miss;
   }
+  for (const std::string& id : document.risks) ++risks[id].found;
   exam_lines += document.exam_lines;
   exam_documents += document.exam_lines > 0 && document.stage.empty() ? 1 : 0;
   for (const std::string& line : document.exam_samples)
@@ -80,6 +81,10 @@ void Ledger::add_kept(const DocumentFacts& document) {
   ++documents_out;
   chars_out += document.chars_out;
   ++documents_by_lang[document.lang];
+  for (const std::string& id : document.risks) ++risks[id].kept;
+  Licensed& licensed = licences[document.licence];
+  ++licensed.documents;
+  licensed.chars += document.chars_out;
   const size_t slash = document.path.find('/');
   const std::string folder = slash == std::string::npos ? "." : document.path.substr(0, slash);
   if (sources.size() < kSourcesMax || sources.contains(folder))
@@ -96,6 +101,7 @@ std::map<std::string, int64_t> found_by_kind(const Ledger& ledger) {
   out["mojibake"] = ledger.repaired;
   out["boilerplate"] = ledger.html_pages_cleaned;
   out["unreadable"] = ledger.unreadable;
+  out["keyword"] = at_or_zero(ledger.rejects_by_stage, "keyword");
   for (const std::string_view name : kPiiKinds) {
     const std::string kind(name);
     const auto it = ledger.pii.find(kind);
@@ -122,6 +128,10 @@ std::string report_json(const Ledger& ledger, double seconds) {
   for (const auto& [stage, list] : ledger.examples)
     for (const RejectExample& e : list)
       examples[stage].push_back({{"path", e.path}, {"reason", e.reason}, {"text", e.snippet}});
+  Json licences = Json::object(), risks = Json::object();
+  for (const auto& [name, of] : ledger.licences)
+    licences[name] = {{"documents", of.documents}, {"chars", of.chars}};
+  for (const auto& [id, of] : ledger.risks) risks[id] = {{"found", of.found}, {"kept", of.kept}};
   const Json report = {
       {"files", ledger.files},
       {"files_by_kind", ledger.files_by_kind},
@@ -156,6 +166,8 @@ std::string report_json(const Ledger& ledger, double seconds) {
         {"documents_dropped", at_or_zero(ledger.rejects_by_stage, "exam")}}},
       {"languages", ledger.documents_by_lang},
       {"sources", ledger.sources},
+      {"licences", std::move(licences)},
+      {"risks", std::move(risks)},
       {"examples", std::move(examples)},
       {"seconds", seconds},
       {"mb_per_s", seconds > 0 ? static_cast<double>(ledger.bytes_in) / 1e6 / seconds : 0.0}};

@@ -66,6 +66,22 @@ struct Ledger {
   std::vector<std::string> exam_samples;
   std::map<std::string, int64_t> sources;  // documents kept, by top folder
 
+  // Kept documents and characters under one licence.
+  struct Licensed {
+    int64_t documents = 0;
+    int64_t chars = 0;
+  };
+
+  std::map<std::string, Licensed> licences;  // "": the register says nothing
+
+  // Documents with words of a risk class.
+  struct Risk {
+    int64_t found = 0;
+    int64_t kept = 0;
+  };
+
+  std::map<std::string, Risk> risks;  // by class id
+
   void add_file(const FileFacts& file);
   // Before its fate is known.
   void add_read(const DocumentFacts& document);

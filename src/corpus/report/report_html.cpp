@@ -3,36 +3,11 @@
 
 #include <fmt/format.h>
 
+#include "corpus/report/html_escape.h"
 #include "corpus/report/ledger.h"
 
 namespace plinth::corpus {
 namespace {
-
-std::string escape(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '&':
-        out += "&amp;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out.push_back(c);
-    }
-  }
-  return out;
-}
 
 constexpr std::string_view kHead = R"(<!DOCTYPE html>
 <html lang="zh-CN"><head><meta charset="utf-8"><title>语料精炼报告 Refining report</title>
@@ -63,6 +38,8 @@ std::string_view label(std::string_view name) {
                                       {"spam", "垃圾内容 spam"},
                                       {"repetition", "重复文字 repetition"},
                                       {"quality", "质量 quality"},
+                                      {"keyword", "关键词 keywords"},
+                                      {"licence", "无许可登记 no licence entry"},
                                       {"exam", "考题 exam text"},
                                       {"exact_duplicate", "完全重复 exact duplicate"},
                                       {"near_duplicate", "近似重复 near duplicate"},
@@ -95,6 +72,7 @@ class Page {
     changes(ledger);
     exams(ledger);
     sources(ledger);
+    compliance(ledger);
     out_ += "</body></html>\n";
     return std::move(out_);
   }
@@ -134,7 +112,7 @@ class Page {
                                                      static_cast<double>(l.documents_in);
       put("<tr><td>{}<td class=n>{}<td class=n>{}<td><div class=bar><i "
           "style='width:{:.1f}%'></i></div></tr>\n",
-          escape(label(stage)), dropped, left, share);
+          escape_html(label(stage)), dropped, left, share);
     }
     out_ += "</table>\n";
   }
@@ -149,7 +127,7 @@ class Page {
         "<table><tr><th>类型 Kind<th class=n>发现 Found<th class=n>遮盖 Masked<th "
         "class=n>形似而校验不过 Near misses</tr>\n";
     for (const auto& [kind, count] : l.pii)
-      put("<tr><td>{}<td class=n>{}<td class=n>{}<td class=n>{}</tr>\n", escape(label(kind)),
+      put("<tr><td>{}<td class=n>{}<td class=n>{}<td class=n>{}</tr>\n", escape_html(label(kind)),
           count.found, count.masked, count.near_miss);
     out_ += "</table>\n";
   }
@@ -164,8 +142,8 @@ class Page {
     out_ += "<table><tr><th>保留 Kept<th>去除 Dropped<th class=n>相似度 Similarity</tr>\n";
     for (size_t i = 0; i < std::min(list.size(), kShown); ++i)
       for (const ClusterMember& member : list[i].dropped)
-        put("<tr><td>{}<td>{}<td class=n>{:.3f}</tr>\n", escape(list[i].kept.path),
-            escape(member.path), member.similarity);
+        put("<tr><td>{}<td>{}<td class=n>{:.3f}</tr>\n", escape_html(list[i].kept.path),
+            escape_html(member.path), member.similarity);
     out_ += "</table>\n";
   }
 
@@ -177,8 +155,8 @@ class Page {
       const auto it = l.examples.find(stage);
       if (it == l.examples.end()) continue;
       for (const RejectExample& e : it->second)
-        put("<tr><td>{}<td>{}<td>{}<td>{}</tr>\n", escape(label(stage)), escape(e.path),
-            escape(e.reason), escape(e.snippet));
+        put("<tr><td>{}<td>{}<td>{}<td>{}</tr>\n", escape_html(label(stage)), escape_html(e.path),
+            escape_html(e.reason), escape_html(e.snippet));
     }
     out_ += "</table>\n";
   }
@@ -189,8 +167,8 @@ class Page {
         "<h2>处理前后 <small>Before and after</small></h2><table><tr><th>文件 File<th>前 "
         "Before<th>后 After</tr>\n";
     for (const ChangeSample& c : l.changes)
-      put("<tr><td>{}<td><del>{}</del><td><ins>{}</ins></tr>\n", escape(c.path), escape(c.before),
-          escape(c.after));
+      put("<tr><td>{}<td><del>{}</del><td><ins>{}</ins></tr>\n", escape_html(c.path),
+          escape_html(c.before), escape_html(c.after));
     out_ += "</table>\n";
   }
 
@@ -201,7 +179,7 @@ class Page {
         "{} questions, {} lines cut in {} documents.</p>\n",
         l.suite_questions, l.exam_lines, l.exam_documents, l.suite_questions, l.exam_lines,
         l.exam_documents);
-    for (const std::string& line : l.exam_samples) put("<p><del>{}</del></p>\n", escape(line));
+    for (const std::string& line : l.exam_samples) put("<p><del>{}</del></p>\n", escape_html(line));
   }
 
   void sources(const Ledger& l) {
@@ -209,7 +187,24 @@ class Page {
         "<h2>来源 <small>Sources</small></h2><table><tr><th>文件夹 Folder<th class=n>文档 "
         "Documents</tr>\n";
     for (const auto& [name, documents] : l.sources)
-      put("<tr><td>{}<td class=n>{}</tr>\n", escape(name), documents);
+      put("<tr><td>{}<td class=n>{}</tr>\n", escape_html(name), documents);
+    out_ += "</table>\n";
+  }
+
+  void compliance(const Ledger& l) {
+    out_ +=
+        "<h2>许可 <small>Licences</small></h2><table><tr><th>许可 Licence<th class=n>文档 "
+        "Documents<th class=n>字符 Characters</tr>\n";
+    for (const auto& [name, of] : l.licences)
+      put("<tr><td>{}<td class=n>{}<td class=n>{}</tr>\n",
+          name.empty() ? "未登记 not in the register" : escape_html(name), of.documents, of.chars);
+    out_ += "</table>\n";
+    if (l.risks.empty()) return;
+    out_ +=
+        "<h2>风险类别 <small>Risk classes by keyword</small></h2><table><tr><th>类别 Class<th "
+        "class=n>命中文档 Documents<th class=n>其中保留 Kept</tr>\n";
+    for (const auto& [id, of] : l.risks)
+      put("<tr><td>{}<td class=n>{}<td class=n>{}</tr>\n", escape_html(id), of.found, of.kept);
     out_ += "</table>\n";
   }
 

@@ -13,6 +13,14 @@ void put(Json& json, const char* key, const T& value) {
   if (value != T{}) json[key] = value;
 }
 
+std::vector<std::string> texts_of(const Json& json, const char* key) {
+  std::vector<std::string> out;
+  if (const auto it = json.find(key); it != json.end() && it->is_array())
+    for (const Json& text : *it)
+      if (text.is_string()) out.push_back(text.get<std::string>());
+  return out;
+}
+
 }  // namespace
 
 FileFacts facts_of(const std::string& path, const FileOutcome& file) {
@@ -39,6 +47,8 @@ DocumentFacts facts_of(const Outcome& outcome, Kind kind) {
     if (out.exam_samples.size() < kExamSamplesMax)
       out.exam_samples.emplace_back(prefix_chars(line, 120));
   out.pii = outcome.pii;
+  out.risks = outcome.risks;
+  out.licence = outcome.document.source.licence;
   out.before = outcome.before;
   out.after = outcome.after;
   return out;
@@ -65,6 +75,8 @@ Json to_json(const DocumentFacts& facts) {
   put(json, "blocks_removed", facts.blocks_removed);
   put(json, "exam_lines", facts.exam_lines);
   put(json, "exam_samples", facts.exam_samples);
+  put(json, "risks", facts.risks);
+  put(json, "licence", facts.licence);
   put(json, "before", facts.before);
   put(json, "after", facts.after);
   for (const auto& [kind, count] : facts.pii)
@@ -98,9 +110,9 @@ DocumentFacts document_facts(const Json& json) {
   out.exam_lines = int_or(json, "exam_lines", 0);
   out.before = string_or(json, "before", "");
   out.after = string_or(json, "after", "");
-  if (const auto it = json.find("exam_samples"); it != json.end() && it->is_array())
-    for (const Json& line : *it)
-      if (line.is_string()) out.exam_samples.push_back(line.get<std::string>());
+  out.licence = string_or(json, "licence", "");
+  out.exam_samples = texts_of(json, "exam_samples");
+  out.risks = texts_of(json, "risks");
   if (const auto it = json.find("pii"); it != json.end() && it->is_object())
     for (const auto& [kind, count] : it->items())
       if (count.is_array() && count.size() == 3)

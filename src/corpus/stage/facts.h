@@ -37,6 +37,8 @@ struct DocumentFacts {
   int64_t exam_lines = 0;
   std::vector<std::string> exam_samples;  // the first few of them
   std::map<std::string, PiiCount> pii;
+  std::vector<std::string> risks;  // ids of risk classes
+  std::string licence;
   std::string before;
   std::string after;
 };

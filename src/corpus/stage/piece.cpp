@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::string_view kMagic = "plinthP1";
 constexpr int kLevel = 1;  // read once or twice, then gone
-constexpr uint64_t kRecordBytesMax = uint64_t{1} << 32;
+constexpr uint64_t kRecordBytesMax = uint64_t{1} << 30;
 
 struct Footer {
   uint64_t entries_at = 0;
@@ -146,7 +146,8 @@ Result<Piece> Piece::open(const Path& path) {
   if (footer.sum != xxh3(all.substr(0, all.size() - sizeof footer.sum)))
     return damaged("damaged: its sum is another one");
   const uint64_t tail = footer.entries * sizeof(PieceEntry) + footer.keys * sizeof(BandKeys);
-  if (footer.entries_at % 8 != 0 || footer.entries_at + tail + sizeof footer != all.size())
+  if (footer.entries_at % 8 != 0 || footer.entries_at > all.size() ||
+      footer.entries_at + tail + sizeof footer != all.size())
     return damaged("its parts do not add up");
   Piece piece(std::move(map), path);
   const char* at = piece.map_.text().data() + footer.entries_at;
@@ -156,7 +157,7 @@ Result<Piece> Piece::open(const Path& path) {
                  footer.keys};
   piece.last_ = footer.last != 0;
   for (const PieceEntry& entry : piece.entries_)
-    if (entry.at + entry.bytes > footer.entries_at ||
+    if (entry.at > footer.entries_at || entry.bytes > footer.entries_at - entry.at ||
         entry.keys >= static_cast<int64_t>(footer.keys))
       return damaged("an entry points outside");
   return piece;
@@ -172,6 +173,7 @@ Status Piece::each_record(const std::function<Status(std::string_view record)>& 
     if (length == 0 || at + length > all.size())
       return data_loss("{}: a record is damaged", path_.string());
     PLINTH_TRY(const std::string record, decompress(all.substr(at, length), path_));
+    if (record.empty()) return data_loss("{}: a record is empty", path_.string());
     PLINTH_TRY(body(record));
     at += length;
   }
@@ -188,7 +190,8 @@ std::string_view document_facts_text(std::string_view record) {
 
 Result<std::string> read_record(const Path& piece, uint64_t at, uint32_t bytes) {
   PLINTH_TRY(const auto map, MappedFile::open(piece));
-  if (at + bytes > map.text().size()) return data_loss("{}: a record is missing", piece.string());
+  if (at > map.text().size() || bytes > map.text().size() - at)
+    return data_loss("{}: a record is missing", piece.string());
   return decompress(map.text().substr(at, bytes), piece);
 }
 

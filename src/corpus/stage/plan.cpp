@@ -23,10 +23,24 @@ Result<Json> make_plan(const RefineOptions& options, std::span<const InputFile> 
     PLINTH_TRY(const std::string hash, sha256_file(suite));
     suites.push_back({{"name", suite.filename().string()}, {"sha256", hash}});
   }
-  return Json{{"refine", kRefineVersion},    {"recipe", to_json(options.recipe)},
-              {"suites", std::move(suites)}, {"suite_questions", suite_questions},
-              {"files", files.size()},       {"bytes", bytes},
-              {"names_sha256", names.hex()}, {"units", units}};
+  // What the recipe names, by what it holds: the manifest's "rules".
+  Json rules = Json::object();
+  const RefineRecipe& recipe = options.recipe;
+  for (const auto& [key, path] :
+       {std::pair("keywords", recipe.keywords), std::pair("quality_model", recipe.quality_model)}) {
+    if (path.empty()) continue;
+    PLINTH_TRY(const std::string hash, sha256_file(path));
+    rules[key] = hash;
+  }
+  return Json{{"rules", std::move(rules)},
+              {"refine", kRefineVersion},
+              {"recipe", to_json(options.recipe)},
+              {"suites", std::move(suites)},
+              {"suite_questions", suite_questions},
+              {"files", files.size()},
+              {"bytes", bytes},
+              {"names_sha256", names.hex()},
+              {"units", units}};
 }
 
 std::string digest_of_times(std::span<const InputFile> files) {

@@ -81,6 +81,8 @@ class Writer {
   }
 
   Status add_document(size_t n, std::string_view record, ShardWriter& kept, ShardWriter& rejects) {
+    if (n >= documents_.size())
+      return data_loss("a piece holds more documents than its index says");
     const std::string_view line = document_line(record);
     PLINTH_TRY(const Json json, parse_json(document_facts_text(record), "a document's facts"));
     DocumentFacts facts = document_facts(json);
@@ -138,8 +140,9 @@ class Writer {
     PLINTH_TRY(auto file, OutputFile::create(folder_ / "manifest.json"));
     PLINTH_TRY(file.write(fmt::format(
         "{{\n \"format\": \"plinth-corpus\",\n \"version\": 1,\n \"refine\": {},\n "
-        "\"recipe\": {},\n \"suites\": {},\n \"outputs\": {},\n \"inputs\": [\n",
-        text(plan_["refine"]), text(plan_["recipe"]), text(plan_["suites"]), text(output))));
+        "\"recipe\": {},\n \"rules\": {},\n \"suites\": {},\n \"outputs\": {},\n \"inputs\": [\n",
+        text(plan_["refine"]), text(plan_["recipe"]), text(plan_["rules"]), text(plan_["suites"]),
+        text(output))));
     {
       PLINTH_TRY(const auto inputs, MappedFile::open(inputs_path()));
       for (std::string_view rest = inputs.text(); !rest.empty();) {

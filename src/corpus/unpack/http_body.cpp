@@ -1,6 +1,9 @@
 #include "corpus/unpack/http_body.h"
 
+#include <brotli/decode.h>
+
 #include <algorithm>
+#include <memory>
 
 #include "corpus/unpack/inflate.h"
 #include "corpus/unpack/web_headers.h"
@@ -34,8 +37,35 @@ std::string unchunk(std::string_view body) {
   return out;
 }
 
+// RFC 7932.
+Result<std::string> unbrotli(std::string_view body, size_t bytes_max) {
+  const std::unique_ptr<BrotliDecoderState, decltype(&BrotliDecoderDestroyInstance)> state(
+      BrotliDecoderCreateInstance(nullptr, nullptr, nullptr), &BrotliDecoderDestroyInstance);
+  if (!state) return exhausted("brotli: no memory");
+  std::string out;
+  const auto* in = reinterpret_cast<const uint8_t*>(body.data());
+  size_t left = body.size();
+  while (true) {
+    size_t room = 0;
+    const auto result =
+        BrotliDecoderDecompressStream(state.get(), &left, &in, &room, nullptr, nullptr);
+    size_t ready = 0;
+    const uint8_t* bytes = BrotliDecoderTakeOutput(state.get(), &ready);
+    out.append(reinterpret_cast<const char*>(bytes), ready);
+    if (out.size() > bytes_max)
+      return exhausted("the page unpacks to more than {} bytes", bytes_max);
+    if (result == BROTLI_DECODER_RESULT_SUCCESS) {
+      if (BrotliDecoderHasMoreOutput(state.get()) == BROTLI_FALSE) return out;
+    } else if (result != BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT) {
+      return data_loss("the page's Brotli stream is {}",
+                       result == BROTLI_DECODER_RESULT_ERROR ? "damaged" : "cut off");
+    }
+  }
+}
+
 Result<std::string> undo_encoding(std::string body, std::string_view encoding, size_t bytes_max) {
   if (encoding.empty() || encoding == "identity") return body;
+  if (encoding == "br") return unbrotli(body, bytes_max);
   const bool gzip = encoding == "gzip" || encoding == "x-gzip";
   if (!gzip && encoding != "deflate")
     return make_error(Code::kUnimplemented, "content encoding {} has no reader", encoding);

@@ -122,7 +122,11 @@ TEST(HttpBody, ChunksAndEncodings) {
   const std::string packed = archive_of({{"", "page"}}, Packing::kGzip);
   EXPECT_EQ(body("Content-Encoding: gzip\r\n", packed), "page");
   EXPECT_EQ(body("Content-Encoding: gzip\r\n", "already plain"), "already plain");
-  EXPECT_THAT(body("Content-Encoding: br\r\n", "x"), HasSubstr("br has no reader"));
+  EXPECT_THAT(body("Content-Encoding: zz\r\n", "x"), HasSubstr("zz has no reader"));
+  const std::string brotli = "\x8B\x01\x80page\x03";
+  EXPECT_EQ(body("Content-Encoding: br\r\n", brotli), "page");
+  EXPECT_THAT(body("Content-Encoding: br\r\n", brotli.substr(0, 5)), HasSubstr("cut off"));
+  EXPECT_THAT(body("Content-Encoding: br\r\n", "x"), HasSubstr("Brotli"));
   const std::string bomb = archive_of({{"", std::string(100'000, '0')}}, Packing::kGzip);
   EXPECT_THAT(body("Content-Encoding: gzip\r\n", bomb), HasSubstr("more than 1000 bytes"));
   EXPECT_FALSE(http_body("GET / HTTP/1.1\r\n\r\n", 1000));
