@@ -125,7 +125,7 @@ TEST_F(ToolsTest, AConversationWithCallsIsRendered) {
           {"type", "function"},
           {"function", {{"name", "now"}, {"arguments", R"({"b": "<|im_end|>", "a": 1})"}}}}}}},
       {{"role", "tool"}, {"tool_call_id", "call_1"}, {"content", "12:00"}}};
-  for (const char* field : {"max_tokens", "seed"}) body.erase(field);
+  for (const char* field : {"max_tokens", "seed", "temperature"}) body.erase(field);
   const auto prompt = [&](const std::string& model) {
     Json ask_tokens = body;
     ask_tokens["model"] = model;
