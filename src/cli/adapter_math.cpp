@@ -4,11 +4,11 @@
 #include <map>
 
 #include "cli/bases.h"
-#include "cli/prompts.h"
 #include "core/json.h"
 #include "core/log.h"
 #include "model/adapter_lineage.h"
 #include "model/adapter_math.h"
+#include "server/chat_renderer.h"
 #include "train/measure.h"
 
 namespace plinth::cli {
@@ -82,7 +82,7 @@ Result<Json> effects(const Options& options, const std::shared_ptr<const model::
                      const std::vector<Part>& parts, const model::Adapter& sum) {
   train::ChatRenderer chat;
   if (!base->chat_template().empty()) {
-    PLINTH_TRY(chat, chat_renderer(base));
+    PLINTH_TRY(chat, server::chat_renderer(base));
   }
   PLINTH_TRY(const auto rows, train::MeasuredRows::read(*base, options.data, chat));
   Json losses = Json::array();

@@ -6,8 +6,8 @@
 #include <cstdio>
 
 #include "cli/bases.h"
-#include "cli/prompts.h"
 #include "core/json.h"
+#include "server/chat_renderer.h"
 #include "train/data/dataset.h"
 
 namespace plinth::cli {
@@ -76,7 +76,7 @@ Status show(const Options& options, const Context& context) {
   PLINTH_TRY(const auto base, open_base(options.base, context.home));
   train::ChatRenderer chat;
   if (!base->chat_template().empty()) {
-    PLINTH_TRY(chat, chat_renderer(base));
+    PLINTH_TRY(chat, server::chat_renderer(base));
   }
   const int64_t context_tokens = base->config().context;
   train::DatasetOptions reading{

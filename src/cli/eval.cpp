@@ -2,12 +2,12 @@
 
 #include "cli/bases.h"
 #include "cli/command.h"
-#include "cli/prompts.h"
 #include "core/json.h"
 #include "core/progress.h"
 #include "eval/divergence.h"
 #include "eval/kneser_ney.h"
 #include "eval/verdict.h"
+#include "server/chat_renderer.h"
 #include "train/train.h"
 
 namespace plinth::cli {
@@ -40,7 +40,7 @@ Result<Examinee> prepare(const std::string& model, const Options& options, const
   PLINTH_TRY(examinee.engine, engine::Engine::start(examinee.loaded.base, {}));
   examinee.options.seed = static_cast<uint64_t>(options.seed);
   if (!examinee.loaded.base->chat_template().empty()) {
-    PLINTH_TRY(const auto render, chat_renderer(examinee.loaded.base));
+    PLINTH_TRY(const auto render, server::chat_renderer(examinee.loaded.base));
     examinee.options.stop_tokens = text::turn_ends(examinee.loaded.base->tokenizer());
     examinee.options.prompt = [render, base = examinee.loaded.base](
                                   std::string_view question) -> Result<std::vector<int32_t>> {

@@ -5,10 +5,10 @@
 
 #include "cli/bases.h"
 #include "cli/names.h"
-#include "cli/prompts.h"
 #include "cli/training.h"
 #include "core/json.h"
 #include "corpus/exam_index.h"
+#include "server/chat_renderer.h"
 #include "train/find_lr.h"
 #include "train/suggest.h"
 
@@ -73,7 +73,7 @@ Result<Job> prepare(const Options& options, const Context& context, StepView& vi
   PLINTH_TRY(job.base, open_base(options.base, context.home));
   job.hooks.train = view.hooks();
   if (!job.base->chat_template().empty()) {
-    PLINTH_TRY(job.hooks.chat, chat_renderer(job.base));
+    PLINTH_TRY(job.hooks.chat, server::chat_renderer(job.base));
   }
   if (!options.suites.empty()) {
     PLINTH_TRY(auto index, corpus::ExamIndex::read(options.suites, kExamRun));

@@ -42,12 +42,8 @@ text::OrderedJson turns_of(const std::vector<Message>& messages) {
   for (const Message& message : messages) {
     text::OrderedJson turn = {{"role", message.role}, {"content", message.content}};
     if (!message.name.empty()) turn["name"] = message.name;
-    if (!message.tool_calls.is_null()) {
-      turn["tool_calls"] = message.tool_calls;
-      for (text::OrderedJson& call : turn["tool_calls"])
-        call["id"] = call_id(call["id"].get<std::string>(), style);
-    }
-    if (message.role == "tool") turn["tool_call_id"] = call_id(message.tool_call_id, style);
+    if (!message.tool_calls.is_null()) turn["tool_calls"] = message.tool_calls;
+    if (message.role == "tool") turn["tool_call_id"] = message.tool_call_id;
     turns.push_back(std::move(turn));
   }
   return turns;

@@ -8,6 +8,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/stand_back.h"
+#include "server/chat_renderer.h"
 #include "server/tune_spec.h"
 #include "text/chat_text.h"
 #include "train/train.h"
@@ -20,17 +21,6 @@ constexpr int64_t kLookMs = 200;  // between looks whether a job is still wanted
 
 int64_t now_ms() {
   return system_clock().monotonic_ns() / 1'000'000;
-}
-
-Result<train::ChatRenderer> renderer_of(const std::shared_ptr<const model::Model>& base) {
-  if (base->chat_template().empty()) return train::ChatRenderer();
-  PLINTH_TRY(auto parsed, text::ChatTemplate::parse(base->chat_template()));
-  const auto chat_template = std::make_shared<const text::ChatTemplate>(std::move(parsed));
-  return train::ChatRenderer(
-      [base, chat_template](const Json& messages, bool add_generation_prompt) {
-        return text::render_chat(*chat_template, base->tokenizer(), messages,
-                                 {.add_generation_prompt = add_generation_prompt});
-      });
 }
 
 Json metrics_of(const train::StepReport& report) {
@@ -153,7 +143,9 @@ Status JobRunner::tune(store::Job& job) {
   recipe.files = {file};
 
   train::TuneHooks hooks;
-  PLINTH_TRY(hooks.chat, renderer_of(base_));
+  if (!base_->chat_template().empty()) {
+    PLINTH_TRY(hooks.chat, chat_renderer(base_));
+  }
   hooks.train.stop = [&] { return stopped(job); };
   hooks.train.on_step = [&](const train::StepReport& report) {
     const Status added =

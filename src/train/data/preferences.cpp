@@ -6,6 +6,7 @@
 
 #include "core/hash.h"
 #include "core/interrupt.h"
+#include "train/data/conversation.h"
 #include "train/data/line_stream.h"
 
 namespace plinth::train {
@@ -49,7 +50,9 @@ void keep_last_turns(int64_t turns, Sample& sample) {
 Result<Sample> conversation(const Json& prompt, const Json& answer, const DatasetOptions& options) {
   Json all = prompt;
   for (const auto& said : answer) all.push_back(said);
-  PLINTH_TRY(auto samples, conversation_samples(all, options));
+  PLINTH_TRY(const auto row, parse_row(to_text(Json{{"messages", all}})));
+  PLINTH_TRY(const auto whole, conversation_of(row));
+  PLINTH_TRY(auto samples, conversation_samples(whole, options));
   const int64_t turns = assistant_turns(answer);
   if (turns == 0) return invalid("an answer has no assistant message");
   keep_last_turns(turns, samples.back());

@@ -7,9 +7,9 @@
 #include "model/model.h"
 #include "train/train.h"
 
-namespace plinth::cli {
+namespace plinth::server {
 
 // The base's own chat template. kFailedPrecondition when it has none.
 Result<train::ChatRenderer> chat_renderer(const std::shared_ptr<const model::Model>& base);
 
-}  // namespace plinth::cli
+}  // namespace plinth::server

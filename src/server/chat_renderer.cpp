@@ -1,8 +1,8 @@
-#include "cli/prompts.h"
+#include "server/chat_renderer.h"
 
 #include "server/chat.h"
 
-namespace plinth::cli {
+namespace plinth::server {
 
 Result<train::ChatRenderer> chat_renderer(const std::shared_ptr<const model::Model>& base) {
   if (base->chat_template().empty())
@@ -10,15 +10,15 @@ Result<train::ChatRenderer> chat_renderer(const std::shared_ptr<const model::Mod
                       base->config().name);
   PLINTH_TRY(auto parsed, text::ChatTemplate::parse(base->chat_template()));
   const auto chat_template = std::make_shared<const text::ChatTemplate>(std::move(parsed));
-  const auto style = server::tool_style(base->chat_template());
+  const auto style = tool_style(base->chat_template());
   return train::ChatRenderer([base, chat_template, style](const train::Conversation& conversation,
                                                           bool add_generation_prompt) {
-    server::ToolRequest tools;
+    ToolRequest tools;
     tools.json = conversation.tools;
-    if (!tools.json.is_null()) tools.choice = server::ToolRequest::Choice::kAuto;
-    return server::render_turns({*chat_template, style, base->tokenizer()}, conversation.messages,
-                                tools, add_generation_prompt);
+    if (!tools.json.is_null()) tools.choice = ToolRequest::Choice::kAuto;
+    return render_turns({*chat_template, style, base->tokenizer()}, conversation.messages, tools,
+                        add_generation_prompt);
   });
 }
 
-}  // namespace plinth::cli
+}  // namespace plinth::server
