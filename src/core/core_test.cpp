@@ -240,52 +240,53 @@ TEST(Bytes, AreReadAsPeopleWriteThem) {
   }
   EXPECT_EQ(format_bytes(1'520'000'000), "1.52 GB");
   EXPECT_EQ(format_bytes(12'300'000), "12 MB");
+}
 
-  TEST(StandBack, GivesWayAndComputesEveryRangeOnce) {
-    ThreadPool pool(3);
-    std::vector<std::atomic<int>> done(1000);
-    std::atomic<bool> begun = false;
-    std::jthread background([&] {
-      const StandBack stands_back;
-      for (int round = 0; round < 20; ++round)
-        pool.parallel_for(1000, 7, [&](int64_t begin, int64_t end, int) {
-          begun = true;
-          for (int64_t i = begin; i < end; ++i) done[static_cast<size_t>(i)].fetch_add(1);
-        });
-    });
-    while (!begun) std::this_thread::yield();
-    int64_t sum = 0;
-    for (int round = 0; round < 50; ++round) {
-      const Urgent urgent;
-      std::atomic<int64_t> total = 0;
-      pool.parallel_for(100, 3, [&](int64_t begin, int64_t end, int) { total += end - begin; });
-      sum += total;
-    }
-    background.join();
-    EXPECT_EQ(sum, 50 * 100);
-    for (const auto& times : done) ASSERT_EQ(times.load(), 20);
-  }
-
-  TEST(StandBack, WaitsWhileSomebodyIsUrgent) {
-    ThreadPool pool(2);
-    std::atomic<int> ranges = 0;
-    std::jthread background;
-    {
-      const Urgent urgent;
-      background = std::jthread([&] {
-        const StandBack stands_back(1);
-        pool.parallel_for(10, 1, [&](int64_t, int64_t, int worker) {
-          EXPECT_EQ(worker, 0);  // of one thread at most
-          ranges.fetch_add(1);
-        });
+TEST(StandBack, GivesWayAndComputesEveryRangeOnce) {
+  ThreadPool pool(3);
+  std::vector<std::atomic<int>> done(1000);
+  std::atomic<bool> begun = false;
+  std::jthread background([&] {
+    const StandBack stands_back;
+    for (int round = 0; round < 20; ++round)
+      pool.parallel_for(1000, 7, [&](int64_t begin, int64_t end, int) {
+        begun = true;
+        for (int64_t i = begin; i < end; ++i) done[static_cast<size_t>(i)].fetch_add(1);
       });
-      while (standing_back() == 0) std::this_thread::yield();
-      EXPECT_EQ(ranges, 0);
-    }
-    background.join();
-    EXPECT_EQ(ranges, 10);
-    EXPECT_EQ(standing_back(), 0);
+  });
+  while (!begun) std::this_thread::yield();
+  int64_t sum = 0;
+  for (int round = 0; round < 50; ++round) {
+    const Urgent urgent;
+    std::atomic<int64_t> total = 0;
+    pool.parallel_for(100, 3, [&](int64_t begin, int64_t end, int) { total += end - begin; });
+    sum += total;
   }
+  background.join();
+  EXPECT_EQ(sum, 50 * 100);
+  for (const auto& times : done) ASSERT_EQ(times.load(), 20);
+}
+
+TEST(StandBack, WaitsWhileSomebodyIsUrgent) {
+  ThreadPool pool(2);
+  std::atomic<int> ranges = 0;
+  std::jthread background;
+  {
+    const Urgent urgent;
+    background = std::jthread([&] {
+      const StandBack stands_back(1);
+      pool.parallel_for(10, 1, [&](int64_t, int64_t, int worker) {
+        EXPECT_EQ(worker, 0);  // of one thread at most
+        ranges.fetch_add(1);
+      });
+    });
+    while (standing_back() == 0) std::this_thread::yield();
+    EXPECT_EQ(ranges, 0);
+  }
+  background.join();
+  EXPECT_EQ(ranges, 10);
+  EXPECT_EQ(standing_back(), 0);
+}
 
 }  // namespace
 }  // namespace plinth
