@@ -6,6 +6,7 @@
 #include "cli/bases.h"
 #include "cli/names.h"
 #include "cli/training.h"
+#include "core/bytes.h"
 #include "core/json.h"
 #include "corpus/exam_index.h"
 #include "server/chat_renderer.h"
@@ -24,6 +25,7 @@ struct Options {
   std::vector<Path> replay;
   double replay_share = -1;
   std::vector<Path> suites;
+  std::string memory;
   Path run;
   // find-lr
   double low = 1e-6;
@@ -55,6 +57,9 @@ Result<train::TuneRecipe> given_recipe(const Options& options) {
   train::TuneRecipe recipe;
   if (!options.recipe.empty()) {
     PLINTH_TRY(recipe, train::TuneRecipe::read(options.recipe));
+  }
+  if (!options.memory.empty()) {
+    PLINTH_TRY(recipe.memory, parse_bytes(options.memory));
   }
   if (!options.data.empty()) recipe.files = options.data;
   if (!options.replay.empty()) {
@@ -241,6 +246,8 @@ void add_common(Command& command, const std::shared_ptr<Options>& options) {
   command.option("--replay", options->replay,
                  "general rows mixed in, so that the model does not forget");
   command.option("--replay-share", options->replay_share, "their share of all tokens", 0, 0.95);
+  command.option("--memory", options->memory,
+                 "what the run may hold, such as 4GB: layers are computed twice to keep to it");
   command.option("--suite", options->suites,
                  "exam files: rows that share text with them are left out");
 }

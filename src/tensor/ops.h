@@ -13,12 +13,13 @@
 //   may (a different kernel may be chosen);
 // - sizes of zero rows are fine and do nothing;
 // - error bound: relative to a double-precision sum of the same products, |error| <= 1e-5 * sum|a
-//   b|; 2^-15 where the three products of a linear layer split floats for a matrix unit, some 4e-6
-//   in practice. One exception: `linear` with a quantised weight (Q8_0 to Q6_K) rounds x to 255
-//   steps by blocks of 32 columns or, with many rows, x and w to bfloat16. Either adds
+//   b|; where floats are split for a matrix unit (linear_dx, linear_dw, exact_ops(), `linear` with
+//   F16 and BF16 weights) 2^-15 at worst, some 4e-6 in practice. One exception: `linear` with a
+//   quantised weight (Q8_0 to Q6_K) rounds x to 255 steps by blocks of 32 columns or, with many
+//   rows, x and w to bfloat16. Either adds
 //     sum over blocks B of max|x_B| / 254 * sum|w_B|
 //   at worst, some 0.3 % of the result in practice. A value of x that is not finite makes its row
-//   NaN. linear_dx and exact_ops() keep the first bound for every type.
+//   NaN. linear_dx and exact_ops() keep the first bounds for every type.
 #pragma once
 
 #include <cstddef>

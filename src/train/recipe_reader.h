@@ -12,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include "core/bytes.h"
 #include "core/config.h"
 
 namespace plinth::train {
@@ -66,6 +67,15 @@ class Reader {
   }
 
   void text(std::string_view key, std::string& field) { take(config_->text(key, field), field); }
+
+  // An amount of memory, "4GB".
+  void bytes(std::string_view key, int64_t& field) {
+    std::string text = fmt::format("{}", field);
+    take(config_->text(key, text), text);
+    auto amount = parse_bytes(text);
+    if (!amount) amount = invalid("{}: {}", key, amount.error().message);
+    take(std::move(amount), field);
+  }
 
   template <typename T, size_t N>
   void one_of(std::string_view key, const std::array<Named<T>, N>& names, T& field) {

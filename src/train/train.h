@@ -246,6 +246,9 @@ struct TuneRecipe {
   int64_t sequence = 512;       // longest sample in tokens; a longer conversation loses its end
   int64_t batch_tokens = 4096;  // of a step, over as many samples as fit
   int64_t micro_tokens = 2048;  // at once, at least `sequence`: bounds memory
+  // Bytes ("4GB") that the run may hold: as many layers as need be are computed twice, which
+  // changes no bit of the result. 0: none are. Too little is refused before the first step.
+  int64_t memory = 0;
   double epochs = 3.0;
   int64_t steps = 0;  // 0: as many as `epochs` asks for
   // A recipe file that names none gets 5e-4 (lora), 5e-5 (dpo), 2e-5 (full).

@@ -15,6 +15,7 @@
 #include "train/math/dpo.h"
 #include "train/math/optimizer.h"
 #include "train/math/tape.h"
+#include "train/memory_plan.h"
 #include "train/metrics_file.h"
 #include "train/run_loop.h"
 #include "train/run_report.h"
@@ -27,17 +28,18 @@ namespace {
 
 // What an extended run may change.
 constexpr std::string_view kMayDiffer[] = {
-    "train.steps",        "train.epochs",          "train.checkpoint_every",
-    "train.eval_every",   "data.general_rise_max", "data.bad_rows_max",
-    "data.truncated_max", "data.empty_max",        "data.duplicates_max",
-    "data.leaked_max",    "train.patience",        "train.divergences_max"};
+    "train.steps",           "train.epochs",      "train.checkpoint_every", "train.eval_every",
+    "data.general_rise_max", "data.bad_rows_max", "data.truncated_max",     "data.empty_max",
+    "data.duplicates_max",   "data.leaked_max",   "train.patience",         "train.divergences_max",
+    "train.memory"};
 
 constexpr int kStrengths = 32;  // the adapter's strength is a multiple of a 32nd
 
 class Tuning : public Run {
  public:
   Tuning(std::shared_ptr<const model::Model> base, std::unique_ptr<Learner> learner,
-         const TuneRecipe& recipe, const Path& run_dir, TuneData data, const TrainHooks& hooks)
+         const TuneRecipe& recipe, const Path& run_dir, TuneData data, int64_t recomputed_layers,
+         const TrainHooks& hooks)
       : base_(std::move(base)),
         recipe_(&recipe),
         run_dir_(run_dir),
@@ -46,7 +48,7 @@ class Tuning : public Run {
         fields_(recipe.fields()),
         order_(order_shape(data_, recipe), recipe.seed),
         learner_(std::move(learner)),
-        tape_(learner_->model(), tensor::exact_ops()),
+        tape_(learner_->model(), tensor::exact_ops(), recomputed_layers),
         optimizer_(tensor::default_ops(), learner_->parameters(),
                    {recipe.beta1, recipe.beta2, 1e-8, recipe.weight_decay, recipe.clip}),
         best_(learner_->parameters().size()) {
@@ -380,6 +382,28 @@ class Tuning : public Run {
   CheckpointState state_;
 };
 
+MemoryNeeds needs_of(const model::Model& base, const TuneRecipe& recipe, const TuneData& data,
+                     Learner& learner, int64_t process) {
+  int64_t all = 0;  // rows, if they are fewer than a micro-batch may have
+  for (const auto* samples : {&data.training, &data.heldout, &data.general})
+    for (const auto& sample : *samples) all += rows_of(sample);
+  MemoryNeeds needs;
+  needs.process = process;
+  needs.rows = std::min(all, recipe.micro_tokens);
+  needs.owns_base = recipe.method == TuneMethod::kFull;
+  needs.budget = recipe.memory;
+  // Values, gradients, two moments, the best so far; and what an adapter keeps of each row.
+  int64_t floats = 5 * learner.parameters().size();
+  if (!needs.owns_base)
+    floats += needs.rows * recipe.rank * base.config().layers * std::ssize(recipe.targets);
+  needs.learner = floats * static_cast<int64_t>(sizeof(float));
+  // The plain base's logits and hidden rows beside the adapter's.
+  if (recipe.replay_target == ReplayTarget::kBase && !recipe.replay.empty())
+    needs.learner += ChunkedLoss::bytes_of(base.config(), needs.rows) +
+                     needs.rows * base.config().width * static_cast<int64_t>(sizeof(float));
+  return needs;
+}
+
 }  // namespace
 
 Result<TuneSummary> tune(std::shared_ptr<const model::Model> base, const TuneRecipe& recipe,
@@ -391,8 +415,13 @@ Result<TuneSummary> tune(std::shared_ptr<const model::Model> base, const TuneRec
   PLINTH_TRY(make_directories(run_dir));
   PLINTH_TRY(const auto lock, FileLock::take(run_dir / "lock"));
   PLINTH_TRY(auto data, read_data(*base, recipe, hooks));
+  const int64_t process = process_bytes();
   PLINTH_TRY(auto learner, make_learner(base, recipe));
-  Tuning run(std::move(base), std::move(learner), recipe, run_dir, std::move(data), hooks.train);
+  PLINTH_TRY(const auto memory,
+             plan_memory(*base, needs_of(*base, recipe, data, *learner, process)));
+  log_info("memory: {}", memory.text());
+  Tuning run(std::move(base), std::move(learner), recipe, run_dir, std::move(data),
+             memory.recomputed_layers, hooks.train);
   PLINTH_TRY(run.start());
   const LoopOptions loop{run_dir, run.steps(), recipe.checkpoint_every, recipe.eval_every,
                          recipe.divergences_max};

@@ -84,6 +84,7 @@ Result<TuneRecipe> TuneRecipe::read(const Path& path) {
   reader.integer("train.sequence", recipe.sequence, 2, 1 << 20);
   reader.integer("train.batch_tokens", recipe.batch_tokens, 2);
   reader.integer("train.micro_tokens", recipe.micro_tokens, 2);
+  reader.bytes("train.memory", recipe.memory);
   reader.number("train.epochs", recipe.epochs, 0.0, 1e6);
   reader.integer("train.steps", recipe.steps, 0);
   reader.number("train.lr", recipe.lr, 0.0, 10.0);
@@ -165,6 +166,7 @@ std::map<std::string, std::string> TuneRecipe::fields() const {
   put("train.sequence", sequence);
   put("train.batch_tokens", batch_tokens);
   put("train.micro_tokens", micro_tokens);
+  put("train.memory", memory);
   put("train.epochs", epochs);
   put("train.steps", steps);
   put("train.lr", lr);

@@ -267,6 +267,17 @@ TEST_F(Tune, MeasuringNeedsNoMoreMemoryThanTraining) {
   EXPECT_LT(after - before, 32 << 20);
 }
 
+TEST_F(Tune, RefusesABudgetThatCannotHold) {
+  recipe_.memory = 1000;
+  const auto refused = run("run");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kResourceExhausted);
+  EXPECT_NE(refused.error().message.find("1 kB is too small"), std::string::npos)
+      << refused.error().message;
+  recipe_.memory = int64_t{1} << 40;
+  EXPECT_TRUE(run("run"));
+}
+
 TEST_F(Tune, RefusesASequenceBeyondTheContext) {
   recipe_.sequence = 1000;
   recipe_.batch_tokens = recipe_.micro_tokens = 1000;

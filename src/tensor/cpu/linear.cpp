@@ -30,7 +30,10 @@ Kernel exact_kernel(int64_t rows) {
   return amx_multiply_usable() ? Kernel::kTiles : Kernel::kVectors;
 }
 
+// Of `linear`. F32 weights stay whole there: a request's logits are the same in any company to the
+// rounding of float32, which by parts they would not be.
 Kernel kernel(int64_t rows, DType type) {
+  if (type == DType::kF32) return rows < kDotRows ? Kernel::kDots : Kernel::kVectors;
   if (!is_quantised(type)) return exact_kernel(rows);
   return rows > kRowsAlone && amx_multiply_usable() ? Kernel::kTiles : Kernel::kInt8;
 }
@@ -49,6 +52,10 @@ void multiply_floats(const Product& p) {
   if (std::min(p.m, p.k) < kDotRows || !amx_multiply_usable()) return multiply(p);
   const AmxOutput output = {p.b, p.n, p.c, p.accumulate};
   amx_multiply(p.m, p.k, p.a, {&output, 1}, AmxRounding::kNone);
+}
+
+void multiply_vectors(ConstMatrix x, const LinearOutput& o) {
+  multiply({x.rows, o.w.rows, x.cols, {x.data, x.stride, 1}, stored(o.w, true), o.y, o.accumulate});
 }
 
 void multiply_tiles(ConstMatrix x, std::span<const LinearOutput> outputs, AmxRounding rounding) {
@@ -85,8 +92,10 @@ void linear_shared(ConstMatrix x, std::span<const LinearOutput> outputs) {
         multiply_tiles(x, some, is_quantised(type) ? AmxRounding::kBoth : AmxRounding::kNone);
         break;
       case Kernel::kDots:
+        for (const auto& o : some) linear_by_dots(x, o.w, o.y, o.accumulate);
+        break;
       case Kernel::kVectors:
-        linear_exact_shared(x, some);
+        for (const auto& o : some) multiply_vectors(x, o);
         break;
     }
   }

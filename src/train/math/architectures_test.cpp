@@ -14,6 +14,7 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "model/model.h"
+#include "tensor/cpu/amx.h"
 #include "train/math/base_parameters.h"
 #include "train/math/dpo.h"
 #include "train/math/lora.h"
@@ -120,7 +121,12 @@ void expect_run(const Json& golden, const Json& run, Parameters& parameters, con
 
 class Architectures : public testing::TestWithParam<const char*> {
  protected:
+  // Products of whole floats: what splitting them adds, golden_test.cpp and equality_test.cpp
+  // bound.
+  ~Architectures() override { tensor::cpu::amx_allowed = true; }
+
   void SetUp() override {
+    tensor::cpu::amx_allowed = false;
     golden_ = read_json(kGolden / "train/architectures/batches.json");
     runs_ = read_json(kGolden / "train/architectures" / (name_ + ".json"));
     const auto base = model::Model::open(kGolden / "model" / name_);
