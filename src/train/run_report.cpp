@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "core/html_escape.h"
 #include "train/svg_chart.h"
 
 namespace plinth::train {

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "core/html_escape.h"
+
 namespace plinth::train {
 namespace {
 
@@ -154,29 +156,6 @@ class Chart {
 std::string svg_chart(std::string_view title, const std::vector<Curve>& curves,
                       const ChartOptions& options) {
   return Chart(curves, options).text(title);
-}
-
-std::string escape_html(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '&':
-        out += "&amp;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out.push_back(c);
-    }
-  }
-  return out;
 }
 
 }  // namespace plinth::train

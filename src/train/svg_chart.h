@@ -27,7 +27,4 @@ struct ChartOptions {
 std::string svg_chart(std::string_view title, const std::vector<Curve>& curves,
                       const ChartOptions& options = {});
 
-// Text inside HTML and SVG.
-std::string escape_html(std::string_view text);
-
 }  // namespace plinth::train

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "corpus/report/html_escape.h"
+#include "core/html_escape.h"
 #include "corpus/report/ledger.h"
 
 namespace plinth::corpus {

@@ -6,11 +6,11 @@
 #include <queue>
 
 #include "core/hash.h"
+#include "core/html_escape.h"
 #include "core/json.h"
 #include "corpus/corpus.h"
 #include "corpus/document_json.h"
 #include "corpus/read/csv_parse.h"
-#include "corpus/report/html_escape.h"
 #include "corpus/shard.h"
 #include "corpus/utf8.h"
 

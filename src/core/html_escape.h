@@ -1,10 +1,10 @@
-// Foreign text inside a page of ours.
+// Foreign text inside HTML and SVG of ours.
 #pragma once
 
 #include <string>
 #include <string_view>
 
-namespace plinth::corpus {
+namespace plinth {
 
 inline std::string escape_html(std::string_view text) {
   std::string out;
@@ -32,4 +32,4 @@ inline std::string escape_html(std::string_view text) {
   return out;
 }
 
-}  // namespace plinth::corpus
+}  // namespace plinth
