@@ -10,19 +10,21 @@
 namespace plinth {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, double>, 12> kUnits = {{
+constexpr std::array<std::pair<std::string_view, double>, 14> kUnits = {{
     {"", 1},
     {"b", 1},
     {"k", 1e3},
     {"kb", 1e3},
-    {"mb", 1e6},
-    {"gb", 1e9},
-    {"tb", 1e12},
     {"kib", 0x1p10},
+    {"m", 1e6},
+    {"mb", 1e6},
     {"mib", 0x1p20},
-    {"gib", 0x1p30},
-    {"tib", 0x1p40},
     {"g", 1e9},
+    {"gb", 1e9},
+    {"gib", 0x1p30},
+    {"t", 1e12},
+    {"tb", 1e12},
+    {"tib", 0x1p40},
 }};
 
 }  // namespace

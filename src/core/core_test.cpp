@@ -233,6 +233,7 @@ TEST(Bytes, AreReadAsPeopleWriteThem) {
   EXPECT_EQ(*parse_bytes("1.5 GiB"), 3 * (int64_t{1} << 29));
   EXPECT_EQ(*parse_bytes("512mib"), int64_t{512} << 20);
   EXPECT_EQ(*parse_bytes("4096"), 4096);
+  EXPECT_EQ(*parse_bytes("512M"), 512'000'000);
   for (const char* bad : {"", "GB", "4 elephants", "-1GB", "1e300GB", "nan"}) {
     const auto bytes = parse_bytes(bad);
     ASSERT_FALSE(bytes) << bad;
