@@ -12,8 +12,9 @@
 namespace plinth::train {
 namespace {
 
-// Packed factors, sums of tiles, stacks: what the kernels hold whatever the model.
-constexpr int64_t kKernels = int64_t{24} << 20;
+// What a run holds whatever the model: packed factors, sums of tiles, stacks (24 MB), and the pages
+// of the program and its libraries that it touches (40 MB).
+constexpr int64_t kFixed = int64_t{64} << 20;
 
 }  // namespace
 
@@ -36,7 +37,7 @@ Result<MemoryPlan> plan_memory(const model::Model& base, const MemoryNeeds& need
   MemoryPlan plan;
   plan.base = needs.owns_base ? 0 : base.weight_bytes();
   plan.learner = needs.learner;
-  plan.rest = needs.process + kKernels;
+  plan.rest = needs.process + kFixed;
   for (; plan.recomputed_layers <= config.layers; ++plan.recomputed_layers) {
     plan.tape = Tape::bytes_of(config, needs.rows, plan.recomputed_layers);
     if (needs.budget == 0 || plan.total() <= needs.budget) return plan;
