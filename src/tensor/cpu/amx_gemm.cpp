@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <vector>
 
-#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
@@ -18,6 +17,7 @@
 #include "tensor/cpu/amx_pack-inl.h"
 #include "tensor/cpu/amx_tiles-inl.h"
 #include "tensor/cpu/parallel.h"
+#include "tensor/cpu/upcoming.h"
 
 #ifndef PLINTH_TENSOR_CPU_AMX_GEMM_ONCE_
 #define PLINTH_TENSOR_CPU_AMX_GEMM_ONCE_
@@ -66,7 +66,7 @@ struct PackedRows {
 
 // Some groups of columns of an output, times `row_groups` groups of rows of a.
 struct ColumnTask {
-  const AmxOutput* output = nullptr;
+  const ProductOutput* output = nullptr;
   int64_t col = 0, cols = 0;
   int64_t row_group = 0, row_groups = 0;
   int64_t row0 = 0;    // of the pass: what its first row is in C
@@ -110,51 +110,6 @@ void pack_rows(const Strided& a, const PackedRows& packed, int64_t at, int64_t g
         std::min(packed.block, packed.depth - depth0), /*rows=*/true, packed.group(at, group));
   });
 }
-
-// The bytes that a block of a group of columns is packed from. Reading some at every group of rows,
-// while the tiles multiply, hides how far away they are.
-class Upcoming {
- public:
-  Upcoming(const Stored& b, int64_t col, int64_t cols, int64_t depth0, int64_t depth) {
-    const auto row = static_cast<int64_t>(b.row_bytes);
-    const auto bytes_of = [&b](int64_t n) {
-      const auto& t = traits(b.type);
-      return (n + t.block - 1) / t.block * static_cast<int64_t>(t.bytes);
-    };
-    const int64_t side = b.panel != 0 ? b.panel : 1;
-    if (b.turned) {
-      run_ = b.data + col * row + bytes_of(depth0) * side;
-      bytes_ = bytes_of(depth) * side;
-      step_ = row * side;
-      runs_ = (cols + side - 1) / side;
-    } else {
-      run_ = b.data + depth0 * row + bytes_of(col);
-      bytes_ = bytes_of(cols);
-      step_ = row;
-      runs_ = b.panel == 0 ? depth : 0;  // a row in panels is all over them
-    }
-  }
-
-  int64_t lines() const { return (bytes_ + 63) / 64 * runs_; }
-
-  HWY_INLINE void fetch(int64_t lines) {
-    for (; lines > 0 && runs_ > 0; --lines) {
-      hwy::Prefetch(run_ + at_);
-      at_ += 64;
-      if (at_ < bytes_) continue;
-      at_ = 0;
-      run_ += step_;
-      --runs_;
-    }
-  }
-
- private:
-  const uint8_t* run_;
-  int64_t at_ = 0;
-  int64_t bytes_;  // of a run
-  int64_t step_;   // from run to run
-  int64_t runs_;   // still to come
-};
 
 // sums [row group][column group] to C.
 void store_sums(const ColumnTask& task, int64_t rows, const float* sums) {
@@ -264,7 +219,7 @@ int64_t groups_of(int64_t n) {
 
 // All columns of all outputs, cut so that a task's sums fit and every thread gets its part.
 std::vector<ColumnTask> tasks_of(int64_t row, const PackedRows& packed, int64_t depth0,
-                                 std::span<const AmxOutput> outputs) {
+                                 std::span<const ProductOutput> outputs) {
   int64_t columns = 0;  // groups
   for (const auto& output : outputs) columns += groups_of(output.n);
   const int64_t threads = compute_pool().threads();
@@ -295,7 +250,7 @@ std::vector<ColumnTask> tasks_of(int64_t row, const PackedRows& packed, int64_t 
 
 // A pass: rows [row, row + rows) and depth [depth0, depth0 + depth) of all outputs.
 void multiply_pass(const Strided& a, int64_t row, PackedRows packed, int64_t depth0,
-                   std::span<const AmxOutput> outputs, Split split) {
+                   std::span<const ProductOutput> outputs, Split split) {
   const Strided from = {a.data + row * a.row_step + depth0 * a.depth_step, a.row_step,
                         a.depth_step};
   thread_local Buffer memory;
@@ -314,7 +269,7 @@ void multiply_pass(const Strided& a, int64_t row, PackedRows packed, int64_t dep
   });
 }
 
-void multiply_alike(int64_t m, int64_t k, const Strided& a, std::span<const AmxOutput> outputs,
+void multiply_alike(int64_t m, int64_t k, const Strided& a, std::span<const ProductOutput> outputs,
                     Split split) {
   PackedRows packed;
   packed.block = depth_block(b_parts(split));
@@ -336,7 +291,7 @@ bool amx_multiply_usable() {
   return HWY_DYNAMIC_DISPATCH(usable)();
 }
 
-void amx_multiply(int64_t m, int64_t k, const Strided& a, std::span<const AmxOutput> outputs,
+void amx_multiply(int64_t m, int64_t k, const Strided& a, std::span<const ProductOutput> outputs,
                   AmxRounding rounding) {
   while (!outputs.empty()) {
     const Split split = split_for(outputs[0].b.type, rounding);

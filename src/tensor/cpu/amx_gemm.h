@@ -8,14 +8,6 @@
 
 namespace plinth::tensor::cpu {
 
-// One right factor b [k, n] and where its product goes: c [m, n] (+)= a [m, k] . b.
-struct AmxOutput {
-  Stored b;
-  int64_t n = 0;
-  Matrix c;
-  bool accumulate = false;
-};
-
 // What a product in tiles may lose.
 enum class AmxRounding : uint8_t {
   // Both factors become bfloat16: |error| <= 2^-8 sum |a b|.
@@ -31,7 +23,7 @@ bool amx_multiply_usable();
 // All outputs from one a, which is packed once. Needs amx_multiply_usable(), and repays packing b
 // from some 32 rows with kNone, 64 with kBoth. A row's result depends on nothing else in the call;
 // threads don't change a bit.
-void amx_multiply(int64_t m, int64_t k, const Strided& a, std::span<const AmxOutput> outputs,
+void amx_multiply(int64_t m, int64_t k, const Strided& a, std::span<const ProductOutput> outputs,
                   AmxRounding rounding);
 
 }  // namespace plinth::tensor::cpu

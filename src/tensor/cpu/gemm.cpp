@@ -4,6 +4,14 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/cpu/gemm.cpp"
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <limits>
+#include <tuple>
+#include <vector>
+
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
@@ -11,6 +19,7 @@
 #include "tensor/cpu/gemm_kernel-inl.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/cpu/row_part.h"
+#include "tensor/cpu/upcoming.h"
 
 #ifndef PLINTH_TENSOR_CPU_GEMM_ONCE_
 #define PLINTH_TENSOR_CPU_GEMM_ONCE_
@@ -18,25 +27,39 @@
 namespace plinth::tensor::cpu {
 
 // One packed panel of B is kDepthBlock x kNr floats: 16 KiB with AVX2, 32 KiB with AVX-512. It
-// stays in L1 (32 and 48 KiB) while the tiles of a row block pass over it.
+// stays in L1 (32 and 48 KiB) while all rows of a task pass over it.
 constexpr int64_t kDepthBlock = 256;
-// Rows of A per task: kRowBlock x kDepthBlock floats are 144 KiB, which stay in the smallest L2
-// (256 KiB) while all panels of B pass over them. A multiple of 6 and 12.
-constexpr int64_t kRowBlock = 144;
+// Columns packed at a time of a factor whose rows lie along its columns: of each row it takes whole
+// cache lines, several.
+constexpr int64_t kStraightCols = 128;
 
 struct TileShape {
   int rows;
   int cols;
 };
 
-// A rectangle of C, with the packed panels of B that its columns need.
+// Rows of the left factor over a pass of depth: packed block after block of depth, in each tile
+// after tile; or in place.
+struct Rows {
+  Strided a;
+  bool packed = false;
+  int64_t rows = 0;  // of a block when packed: a multiple of a tile's
+  int64_t depth = 0;
+
+  // From `row` on, over the block that begins at depth k and is `depth_of_block` deep.
+  Strided at(int64_t row, int64_t k, int64_t depth_of_block) const {
+    if (packed) return {a.data + k * rows + row * depth_of_block, 0, 0};
+    return {a.data + row * a.row_step + k * a.depth_step, a.row_step, a.depth_step};
+  }
+};
+
+// A rectangle of an output, over a pass of depth.
 struct Task {
-  int64_t row, rows;
-  int64_t col, cols;      // relative to the packed columns
-  int64_t depth0, depth;  // of this pass
-  const float* panels;    // [depth block][panel][kDepthBlock or less, kNr]
-  int64_t panels_cols;    // columns in one depth block of panels, a multiple of kNr
-  bool add;
+  const ProductOutput* output = nullptr;
+  int64_t row = 0, rows = 0;
+  int64_t col = 0, cols = 0;
+  int64_t depth0 = 0;
+  bool add = false;
 };
 
 }  // namespace plinth::tensor::cpu
@@ -50,62 +73,100 @@ TileShape tile_shape() {
   return {kMr, kNr};
 }
 
-// Packs columns [col, col + cols) of b, depth [depth0, depth0 + depth), into panels of kNr.
-// scratch: kNr * kDepthBlock floats.
-void pack_b(const Stored& b, int64_t col, int64_t cols, int64_t depth0, int64_t depth, float* out,
-            float* scratch) {
-  // F32 rows on float boundaries are read where they lie; everything else is decoded first.
-  const bool in_place = b.type == DType::kF32 &&
-                        (reinterpret_cast<uintptr_t>(b.data) | b.row_bytes) % sizeof(float) == 0;
+// Panels of columns [col, col + cols) of b over depth [depth0, depth0 + depth), where its rows run
+// along the depth. scratch: kNr * kDepthBlock floats.
+void pack_turned_panels(const Stored& b, bool in_place, int64_t col, int64_t cols, int64_t depth0,
+                        int64_t depth, float* out, float* scratch) {
   const auto* floats = reinterpret_cast<const float*>(b.data);
   const auto stride = static_cast<int64_t>(b.row_bytes / sizeof(float));
   uint8_t gathered[kGathered];
   for (int64_t j = 0; j < cols; j += kNr, out += kNr * depth) {
     const int64_t width = std::min<int64_t>(kNr, cols - j);
-    if (b.turned) {
-      if (in_place) {
-        pack_turned<kNr>(floats + (col + j) * stride + depth0, stride, width, depth, out);
-        continue;
-      }
-      for (int64_t r = 0; r < width; ++r) {
-        const RowPart part = row_part(b, col + j + r, depth0, depth, gathered);
-        decode(part.bytes, b.type, part.at, depth, scratch + r * depth);
-      }
-      pack_turned<kNr>(scratch, depth, width, depth, out);
-    } else if (in_place) {
-      pack_straight<kNr>(floats + depth0 * stride + col + j, stride, width, depth, out);
-    } else {
-      // Quantised rows are decoded by blocks, which may start before and end after this panel.
-      const int64_t unit = is_quantised(b.type) ? kBlock : 1;
-      const int64_t first = (col + j) / unit * unit;
-      const int64_t last = (col + j + width + unit - 1) / unit * unit;
-      HWY_ALIGN float row[2 * kBlock + kNr];
-      for (int64_t k = 0; k < depth; ++k) {
-        const RowPart part = row_part(b, depth0 + k, first, last - first, gathered);
-        decode(part.bytes, b.type, part.at, last - first, row);
-        pack_straight<kNr>(row + (col + j - first), 0, width, 1, out + k * kNr);
-      }
+    if (in_place) {
+      pack_turned<kNr>(floats + (col + j) * stride + depth0, stride, width, depth, out);
+      continue;
     }
+    for (int64_t r = 0; r < width; ++r) {
+      const RowPart part = row_part(b, col + j + r, depth0, depth, gathered);
+      decode(part.bytes, b.type, part.at, depth, scratch + r * depth);
+    }
+    pack_turned<kNr>(scratch, depth, width, depth, out);
   }
 }
 
-// scratch: kRowBlock * kDepthBlock + kMr * kDepthBlock floats.
-void run_task(const Product& p, const Task& task, float* scratch) {
-  // Rows a multiple of 4 KiB apart fall into the same set of L1 and push each other out before a
-  // cache line is used up; columns in place touch a line per step. Both are copied first, which a
-  // task with many columns repays.
-  const bool pack = p.a.depth_step != 1 || p.a.row_step % 1024 == 0;
-  for (int64_t k = 0; k < task.depth; k += kDepthBlock) {
-    const int64_t depth = std::min(kDepthBlock, task.depth - k);
-    Strided a = {p.a.data + task.row * p.a.row_step + (task.depth0 + k) * p.a.depth_step,
-                 p.a.row_step, p.a.depth_step};
-    if (pack) {
-      pack_a(a, task.rows, depth, scratch);
-      a.data = scratch;
+// The same where its rows run along the columns; cols <= kStraightCols.
+void pack_straight_panels(const Stored& b, bool in_place, int64_t col, int64_t cols, int64_t depth0,
+                          int64_t depth, float* out) {
+  // Quantised rows are decoded by blocks, which may start before and end after these columns.
+  const int64_t unit = is_quantised(b.type) ? kBlock : 1;
+  const int64_t first = col / unit * unit;
+  const int64_t last = (col + cols + unit - 1) / unit * unit;
+  HWY_ALIGN float decoded[kStraightCols + 2 * kBlock];
+  uint8_t gathered[kGathered];
+  for (int64_t k = 0; k < depth; ++k) {
+    const float* row = decoded + (col - first);
+    if (in_place) {
+      row = reinterpret_cast<const float*>(b.data + (depth0 + k) * b.row_bytes) + col;
+    } else {
+      const RowPart part = row_part(b, depth0 + k, first, last - first, gathered);
+      decode(part.bytes, b.type, part.at, last - first, decoded);
     }
-    multiply_block(a, pack, task.rows, depth, task.panels + k * task.panels_cols + task.col * depth,
-                   kNr * depth, task.cols, p.c.data, p.c.stride, task.add || k > 0,
-                   scratch + kRowBlock * kDepthBlock);
+    for (int64_t j = 0; j < cols; j += kNr)
+      pack_straight<kNr>(row + j, 0, std::min<int64_t>(kNr, cols - j), 1,
+                         out + j * depth + k * kNr);
+  }
+}
+
+// Columns whose panels a task holds at a time.
+inline constexpr int64_t kHeldCols = HWY_MAX(int64_t{kNr}, kStraightCols);
+
+// Floats that a task needs: panels, and what multiply_block or a panel that is decoded takes.
+int64_t task_floats() {
+  return (kHeldCols + HWY_MAX(kMr, kNr)) * kDepthBlock;
+}
+
+// Some tiles of rows of one block of depth.
+void pack_rows(const Strided& a, int64_t rows, int64_t depth, float* out) {
+  pack_a(a, rows, depth, out);
+}
+
+// scratch: task_floats().
+void run_task(const Rows& rows, const Task& task, float* scratch) {
+  const Stored& b = task.output->b;
+  const Matrix c = task.output->c;
+  // F32 on float boundaries is read where it lies; everything else is decoded first.
+  const bool in_place = b.type == DType::kF32 &&
+                        (reinterpret_cast<uintptr_t>(b.data) | b.row_bytes) % sizeof(float) == 0;
+  const int64_t step = b.turned ? kNr : kStraightCols;
+  float* panels = scratch;
+  float* rest = panels + kHeldCols * kDepthBlock;
+  for (int64_t k = 0; k < rows.depth; k += kDepthBlock) {
+    const int64_t depth = std::min(kDepthBlock, rows.depth - k);
+    const Strided a = rows.at(task.row, k, depth);
+    for (int64_t j = 0; j < task.cols; j += step) {
+      const int64_t cols = std::min(step, task.cols - j);
+      if (b.turned) {
+        pack_turned_panels(b, in_place, task.col + j, cols, task.depth0 + k, depth, panels, rest);
+      } else {
+        pack_straight_panels(b, in_place, task.col + j, cols, task.depth0 + k, depth, panels);
+      }
+      const bool turn = j + step >= task.cols;
+      const int64_t next = turn ? 0 : j + step;
+      const int64_t next_k = turn && k + kDepthBlock < rows.depth ? k + kDepthBlock : k;
+      Upcoming upcoming(b, task.col + next, std::min(step, task.cols - next), task.depth0 + next_k,
+                        std::min(kDepthBlock, rows.depth - next_k));
+      const int64_t tiles = (task.rows + kMr - 1) / kMr * ((cols + kNr - 1) / kNr);
+      const int64_t lines = (upcoming.lines() + tiles - 1) / tiles;
+      multiply_block(a, rows.packed, task.rows, depth, panels, kNr * depth, cols,
+                     c.row(task.row) + task.col + j, c.stride, task.add || k > 0, rest,
+                     [&](const float* tile) HWY_ATTR {
+                       for (int i = 0; i < kMr; ++i) {
+                         hwy::Prefetch(tile + i * c.stride);
+                         hwy::Prefetch(tile + i * c.stride + kLanes);
+                       }
+                       upcoming.fetch(lines);
+                     });
+    }
   }
 }
 
@@ -118,102 +179,150 @@ namespace plinth::tensor::cpu {
 namespace {
 
 HWY_EXPORT(tile_shape);
-HWY_EXPORT(pack_b);
+HWY_EXPORT(task_floats);
+HWY_EXPORT(pack_rows);
 HWY_EXPORT(run_task);
 
-// Floats of B packed at a time (16 MiB), and the longest depth of such a pass. Weights of the sizes
-// trained here fit at once: one parallel loop packs, one multiplies.
-constexpr int64_t kPackedMax = int64_t{4} << 20;
-constexpr int64_t kPassDepth = 16 * 1024;
+// Tasks for each thread, where that does not leave one of them waiting: one that is interrupted
+// holds up the others by a part.
+constexpr int64_t kTasksOfThread = 4;
+// Tiles of rows of a task that was cut for the sake of threads, and of a piece of packing.
+constexpr int64_t kLeastTiles = 8;
+// Floats of packed rows of a pass (16 MiB).
+constexpr int64_t kPassFloats = int64_t{4} << 20;
+
+constexpr int64_t pieces_of(int64_t n, int64_t unit) {
+  return (n + unit - 1) / unit;
+}
 
 constexpr int64_t round_up(int64_t n, int64_t unit) {
-  return (n + unit - 1) / unit * unit;
+  return pieces_of(n, unit) * unit;
+}
+
+// Rows that a task takes: over a block of depth they fill half of L2. Where nobody says how large
+// that is, the smallest there is (256 KiB).
+int64_t most_rows() {
+  static const int64_t rows = [] {
+    const int64_t bytes = std::max<int64_t>(sysconf(_SC_LEVEL2_CACHE_SIZE), 256 * 1024);
+    return std::min<int64_t>(bytes / 2 / (kDepthBlock * 4), 1024);
+  }();
+  return rows;
 }
 
 // Scratch lives as long as its thread: a call never allocates once the largest size has been seen.
-float* packed_b(int64_t n) {
-  thread_local Buffer buffer;
-  buffer.resize(n);
-  return buffer.data();
-}
-
 float* task_scratch(int64_t n) {
   thread_local Buffer buffer;
   buffer.resize(n);
   return buffer.data();
 }
 
-void pack_all(const Product& p, const TileShape& tile, int64_t col, int64_t cols, int64_t depth0,
-              int64_t depth, float* panels) {
-  const int64_t panels_cols = round_up(cols, tile.cols);
-  const int64_t col_pieces = panels_cols / tile.cols;
-  const int64_t depth_pieces = (depth + kDepthBlock - 1) / kDepthBlock;
-  parallel(col_pieces * depth_pieces, std::max<int64_t>(1, 64 / tile.cols),
-           [&](int64_t begin, int64_t end) {
-             float* scratch = task_scratch(tile.cols * kDepthBlock);
-             for (int64_t piece = begin; piece < end; ++piece) {
-               const int64_t k = piece / col_pieces * kDepthBlock;
-               const int64_t j = piece % col_pieces * tile.cols;
-               const int64_t block = std::min(kDepthBlock, depth - k);
-               HWY_DYNAMIC_DISPATCH(pack_b)
-               (p.b, col + j, std::min<int64_t>(tile.cols, cols - j), depth0 + k, block,
-                panels + k * panels_cols + j * block, scratch);
-             }
-           });
+float* packed_rows(int64_t n) {
+  thread_local Buffer buffer;
+  buffer.resize(n);
+  return buffer.data();
 }
 
-void multiply_packed(const Product& p, const TileShape& tile, int64_t col, int64_t cols,
-                     int64_t depth0, int64_t depth, const float* panels) {
-  const int64_t panels_cols = round_up(cols, tile.cols);
-  const int64_t row_tasks = (p.m + kRowBlock - 1) / kRowBlock;
-  const int64_t rows = round_up((p.m + row_tasks - 1) / row_tasks, tile.rows);
-  // Few row blocks: cut the columns too, so that every thread finds about four tasks.
-  const int64_t wanted = 4 * compute_pool().threads();
-  const int64_t cuts = std::clamp<int64_t>((wanted + row_tasks - 1) / row_tasks, 1,
-                                           std::max<int64_t>(1, panels_cols / (4 * tile.cols)));
-  const int64_t task_cols = round_up((panels_cols + cuts - 1) / cuts, tile.cols);
-  const int64_t col_tasks = (panels_cols + task_cols - 1) / task_cols;
-  parallel(row_tasks * col_tasks, 1, [&](int64_t begin, int64_t end) {
-    float* scratch = task_scratch((kRowBlock + tile.rows) * kDepthBlock);
-    for (int64_t t = begin; t < end; ++t) {
-      Task task = {};
-      task.row = t / col_tasks * rows;
-      task.rows = std::min(rows, p.m - task.row);
-      task.col = t % col_tasks * task_cols;
-      task.cols = std::min(task_cols, cols - task.col);
-      if (task.rows <= 0 || task.cols <= 0) continue;
-      task.depth0 = depth0;
-      task.depth = depth;
-      task.panels = panels;
-      task.panels_cols = panels_cols;
-      task.add = p.accumulate || depth0 > 0;
-      Product view = p;
-      view.c.data = p.c.row(task.row) + col + task.col;
-      HWY_DYNAMIC_DISPATCH(run_task)(view, task, scratch);
+// Panels that the busiest thread gets when each takes the next `chunk` as soon as it can.
+int64_t busiest(std::span<const ProductOutput> outputs, int64_t width, int64_t chunk) {
+  thread_local std::vector<int64_t> loads;
+  loads.assign(static_cast<size_t>(compute_pool().threads()), 0);
+  for (const auto& output : outputs) {
+    const int64_t panels = pieces_of(output.n, width);
+    for (int64_t at = 0; at < panels; at += chunk)
+      *std::ranges::min_element(loads) += std::min(chunk, panels - at);
+  }
+  return std::ranges::max(loads);
+}
+
+// Panels of a task.
+int64_t chunk_of(std::span<const ProductOutput> outputs, int64_t width) {
+  int64_t panels = 0;
+  for (const auto& output : outputs) panels += pieces_of(output.n, width);
+  int64_t best = panels;
+  int64_t least = std::numeric_limits<int64_t>::max();
+  for (int64_t cuts = kTasksOfThread; cuts > 0; --cuts) {
+    const int64_t chunk = pieces_of(panels, cuts * compute_pool().threads());
+    const int64_t load = busiest(outputs, width, chunk);
+    if (load < least) std::tie(best, least) = std::pair(chunk, load);
+  }
+  return best;
+}
+
+const std::vector<Task>& tasks_of(int64_t m, int64_t depth0, const TileShape& tile,
+                                  std::span<const ProductOutput> outputs) {
+  thread_local std::vector<Task> tasks;
+  tasks.clear();
+  const int64_t chunk = chunk_of(outputs, tile.cols);
+  int64_t cols = 0;  // tasks
+  for (const auto& output : outputs) cols += pieces_of(output.n, chunk * tile.cols);
+  // Few columns: rows are cut for the threads.
+  const int64_t cuts =
+      std::max(pieces_of(m, most_rows()),
+               std::min(2 * compute_pool().threads() / cols, m / (kLeastTiles * tile.rows)));
+  const int64_t rows = round_up(pieces_of(m, cuts), tile.rows);
+  for (int64_t row = 0; row < m; row += rows) {
+    for (const auto& output : outputs) {
+      for (int64_t col = 0; col < output.n; col += chunk * tile.cols) {
+        tasks.push_back({.output = &output,
+                         .row = row,
+                         .rows = std::min(rows, m - row),
+                         .col = col,
+                         .cols = std::min(chunk * tile.cols, output.n - col),
+                         .depth0 = depth0,
+                         .add = output.accumulate || depth0 > 0});
+      }
+    }
+  }
+  return tasks;
+}
+
+Rows pack(int64_t m, const Strided& a, int64_t depth, const TileShape& tile) {
+  Rows rows = {{}, true, round_up(m, tile.rows), depth};
+  float* out = packed_rows(rows.rows * depth);
+  rows.a.data = out;
+  const int64_t piece = kLeastTiles * tile.rows;
+  const int64_t pieces = pieces_of(m, piece);
+  parallel(pieces * pieces_of(depth, kDepthBlock), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t k = i / pieces * kDepthBlock;
+      const int64_t row = i % pieces * piece;
+      const int64_t block = std::min(kDepthBlock, depth - k);
+      HWY_DYNAMIC_DISPATCH(pack_rows)
+      ({a.data + row * a.row_step + k * a.depth_step, a.row_step, a.depth_step},
+       std::min(piece, m - row), block, out + k * rows.rows + row * block);
     }
   });
+  return rows;
 }
 
 }  // namespace
 
-void multiply(const Product& p) {
-  if (p.m == 0 || p.n == 0) return;
-  if (p.k == 0) {
-    if (!p.accumulate)
-      for (int64_t r = 0; r < p.m; ++r) std::fill_n(p.c.row(r), p.n, 0.0f);
-    return;
+void multiply(int64_t m, int64_t k, const Strided& a, std::span<const ProductOutput> outputs) {
+  int64_t n = 0;
+  for (const auto& output : outputs) {
+    n += output.n;
+    if (k > 0 || output.accumulate) continue;
+    for (int64_t r = 0; r < m; ++r) std::fill_n(output.c.row(r), output.n, 0.0f);
   }
+  if (m == 0 || n == 0) return;
   const TileShape tile = HWY_DYNAMIC_DISPATCH(tile_shape)();
-  for (int64_t depth0 = 0; depth0 < p.k; depth0 += kPassDepth) {
-    const int64_t depth = std::min(kPassDepth, p.k - depth0);
-    const int64_t cols_max =
-        std::min(round_up(p.n, tile.cols), std::max<int64_t>(kPackedMax / depth / 256, 1) * 256);
-    float* panels = packed_b(cols_max * depth);
-    for (int64_t col = 0; col < p.n; col += cols_max) {
-      const int64_t cols = std::min(cols_max, p.n - col);
-      pack_all(p, tile, col, cols, depth0, depth, panels);
-      multiply_packed(p, tile, col, cols, depth0, depth, panels);
-    }
+  // Packed rows are read from one end to the other, whatever their stride was, which several panels
+  // repay; rows that all fall into the same sets of L1, sooner.
+  const bool packs =
+      n > 6 * tile.cols || (n > tile.cols && (a.depth_step != 1 || a.row_step % 1024 == 0));
+  const int64_t pass =
+      packs ? std::max<int64_t>(1, kPassFloats / round_up(m, tile.rows) / kDepthBlock) * kDepthBlock
+            : k;
+  for (int64_t depth0 = 0; depth0 < k; depth0 += pass) {
+    const int64_t depth = std::min(pass, k - depth0);
+    const Strided from = {a.data + depth0 * a.depth_step, a.row_step, a.depth_step};
+    const Rows rows = packs ? pack(m, from, depth, tile) : Rows{from, false, m, depth};
+    const auto& tasks = tasks_of(m, depth0, tile, outputs);
+    parallel(std::ssize(tasks), 1, [&](int64_t begin, int64_t end) {
+      float* scratch = task_scratch(HWY_DYNAMIC_DISPATCH(task_floats)());
+      for (int64_t i = begin; i < end; ++i)
+        HWY_DYNAMIC_DISPATCH(run_task)(rows, tasks[static_cast<size_t>(i)], scratch);
+    });
   }
 }
 

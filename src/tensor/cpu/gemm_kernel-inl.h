@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "tensor/cpu/gemm_types.h"
@@ -35,7 +36,10 @@ inline constexpr int kMr = 6;
 #endif
 inline constexpr int kNr = 2 * kLanes;
 
-// c [kMr, kNr] (+)= a . b over `depth`; b is one packed panel [depth, kNr].
+// c [kMr, kNr] (+)= a . b over `depth`; b is one packed panel [depth, kNr]. kPacked: a is a tile of
+// pack_a, and the tile behind it is fetched as this one is read. Rows come from L2 or L3 once per
+// panel, and waiting for them costs as much as a panel's multiply-adds.
+template <bool kPacked = false>
 HWY_INLINE void multiply_tile(const Strided& a, const float* HWY_RESTRICT b, int64_t depth,
                               float* HWY_RESTRICT c, int64_t c_stride, bool add) {
   const Tag d;
@@ -53,6 +57,7 @@ HWY_INLINE void multiply_tile(const Strided& a, const float* HWY_RESTRICT b, int
     const Vector b0 = hn::LoadU(d, b);
     const Vector b1 = hn::LoadU(d, b + kLanes);
     b += kNr;
+    if constexpr (kPacked) hwy::Prefetch(group[0] + kMr * depth);
     HWY_UNROLL(12)
     for (int i = 0; i < kMr; ++i) {
       const Vector ai = hn::Set(d, group[i / 3][i % 3 * row]);
@@ -87,74 +92,70 @@ HWY_INLINE void multiply_edge(const Strided& a, const float* b, int64_t depth, f
 }
 
 #if HWY_TARGET != HWY_SCALAR
-using Quad = hn::Vec<hn::FixedTag<float, 4>>;
-
-// Four rows of four floats, turned: out[k] holds element k of rows 0 to 3.
-HWY_INLINE void turn_4x4(const float* row0, const float* row1, const float* row2, const float* row3,
-                         Quad out[4]) {
-  const hn::FixedTag<float, 4> d;
-  const hn::Repartition<double, decltype(d)> d64;
-  const Quad r0 = hn::LoadU(d, row0);
-  const Quad r1 = hn::LoadU(d, row1);
-  const Quad r2 = hn::LoadU(d, row2);
-  const Quad r3 = hn::LoadU(d, row3);
-  const auto low01 = hn::BitCast(d64, hn::InterleaveLower(d, r0, r1));
-  const auto low23 = hn::BitCast(d64, hn::InterleaveLower(d, r2, r3));
-  const auto high01 = hn::BitCast(d64, hn::InterleaveUpper(d, r0, r1));
-  const auto high23 = hn::BitCast(d64, hn::InterleaveUpper(d, r2, r3));
-  out[0] = hn::BitCast(d, hn::InterleaveLower(d64, low01, low23));
-  out[1] = hn::BitCast(d, hn::InterleaveUpper(d64, low01, low23));
-  out[2] = hn::BitCast(d, hn::InterleaveLower(d64, high01, high23));
-  out[3] = hn::BitCast(d, hn::InterleaveUpper(d64, high01, high23));
-}
-#endif
-
-// The first depth / 4 * 4 steps of pack_turned for a panel with all its rows.
-template <int kWidth>
-HWY_INLINE int64_t pack_turned_by_four(const float* src, int64_t stride, int64_t depth,
-                                       float* HWY_RESTRICT out) {
-  int64_t k = 0;
-#if HWY_TARGET != HWY_SCALAR
-  constexpr int kGroups = (kWidth + 3) / 4;
-  const hn::FixedTag<float, 4> d;
-  const auto row = [&](int r) HWY_ATTR { return src + std::min(r, kWidth - 1) * stride + k; };
-  for (; k + 4 <= depth; k += 4, out += 4 * kWidth) {
-    if constexpr (kWidth % 4 == 0) {
-      for (int g = 0; g < kGroups; ++g) {
-        Quad turned[4];
-        turn_4x4(row(4 * g), row(4 * g + 1), row(4 * g + 2), row(4 * g + 3), turned);
-        for (int i = 0; i < 4; ++i) hn::StoreU(turned[i], d, out + i * kWidth + 4 * g);
-      }
-    } else {
-      // The last group runs past the panel's width into the next step, which is written afterwards.
-      Quad turned[kGroups][4];
-      for (int g = 0; g < kGroups; ++g)
-        turn_4x4(row(4 * g), row(4 * g + 1), row(4 * g + 2), row(4 * g + 3), turned[g]);
-      for (int i = 0; i < 4; ++i) {
-        for (int g = 0; g < kGroups; ++g) hn::StoreU(turned[g][i], d, out + i * kWidth + 4 * g);
-      }
-    }
+// Every four lanes of v, one after the other, `step` floats apart.
+template <class D>
+HWY_INLINE void store_fours(D d, hn::Vec<D> v, float* out, int64_t step) {
+  if constexpr (hn::MaxLanes(D()) == 4) {
+    (void)step;
+    hn::StoreU(v, d, out);
+  } else {
+    const hn::Half<D> half;
+    store_fours(half, hn::LowerHalf(half, v), out, step);
+    store_fours(half, hn::UpperHalf(half, v), out + hn::MaxLanes(D()) / 8 * step, step);
   }
-#else
-  (void)src, (void)stride, (void)depth, (void)out;
-#endif
+}
+
+// Four rows, turned: out[4 k + r] = row r [k] with steps of kWidth between values of k, for as many
+// k < depth as vectors of D cover. Returns how many.
+template <int kWidth, class D>
+HWY_INLINE int64_t turn_rows(D d, const float* const rows[4], int64_t begin, int64_t depth,
+                             float* HWY_RESTRICT out) {
+  constexpr int64_t kStep = hn::MaxLanes(D());
+  const hn::Repartition<double, D> d64;
+  int64_t k = begin;
+  for (; k + kStep <= depth; k += kStep) {
+    const auto r0 = hn::LoadU(d, rows[0] + k);
+    const auto r1 = hn::LoadU(d, rows[1] + k);
+    const auto r2 = hn::LoadU(d, rows[2] + k);
+    const auto r3 = hn::LoadU(d, rows[3] + k);
+    // Within each 128 bits: pairs of rows, then fours.
+    const auto low01 = hn::BitCast(d64, hn::InterleaveLower(d, r0, r1));
+    const auto low23 = hn::BitCast(d64, hn::InterleaveLower(d, r2, r3));
+    const auto high01 = hn::BitCast(d64, hn::InterleaveUpper(d, r0, r1));
+    const auto high23 = hn::BitCast(d64, hn::InterleaveUpper(d, r2, r3));
+    float* to = out + k * kWidth;
+    store_fours(d, hn::BitCast(d, hn::InterleaveLower(d64, low01, low23)), to, 4 * kWidth);
+    store_fours(d, hn::BitCast(d, hn::InterleaveUpper(d64, low01, low23)), to + kWidth, 4 * kWidth);
+    store_fours(d, hn::BitCast(d, hn::InterleaveLower(d64, high01, high23)), to + 2 * kWidth,
+                4 * kWidth);
+    store_fours(d, hn::BitCast(d, hn::InterleaveUpper(d64, high01, high23)), to + 3 * kWidth,
+                4 * kWidth);
+  }
   return k;
 }
+#endif
 
 // One panel from rows that are contiguous along the depth: out[k * kWidth + r] = row r [k]. Rows
-// from `rows` to kWidth become zeros. When kWidth is not a multiple of 4, up to 3 floats past the
-// panel are written too: pack panels in ascending order.
+// from `rows` to kWidth become zeros.
 template <int kWidth>
 HWY_INLINE void pack_turned(const float* src, int64_t stride, int64_t rows, int64_t depth,
                             float* HWY_RESTRICT out) {
-  int64_t done = 0;
-  if (rows == kWidth) {
-    done = pack_turned_by_four<kWidth>(src, stride, depth, out);
-  } else {
-    std::fill_n(out, depth * kWidth, 0.0f);
+  if (rows < kWidth) std::fill_n(out, depth * kWidth, 0.0f);
+  int64_t r = 0;
+#if HWY_TARGET != HWY_SCALAR
+  for (; r + 4 <= rows; r += 4) {
+    const float* const four[4] = {src + r * stride, src + (r + 1) * stride, src + (r + 2) * stride,
+                                  src + (r + 3) * stride};
+    int64_t k = turn_rows<kWidth>(Tag(), four, 0, depth, out + r);
+    if constexpr (kLanes > 4)
+      k = turn_rows<kWidth>(hn::FixedTag<float, 4>(), four, k, depth, out + r);
+    for (; k < depth; ++k) {
+      for (int i = 0; i < 4; ++i) out[k * kWidth + r + i] = four[i][k];
+    }
   }
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t k = done; k < depth; ++k) out[k * kWidth + r] = src[r * stride + k];
+#endif
+  for (; r < rows; ++r) {
+    for (int64_t k = 0; k < depth; ++k) out[k * kWidth + r] = src[r * stride + k];
   }
 }
 
@@ -167,30 +168,85 @@ HWY_INLINE void pack_straight(const float* src, int64_t stride, int64_t width, i
       std::memcpy(out + k * kWidth, src + k * stride, sizeof(float) * kWidth);
     return;
   }
-  for (int64_t k = 0; k < depth; ++k) {
-    for (int64_t j = 0; j < kWidth; ++j)
-      out[k * kWidth + j] = j < width ? src[k * stride + j] : 0.0f;
+  for (int64_t k = 0; k < depth; ++k, src += stride, out += kWidth) {
+    // Elsewhere a masked load reads the whole vector.
+    if constexpr (HWY_TARGET <= HWY_AVX2 && kWidth == 2 * kLanes) {
+      const auto low = hn::FirstN(kTag, static_cast<size_t>(width));
+      const auto high = hn::FirstN(kTag, static_cast<size_t>(std::max<int64_t>(width - kLanes, 0)));
+      hn::StoreU(hn::MaskedLoad(low, kTag, src), kTag, out);
+      hn::StoreU(hn::MaskedLoad(high, kTag, src + kLanes), kTag, out + kLanes);
+    } else {
+      std::copy_n(src, width, out);
+      std::fill_n(out + width, kWidth - width, 0.0f);
+    }
   }
 }
 
+// Tiles of rows that lie along the rows which are packed together: of each step of depth, whole
+// cache lines. More would write to as many places that are 4 KiB apart, one set of L1.
+inline constexpr int kTilesAtOnce = 8;
+
 // Panels of kMr rows of a, one after the other; the last is filled up with zeros.
 HWY_INLINE void pack_a(const Strided& a, int64_t rows, int64_t depth, float* HWY_RESTRICT out) {
-  for (int64_t i = 0; i < rows; i += kMr, out += kMr * depth) {
-    const int64_t n = std::min<int64_t>(kMr, rows - i);
-    if (a.depth_step == 1) {
-      pack_turned<kMr>(a.data + i * a.row_step, a.row_step, n, depth, out);
-    } else {
-      pack_straight<kMr>(a.data + i, a.depth_step, n, depth, out);
+  const int64_t full_rows = rows / kMr * kMr;
+  if (a.depth_step == 1) {
+    for (int64_t i = 0; i < full_rows; i += kMr)
+      pack_turned<kMr>(a.data + i * a.row_step, a.row_step, kMr, depth, out + i * depth);
+  } else {
+    for (int64_t i = 0; i < full_rows; i += kTilesAtOnce * kMr) {
+      const int64_t end = std::min<int64_t>(full_rows, i + kTilesAtOnce * kMr);
+      for (int64_t k = 0; k < depth; ++k) {
+        const float* from = a.data + k * a.depth_step;
+        for (int64_t r = i; r < end; r += kMr)
+          std::memcpy(out + r * depth + k * kMr, from + r, kMr * sizeof(float));
+      }
     }
+  }
+  if (full_rows == rows) return;
+  const float* rest = a.data + full_rows * a.row_step;
+  if (a.depth_step == 1) {
+    pack_turned<kMr>(rest, a.row_step, rows - full_rows, depth, out + full_rows * depth);
+  } else {
+    pack_straight<kMr>(rest, a.depth_step, rows - full_rows, depth, out + full_rows * depth);
+  }
+}
+
+// What multiply_block does before each tile of C when there is nothing to fetch.
+struct NothingToFetch {
+  void operator()(const float*) const {}
+};
+
+// The tiles of multiply_block of one panel. kPacked tells the compiler how a packed tile lies,
+// which leaves it one address for all rows.
+template <bool kPacked, class Fetch>
+HWY_INLINE void multiply_panel(const Strided& a, const Strided& last, int64_t rows, int64_t depth,
+                               const float* panel, int64_t width, float* c, int64_t c_stride,
+                               bool add, const Fetch& fetch) {
+  const int64_t full_rows = rows / kMr * kMr;
+  for (int64_t i = 0; i < full_rows; i += kMr, c += kMr * c_stride) {
+    fetch(c);
+    const Strided tile = kPacked ? Strided{a.data + i * depth, 1, kMr}
+                                 : Strided{a.data + i * a.row_step, a.row_step, a.depth_step};
+    if (width == kNr) {
+      multiply_tile<kPacked>(tile, panel, depth, c, c_stride, add);
+    } else {
+      multiply_edge(tile, panel, depth, c, c_stride, add, kMr, width);
+    }
+  }
+  if (full_rows < rows) {
+    fetch(c);
+    multiply_edge(last, panel, depth, c, c_stride, add, rows - full_rows, width);
   }
 }
 
 // c [rows, cols] (+)= a . panels, which lie panel_step floats apart. `a_packed`: a is the output of
 // pack_a, otherwise it is read in place and scratch [kMr * depth] takes the rows that don't fill a
-// tile.
+// tile. fetch(c) is called before each tile, with where it lies in C.
+template <class Fetch = NothingToFetch>
 HWY_INLINE void multiply_block(const Strided& a, bool a_packed, int64_t rows, int64_t depth,
                                const float* panels, int64_t panel_step, int64_t cols, float* c,
-                               int64_t c_stride, bool add, float* scratch) {
+                               int64_t c_stride, bool add, float* scratch,
+                               const Fetch& fetch = {}) {
   const int64_t full_rows = rows / kMr * kMr;
   Strided last = {scratch, 1, kMr};
   if (full_rows < rows) {
@@ -203,18 +259,11 @@ HWY_INLINE void multiply_block(const Strided& a, bool a_packed, int64_t rows, in
   }
   for (int64_t j = 0; j < cols; j += kNr, panels += panel_step) {
     const int64_t width = std::min<int64_t>(kNr, cols - j);
-    for (int64_t i = 0; i < full_rows; i += kMr) {
-      const Strided tile = a_packed ? Strided{a.data + i * depth, 1, kMr}
-                                    : Strided{a.data + i * a.row_step, a.row_step, a.depth_step};
-      if (width == kNr) {
-        multiply_tile(tile, panels, depth, c + i * c_stride + j, c_stride, add);
-      } else {
-        multiply_edge(tile, panels, depth, c + i * c_stride + j, c_stride, add, kMr, width);
-      }
+    if (a_packed) {
+      multiply_panel<true>(a, last, rows, depth, panels, width, c + j, c_stride, add, fetch);
+    } else {
+      multiply_panel<false>(a, last, rows, depth, panels, width, c + j, c_stride, add, fetch);
     }
-    if (full_rows < rows)
-      multiply_edge(last, panels, depth, c + full_rows * c_stride + j, c_stride, add,
-                    rows - full_rows, width);
   }
 }
 

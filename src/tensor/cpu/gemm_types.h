@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "tensor/tensor.h"
 
@@ -27,19 +28,17 @@ struct Stored {
   int panel = 0;
 };
 
-// c [m, n] (+)= a [m, k] . b [k, n]
-struct Product {
-  int64_t m = 0;
-  int64_t n = 0;
-  int64_t k = 0;
-  Strided a;
+// One of several right factors [k, n] that share the left one, and c [m, n] (+)= a . b.
+struct ProductOutput {
   Stored b;
+  int64_t n = 0;
   Matrix c;
   bool accumulate = false;
 };
 
-// The packed product on the compute pool. Sums are split by depth into blocks of kDepthBlock and
-// nothing else, so neither threads nor tiles change a bit of the result.
-void multiply(const Product& product);
+// The packed products of a [m, k] on the compute pool. Sums are split by depth into blocks of
+// kDepthBlock and nothing else, so neither threads nor tiles, nor how many outputs there are,
+// change a bit of the result.
+void multiply(int64_t m, int64_t k, const Strided& a, std::span<const ProductOutput> outputs);
 
 }  // namespace plinth::tensor::cpu

@@ -44,25 +44,31 @@ void check_shapes(ConstMatrix x, Weight w, Matrix y) {
                y.cols);
 }
 
-// c = a . b in floats, by tiles or by vectors.
-void multiply_floats(const Product& p) {
-  PLINTH_CHECK(p.b.panel == 0 || is_quantised(p.b.type),
-               "a product in floats of {} in panels of {}", dtype_name(p.b.type), p.b.panel);
+// a [m, k] times all outputs in floats, by tiles or by vectors.
+void multiply_floats(int64_t m, int64_t k, const Strided& a,
+                     std::span<const ProductOutput> outputs) {
+  for (const auto& output : outputs)
+    PLINTH_CHECK(output.b.panel == 0 || is_quantised(output.b.type),
+                 "a product in floats of {} in panels of {}", dtype_name(output.b.type),
+                 output.b.panel);
   // A product of few rows or little depth does not repay packing both factors for tiles.
-  if (std::min(p.m, p.k) < kDotRows || !amx_multiply_usable()) return multiply(p);
-  const AmxOutput output = {p.b, p.n, p.c, p.accumulate};
-  amx_multiply(p.m, p.k, p.a, {&output, 1}, AmxRounding::kNone);
+  if (std::min(m, k) < kDotRows || !amx_multiply_usable()) return multiply(m, k, a, outputs);
+  amx_multiply(m, k, a, outputs, AmxRounding::kNone);
 }
 
-void multiply_vectors(ConstMatrix x, const LinearOutput& o) {
-  multiply({x.rows, o.w.rows, x.cols, {x.data, x.stride, 1}, stored(o.w, true), o.y, o.accumulate});
+void multiply_floats(int64_t m, int64_t k, const Strided& a, const ProductOutput& output) {
+  multiply_floats(m, k, a, {&output, 1});
 }
 
-void multiply_tiles(ConstMatrix x, std::span<const LinearOutput> outputs, AmxRounding rounding) {
-  std::vector<AmxOutput> all;
+Strided strided(ConstMatrix x) {
+  return {x.data, x.stride, 1};
+}
+
+std::vector<ProductOutput> products(std::span<const LinearOutput> outputs) {
+  std::vector<ProductOutput> all;
   all.reserve(outputs.size());
   for (const auto& o : outputs) all.push_back({stored(o.w, true), o.w.rows, o.y, o.accumulate});
-  amx_multiply(x.rows, x.cols, {x.data, x.stride, 1}, all, rounding);
+  return all;
 }
 
 }  // namespace
@@ -89,13 +95,14 @@ void linear_shared(ConstMatrix x, std::span<const LinearOutput> outputs) {
         linear_by_int8(x, some);
         break;
       case Kernel::kTiles:
-        multiply_tiles(x, some, is_quantised(type) ? AmxRounding::kBoth : AmxRounding::kNone);
+        amx_multiply(x.rows, x.cols, strided(x), products(some),
+                     is_quantised(type) ? AmxRounding::kBoth : AmxRounding::kNone);
         break;
       case Kernel::kDots:
         for (const auto& o : some) linear_by_dots(x, o.w, o.y, o.accumulate);
         break;
       case Kernel::kVectors:
-        for (const auto& o : some) multiply_vectors(x, o);
+        multiply(x.rows, x.cols, strided(x), products(some));
         break;
     }
   }
@@ -104,23 +111,23 @@ void linear_shared(ConstMatrix x, std::span<const LinearOutput> outputs) {
 void linear_exact(ConstMatrix x, Weight w, Matrix y, bool accumulate) {
   check_shapes(x, w, y);
   if (x.rows < kDotRows) return linear_by_dots(x, w, y, accumulate);
-  multiply_floats({x.rows, w.rows, x.cols, {x.data, x.stride, 1}, stored(w, true), y, accumulate});
+  multiply_floats(x.rows, x.cols, strided(x), {stored(w, true), w.rows, y, accumulate});
 }
 
 void linear_exact_shared(ConstMatrix x, std::span<const LinearOutput> outputs) {
-  if (exact_kernel(x.rows) == Kernel::kTiles) {
-    for (const auto& o : outputs) check_shapes(x, o.w, o.y);
-    return multiply_tiles(x, outputs, AmxRounding::kNone);
+  if (x.rows < kDotRows) {
+    for (const auto& o : outputs) linear_exact(x, o.w, o.y, o.accumulate);
+    return;
   }
-  for (const auto& o : outputs) linear_exact(x, o.w, o.y, o.accumulate);
+  for (const auto& o : outputs) check_shapes(x, o.w, o.y);
+  multiply_floats(x.rows, x.cols, strided(x), products(outputs));
 }
 
 void linear_dx(ConstMatrix dy, Weight w, Matrix dx, bool accumulate) {
   PLINTH_CHECK(dy.cols == w.rows && dx.rows == dy.rows && dx.cols == w.cols,
                "linear_dx: dy [{}, {}], w [{}, {}], dx [{}, {}]", dy.rows, dy.cols, w.rows, w.cols,
                dx.rows, dx.cols);
-  multiply_floats(
-      {dy.rows, w.cols, w.rows, {dy.data, dy.stride, 1}, stored(w, false), dx, accumulate});
+  multiply_floats(dy.rows, w.rows, strided(dy), {stored(w, false), w.cols, dx, accumulate});
 }
 
 void linear_dw(ConstMatrix dy, ConstMatrix x, Matrix dw, bool accumulate) {
@@ -129,7 +136,7 @@ void linear_dw(ConstMatrix dy, ConstMatrix x, Matrix dw, bool accumulate) {
                dw.rows, dw.cols);
   const Stored right = {reinterpret_cast<const uint8_t*>(x.data), DType::kF32,
                         static_cast<size_t>(x.stride) * sizeof(float), false};
-  multiply_floats({dy.cols, x.cols, dy.rows, {dy.data, 1, dy.stride}, right, dw, accumulate});
+  multiply_floats(dy.cols, dy.rows, {dy.data, 1, dy.stride}, {right, x.cols, dw, accumulate});
 }
 
 }  // namespace plinth::tensor::cpu

@@ -19,7 +19,7 @@ struct ChunkedLoss::Chunk {
 namespace {
 
 constexpr int64_t kChunkFloats = int64_t{16} << 20;
-constexpr int64_t kChunkRowsMin = 128;
+constexpr int64_t kChunkRowsMin = 512;
 constexpr int64_t kChunkRowsMax = 1024;
 
 std::vector<int32_t> rows_with_target(std::span<const int32_t> targets) {
