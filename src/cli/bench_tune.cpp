@@ -20,8 +20,9 @@ struct Options {
 
 std::string describe(const train::StepBenchOptions& step) {
   std::string what = step.full ? "full training" : fmt::format("LoRA of rank {}", step.rank);
+  if (step.dpo) what = fmt::format("preferences, {}", what);
   if (step.adapters > 1) what = fmt::format("{} of {}", step.adapters, what);
-  return fmt::format("{}, {} x {} tokens", what, step.sequences, step.tokens);
+  return fmt::format("{}, {} x {} tokens", what, step.sequences * (step.dpo ? 2 : 1), step.tokens);
 }
 
 Status run(Options options, const Context& context) {
@@ -78,6 +79,7 @@ void add_bench_tune(Command& bench, const Context& context) {
                  256);
   command.option("--memory", options->memory,
                  "a budget such as 2GB: layers are computed twice to keep to it");
+  command.flag("--dpo", step.dpo, "sequences are pairs, of which one is preferred");
   command.flag("--full", step.full, "train all weights, from random ones");
   command.option("--repeats", step.repeats, "steps after the warm-up; the median is shown", 1,
                  1000);

@@ -3,6 +3,7 @@
 #include "core/clock.h"
 #include "core/rng.h"
 #include "train/math/base_parameters.h"
+#include "train/math/dpo.h"
 #include "train/math/fused.h"
 #include "train/math/lora.h"
 #include "train/math/optimizer.h"
@@ -14,6 +15,13 @@ namespace {
 
 using model::Linear;
 
+// beta of the preference loss; it costs nothing, whatever it is.
+constexpr double kBeta = 0.1;
+
+int64_t sequences_of(const StepBenchOptions& options) {
+  return options.adapters * options.sequences * (options.dpo ? 2 : 1);
+}
+
 MicroBatch random_batch(const model::ModelConfig& config, const StepBenchOptions& options) {
   Rng rng(1);
   const auto token = [&] {
@@ -22,7 +30,7 @@ MicroBatch random_batch(const model::ModelConfig& config, const StepBenchOptions
   const auto weight = 1.0f / static_cast<float>(options.sequences * options.tokens);
   MicroBatch batch;
   batch.segment_starts.push_back(0);
-  for (int64_t s = 0; s < options.adapters * options.sequences; ++s) {
+  for (int64_t s = 0; s < sequences_of(options); ++s) {
     for (int64_t i = 0; i < options.tokens; ++i) {
       batch.tokens.push_back(token());
       batch.targets.push_back(token());
@@ -36,25 +44,27 @@ MicroBatch random_batch(const model::ModelConfig& config, const StepBenchOptions
 
 // Per token: a matrix takes two operations an element forward, two for the gradient to its input,
 // two for its own. Causal attention meets half the other tokens, with two products forward and five
-// back. A frozen first block needs no gradient to its input.
+// back. A frozen first block needs no gradient to its input. Preferences take another pass forward,
+// without the adapter.
 double flop_of_step(const model::ModelConfig& config, const StepBenchOptions& options) {
   const auto product = [](int64_t rows, int64_t cols) {
     return 2.0 * static_cast<double>(rows) * static_cast<double>(cols);
   };
-  double per_token = product(config.vocabulary, config.width) * (options.full ? 3 : 2);
+  const double reference = options.dpo ? 1 : 0;
+  double per_token = product(config.vocabulary, config.width) * (options.full ? 3 : 2 + reference);
   for (int64_t layer = 0; layer < config.layers; ++layer) {
     for (int i = 0; i < model::kLinears; ++i) {
       const auto which = static_cast<Linear>(i);
       const bool lowest =
           layer == 0 && (which == Linear::kQ || which == Linear::kK || which == Linear::kV);
       const double base = product(config.outputs(which), config.inputs(which));
-      per_token += options.full ? 3 * base : (lowest ? 1 : 2) * base;
+      per_token += options.full ? 3 * base : ((lowest ? 1 : 2) + reference) * base;
       if (!options.full)
         per_token += 3 * product(options.rank, config.outputs(which) + config.inputs(which));
     }
-    per_token += 7 * product(config.heads * config.head_dim, options.tokens) / 2;
+    per_token += (7 + 2 * reference) * product(config.heads * config.head_dim, options.tokens) / 2;
   }
-  return per_token * static_cast<double>(options.adapters * options.sequences * options.tokens);
+  return per_token * static_cast<double>(sequences_of(options) * options.tokens);
 }
 
 // All weights of a base of the same shape, or adapters over the base.
@@ -125,6 +135,9 @@ Result<StepBench> bench_step(const std::shared_ptr<const model::Model>& base,
                    config.context);
   if (options.full && options.adapters != 1)
     return invalid("full training has no adapters, {} were wanted", options.adapters);
+  if (options.dpo && (options.full || options.adapters != 1))
+    return invalid("preferences are learnt by one adapter, {} were wanted",
+                   options.full ? "all weights" : std::to_string(options.adapters));
   const int64_t process = process_bytes();
   Learners learners(base, options);
   const MicroBatch batch = random_batch(config, options);
@@ -138,9 +151,11 @@ Result<StepBench> bench_step(const std::shared_ptr<const model::Model>& base,
                                              .owns_base = options.full,
                                              .budget = options.memory}));
   Tape tape(learners.model(), tensor::exact_ops(), bench.plan.recomputed_layers);
+  PreferenceLoss preference(kBeta, 1.0 / static_cast<double>(options.sequences));
   for (int64_t i = 0; i <= options.repeats; ++i) {  // the first warms up
     const Stopwatch watch;
-    bench.loss = tape.forward_backward(batch, learners.trainable());
+    bench.loss =
+        tape.forward_backward(batch, learners.trainable(), options.dpo ? &preference : nullptr);
     learners.update();
     if (i > 0) bench.seconds.push_back(watch.seconds());
   }

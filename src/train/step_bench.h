@@ -13,10 +13,11 @@
 namespace plinth::train {
 
 struct StepBenchOptions {
-  int64_t sequences = 1;  // of a step
+  int64_t sequences = 1;  // of a step; of pairs, twice as many
   int64_t tokens = 512;   // of each sequence, all of them with loss
   int64_t rank = 16;      // of an adapter on all linear layers
   bool full = false;      // all weights of a base of this shape learn instead, from random values
+  bool dpo = false;       // sequences are pairs, one preferred over the other
   int64_t adapters = 1;   // trained at once, each on sequences of its own
   int64_t memory = 0;     // budget in bytes, memory_plan.h
   int64_t repeats = 5;    // steps after the warm-up
