@@ -35,7 +35,12 @@ class LoraLearner : public Learner {
 
   Trainable trainable() override { return {.base = nullptr, .adapter = &lora_}; }
 
-  void set_strength(double strength) override { lora_.set_strength(strength); }
+  void set_strength(double strength) override {
+    strength_ = strength;
+    lora_.set_strength(strength);
+  }
+
+  double strength() const override { return strength_; }
 
   Status write(const Path& run_dir, const model::Lineage& lineage, TuneSummary& summary) override {
     summary.adapter = run_dir / "adapter";
@@ -47,6 +52,7 @@ class LoraLearner : public Learner {
  private:
   std::shared_ptr<const model::Model> base_;  // shared with whoever serves it meanwhile
   Lora lora_;
+  double strength_ = 1;
 };
 
 class FullLearner : public Learner {

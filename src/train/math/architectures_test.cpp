@@ -150,8 +150,8 @@ class Architectures : public testing::TestWithParam<const char*> {
         [&](const std::vector<MicroBatch>& parts) {
           size_t pairs = 0;
           for (const auto& part : parts) pairs += (part.segment_starts.size() - 1) / 2;
-          PreferenceLoss preference(dpo_beta != nullptr ? *dpo_beta : 0,
-                                    1.0 / static_cast<double>(pairs));
+          PreferenceLoss preference(
+              {dpo_beta != nullptr ? *dpo_beta : 0, 1.0 / static_cast<double>(pairs)});
           double loss = 0;
           for (const auto& part : parts)
             loss += tape.forward_backward(part, {nullptr, &lora},

@@ -1,6 +1,7 @@
 // Several adapters over one base in one batch: the base's products run once over everybody's rows,
 // each adapter sees its own. Every adapter gets the gradients that it would get alone, because rows
-// meet nowhere: attention stays within a sequence, and a row's loss is its own.
+// meet nowhere: attention stays within a sequence, and a row's loss is its own. With operations
+// that compute each row for itself (row_invariant.h) they are the same bits.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +30,31 @@ class FusedAdapters : public AdapterBackwardSeam {
   std::vector<Part> parts_;
 };
 
-// Adds the sequences of `more` behind those of `batch`.
+// Several objectives over one batch, each over rows of its own.
+class FusedObjectives : public RowObjective {
+ public:
+  // The next rows are those of `batch`, and this objective's; both outlive the pass.
+  void append(RowObjective* objective, const MicroBatch& batch) {
+    parts_.push_back({objective, &batch});
+  }
+
+  double weigh(const MicroBatch& batch, std::span<const float> policy,
+               std::span<const float> reference, std::span<float> weights) override;
+
+  // What each was worth in the last call, in the order of append().
+  const std::vector<double>& values() const { return values_; }
+
+ private:
+  struct Part {
+    RowObjective* objective;
+    const MicroBatch* batch;
+  };
+
+  std::vector<Part> parts_;
+  std::vector<double> values_;
+};
+
+// Adds the sequences of `more` behind those of `batch`, with what they have of noise.
 void append_batch(const MicroBatch& more, MicroBatch& batch);
 
 }  // namespace plinth::train

@@ -34,7 +34,7 @@ ConstMatrix Tape::forward(const MicroBatch& batch, model::AdapterSeam* adapter, 
   PackedAttention attention(*ops_, config.attention(), batch.segment_starts);
   Matrix x = inputs_[0].as(rows, config.width);
   model::embed_tokens(*model_, *ops_, batch.tokens, batch.positions, x);
-  if (keep && batch.noise_alpha > 0) add_noise(batch, x);
+  if (keep && !batch.noise.empty()) add_noise(batch, x);
   for (int64_t layer = 0; layer < config.layers; ++layer) {
     const Matrix out = keep ? inputs_[static_cast<size_t>(layer) + 1].as(rows, config.width) : x;
     auto& activations = activations_of(keep ? layer : 0);

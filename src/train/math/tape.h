@@ -18,7 +18,13 @@
 
 namespace plinth::train {
 
-// Rows of packed sequences; all vectors but segment_starts have one entry per row.
+// math/noise.h
+struct SegmentNoise {
+  double alpha = 0;  // 0: none
+  uint64_t seed = 0;
+};
+
+// Rows of packed sequences; all vectors up to weights have one entry per row.
 struct MicroBatch {
   std::vector<int32_t> tokens;
   std::vector<int32_t> positions;       // restart in every segment
@@ -27,10 +33,8 @@ struct MicroBatch {
   std::vector<int32_t> segment_starts;  // as in Ops::attention: ends with the row count
   // Learn what the model says without the adapter, not the targets: keeps it where it was.
   bool anchored = false;
-  // The samples that the segments are, by number; needed for noise only.
-  std::vector<int64_t> samples = {};
-  double noise_alpha = 0;  // of the embeddings while training (math/noise.h); 0: none
-  uint64_t noise_seed = 0;
+  std::vector<int64_t> samples = {};     // that the segments are, by number
+  std::vector<SegmentNoise> noise = {};  // of each segment's embeddings while training; or none
 
   int64_t rows() const { return static_cast<int64_t>(tokens.size()); }
 };
