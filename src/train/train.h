@@ -240,8 +240,8 @@ struct TuneRecipe {
   int64_t rank = 16;
   double alpha = 32;
   LoraScaling scaling = LoraScaling::kStandard;  // "standard" | "rslora": alpha / sqrt(rank)
-  // Layers that the base lacks are passed over. The embedding and the head have no deltas: neither
-  // the engine nor the adapter formats' readers here would apply them.
+  // Layers that the base lacks are passed over. Also "embed_tokens" and "lm_head", each for itself
+  // even where the base's head is its embedding; their deltas grow with the vocabulary.
   std::vector<std::string> targets = {"q_proj",    "k_proj",  "v_proj",   "o_proj",
                                       "gate_proj", "up_proj", "down_proj"};
 

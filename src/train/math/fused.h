@@ -20,12 +20,26 @@ class FusedAdapters : public AdapterBackwardSeam {
   void add(int64_t layer, model::Linear which, tensor::ConstMatrix x, tensor::Matrix y) override;
   void add_backward(int64_t layer, model::Linear which, tensor::ConstMatrix x,
                     tensor::ConstMatrix dy, tensor::Matrix dx) override;
+  void add_embedding(std::span<const int32_t> tokens, tensor::Matrix x) override;
+  void add_head(std::span<const int32_t> rows, tensor::ConstMatrix hidden,
+                tensor::Matrix logits) override;
+  bool learns_embedding() const override;
+  void add_embedding_backward(std::span<const int32_t> tokens, tensor::ConstMatrix d) override;
+  void add_head_backward(std::span<const int32_t> rows, tensor::ConstMatrix hidden,
+                         tensor::ConstMatrix dlogits, tensor::Matrix dhidden) override;
 
  private:
   struct Part {
     AdapterBackwardSeam* adapter;
     int64_t rows;
   };
+
+  // Calls body(adapter, index of its first row, number of its rows) for each part.
+  template <typename Body>
+  void for_each(const Body& body) const;
+  // The same for its rows among `rows`, which ascend.
+  template <typename Body>
+  void for_each_of(std::span<const int32_t> rows, const Body& body) const;
 
   std::vector<Part> parts_;
 };

@@ -15,9 +15,11 @@ namespace plinth::train {
 namespace {
 
 std::unique_ptr<Lora> random_lora(const model::ModelConfig& config, int64_t rank, uint64_t seed) {
-  auto lora =
-      std::make_unique<Lora>(tensor::exact_ops(), config,
-                             LoraOptions{.rank = rank, .alpha = 2.0 * static_cast<double>(rank)});
+  auto lora = std::make_unique<Lora>(tensor::exact_ops(), config,
+                                     LoraOptions{.rank = rank,
+                                                 .alpha = 2.0 * static_cast<double>(rank),
+                                                 .embedding = seed != 0,
+                                                 .head = seed != 1});
   Rng rng(seed);
   for (float& value : lora->parameters().values()) value = static_cast<float>(0.2 * rng.normal());
   return lora;

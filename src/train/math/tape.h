@@ -31,6 +31,8 @@ struct MicroBatch {
   std::vector<int32_t> targets;         // the next token, or -1 where no loss is wanted
   std::vector<float> weights;           // factor of each row's loss
   std::vector<int32_t> segment_starts;  // as in Ops::attention: ends with the row count
+  // Where the rows of another adapter begin, when several share the batch (fused.h); or none.
+  std::vector<int32_t> part_starts = {};
   // Learn what the model says without the adapter, not the targets: keeps it where it was.
   bool anchored = false;
   std::vector<int64_t> samples = {};     // that the segments are, by number
@@ -84,8 +86,8 @@ class Tape {
   model::Activations& activations_of(int64_t layer);
   void recompute(const model::BlockInput& input);
   // log p(target) by row.
-  void log_probabilities(const MicroBatch& batch, tensor::ConstMatrix hidden,
-                         std::vector<float>& out);
+  void log_probabilities(const MicroBatch& batch, model::AdapterSeam* adapter,
+                         tensor::ConstMatrix hidden, std::vector<float>& out);
 
   const model::Model* model_;
   const tensor::Ops* ops_;

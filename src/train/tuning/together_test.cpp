@@ -47,7 +47,7 @@ class Together : public testing::Test {
 
     recipe.files = {folder_ / "texts.jsonl"};
     recipe.rank = 7;
-    recipe.targets = {"q_proj", "down_proj"};
+    recipe.targets = {"q_proj", "down_proj", "embed_tokens", "lm_head"};
     recipe.batch_tokens = 96;
     recipe.micro_tokens = 512;  // most steps are one micro-batch
     recipe.steps = 25;
@@ -56,6 +56,7 @@ class Together : public testing::Test {
     recipe.weight_decay = 0.1;
     add("texts", recipe);
 
+    recipe.targets = {"v_proj", "lm_head"};
     recipe.neftune_alpha = 0;
     recipe.files = {folder_ / "sums.jsonl"};
     recipe.replay = {folder_ / "texts.jsonl"};

@@ -225,4 +225,5 @@ def main():
               runs["lora"]["gradient_norms"][:3], runs["dpo"]["gradient_norms"][:3])
 
 
-main()
+if __name__ == "__main__":
+    main()
