@@ -320,7 +320,8 @@ void multiply_alike(int64_t m, int64_t k, const Strided& a, std::span<const AmxO
   packed.block = depth_block(b_parts(split));
   packed.step_bytes = int64_t{2048} * a_parts(split);
   // The depth of a pass is that of a full one: where sums are cut must not depend on the rows.
-  const int64_t step = groups_of(pass_rows(split)) * packed.step_bytes / 32;  // bytes of one of depth
+  const int64_t step =
+      groups_of(pass_rows(split)) * packed.step_bytes / 32;  // bytes of one of depth
   const int64_t pass = std::max<int64_t>(1, kPassBytes / step / packed.block) * packed.block;
   for (int64_t row = 0; row < m; row += pass_rows(split)) {
     packed.rows = std::min(pass_rows(split), m - row);
