@@ -89,10 +89,10 @@ Result<Config> parse_config(const Json& json) {
   if (!json.is_object()) return invalid("{}, not an object", json.type_name());
   if (const auto type = string_or(json, "peft_type", ""); type != "LORA")
     return make_error(Code::kUnimplemented, "peft_type '{}' is not supported (LORA is)", type);
-  for (const char* key :
-       {"use_dora", "modules_to_save", "lora_bias", "use_qalora", "layer_replication",
-        "trainable_token_indices", "target_parameters", "alora_invocation_tokens", "use_bdlora",
-        "arrow_config", "kasa_config", "velora_config", "monteclora_config", "ensure_weight_tying"}) {
+  for (const char* key : {"use_dora", "modules_to_save", "lora_bias", "use_qalora",
+                          "layer_replication", "trainable_token_indices", "target_parameters",
+                          "alora_invocation_tokens", "use_bdlora", "arrow_config", "kasa_config",
+                          "velora_config", "monteclora_config", "ensure_weight_tying"}) {
     if (is_set(json, key)) return make_error(Code::kUnimplemented, "{} is not supported", key);
   }
   if (const auto bias = string_or(json, "bias", "none"); bias != "none")

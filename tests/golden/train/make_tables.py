@@ -44,17 +44,6 @@ def make_adapter(name):
     return model.eval(), named
 
 
-def save_adapter(name, model):
-    model.peft_config["default"].base_model_name_or_path = name
-    folder = arch.OUT / name / "tables"
-    model.save_pretrained(folder)
-    (folder / "README.md").unlink(missing_ok=True)
-    path = folder / "adapter_model.safetensors"
-    tensors = {k: v.float().contiguous() for k, v in arch.load_file(path).items()}
-    arch.save_file(tensors, path, metadata={"format": "pt"})
-    print(name, sorted(tensors))
-
-
 def main():
     torch.set_num_threads(1)
     arch.ours = ours
@@ -62,7 +51,7 @@ def main():
     for name in sys.argv[1:] or NAMES:
         runs = {}
         model, named = make_adapter(name)
-        save_adapter(name, model)
+        arch.save_adapter(name, model, "tables")
         runs["lora"] = arch.train(model, named, batches, arch.mean_loss)
         model, named = make_adapter(name)
         runs["dpo"] = arch.train(model, named, batches, arch.dpo_loss)
