@@ -46,30 +46,35 @@ class MpiPeers : public Peers {
   int64_t ranks() const override { return ranks_; }
 
   Status send(std::span<const std::byte> bytes, int64_t to) override {
-    if (failed_) return make_error(Code::kUnavailable, "the ranks have parted");
-    for (; !bytes.empty(); bytes = bytes.subspan(std::min(bytes.size(), kBytesMax))) {
-      MPI_Request request = MPI_REQUEST_NULL;
-      const int code = MPI_Isend(bytes.data(), static_cast<int>(std::min(bytes.size(), kBytesMax)),
-                                 MPI_BYTE, static_cast<int>(to), 0, MPI_COMM_WORLD, &request);
-      PLINTH_TRY(wait_for(code, request, to));
-    }
-    return {};
+    return in_pieces(bytes, to, [&](std::span<const std::byte> piece, MPI_Request* request) {
+      return MPI_Isend(piece.data(), static_cast<int>(piece.size()), MPI_BYTE, static_cast<int>(to),
+                       0, MPI_COMM_WORLD, request);
+    });
   }
 
   Status receive(std::span<std::byte> bytes, int64_t from) override {
-    if (failed_) return make_error(Code::kUnavailable, "the ranks have parted");
-    for (; !bytes.empty(); bytes = bytes.subspan(std::min(bytes.size(), kBytesMax))) {
-      MPI_Request request = MPI_REQUEST_NULL;
-      const int code = MPI_Irecv(bytes.data(), static_cast<int>(std::min(bytes.size(), kBytesMax)),
-                                 MPI_BYTE, static_cast<int>(from), 0, MPI_COMM_WORLD, &request);
-      PLINTH_TRY(wait_for(code, request, from));
-    }
-    return {};
+    return in_pieces(bytes, from, [&](std::span<std::byte> piece, MPI_Request* request) {
+      return MPI_Irecv(piece.data(), static_cast<int>(piece.size()), MPI_BYTE,
+                       static_cast<int>(from), 0, MPI_COMM_WORLD, request);
+    });
   }
 
   void leave() override { agreed_ = true; }
 
  private:
+  template <typename Byte, typename Begin>
+  Status in_pieces(std::span<Byte> bytes, int64_t other, const Begin& begin) {
+    if (failed_) return make_error(Code::kUnavailable, "the ranks have parted");
+    while (!bytes.empty()) {
+      const auto piece = bytes.first(std::min(bytes.size(), kBytesMax));
+      MPI_Request request = MPI_REQUEST_NULL;
+      const int code = begin(piece, &request);
+      PLINTH_TRY(wait_for(code, request, other));
+      bytes = bytes.subspan(piece.size());
+    }
+    return {};
+  }
+
   // Once one message is lost the others have no order any more.
   Status wait_for(int code, MPI_Request request, int64_t other) {
     auto status = arrival(code, request, other);
