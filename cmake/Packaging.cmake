@@ -1,6 +1,10 @@
 # `cpack -G DEB` in the build folder makes plinth-VERSION-ARCHITECTURE.deb: the binary, the systemd unit, the documents.
 include(GNUInstallDirs)
 install(TARGETS plinth RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+# Apart, since it brings MPI along: cmake --install build/release --component mpi
+if(TARGET plinth_mpi)
+  install(TARGETS plinth_mpi LIBRARY DESTINATION lib/plinth COMPONENT mpi EXCLUDE_FROM_ALL)
+endif()
 install(FILES packaging/plinth.service DESTINATION lib/systemd/system)
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs)

@@ -38,19 +38,24 @@ Json describe(const Opened& opened) {
   int64_t layers = 0;
   int64_t parameters = 0;
   for (const auto& layer : adapter.layers) {
-    const int64_t before = deltas;
+    bool any = false;
     for (size_t i = 0; i < model::kLinears; ++i) {
-      const auto& delta = layer[i];
-      if (delta.empty()) continue;
-      ++deltas;
+      if (layer[i].empty()) continue;
+      any = true;
       linears.emplace(model::linear_name(static_cast<model::Linear>(i)));
-      ranks.insert(delta.rank);
-      for (const auto& matrix : {delta.a, delta.b}) {
-        types.emplace(tensor::dtype_name(matrix.type));
-        parameters += matrix.rows * matrix.cols;
-      }
     }
-    layers += deltas > before ? 1 : 0;
+    layers += any ? 1 : 0;
+  }
+  if (!adapter.embedding.empty()) linears.emplace(model::kEmbeddingTarget);
+  if (!adapter.head.empty()) linears.emplace(model::kHeadTarget);
+  for (const model::LowRank* delta : model::delta_places(adapter)) {
+    if (delta->empty()) continue;
+    ++deltas;
+    ranks.insert(delta->rank);
+    for (const auto& matrix : {delta->a, delta->b}) {
+      types.emplace(tensor::dtype_name(matrix.type));
+      parameters += matrix.rows * matrix.cols;
+    }
   }
   return {{"name", adapter.name},
           {"digest", adapter.digest},

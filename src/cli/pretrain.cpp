@@ -11,6 +11,7 @@ struct Options {
 };
 
 Status run(const Options& options, const Context& context) {
+  PLINTH_TRY(check_one_process("pretrain"));
   train::PretrainOptions pretrain;
   if (options.type == "f32")
     pretrain.type = tensor::DType::kF32;

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "cli/command.h"
 #include "core/clock.h"
@@ -10,23 +13,34 @@
 
 namespace plinth::cli {
 
-// Shows a run on stderr: on a terminal a few lines drawn over themselves, elsewhere a line now and
-// then when the held-out loss is measured. What must be said aloud stays on the screen.
+// Shows runs on stderr. One: on a terminal a few lines drawn over themselves, elsewhere a line now
+// and then when the held-out loss is measured. Several: a line each. What must be said aloud stays
+// on the screen.
 class StepView {
  public:
-  StepView(std::string label, const Context& context);
+  StepView(std::string label, const Context& context)
+      : StepView(std::vector{std::move(label)}, context) {}
 
-  // Hooks that draw here; the view outlives the run.
-  train::TrainHooks hooks();
+  StepView(const std::vector<std::string>& labels, const Context& context);
+
+  // Hooks of a run that draw here; the view outlives it.
+  train::TrainHooks hooks(size_t run = 0);
   void finish();
 
  private:
-  void show(const train::StepReport& report);
-  void say(const std::string& what);
-  void draw();
+  struct One {
+    std::string label;
+    train::LiveView view;
+    double printed_at = -1e9;
+    bool shown = false;
+  };
 
-  std::string label_;
-  train::LiveView view_;
+  void show(One& one, const train::StepReport& report);
+  void say(const One& one, const std::string& what);
+  void draw();
+  std::vector<std::string> lines() const;
+
+  std::vector<One> runs_;
   bool quiet_;
   bool terminal_;
   size_t drawn_ = 0;  // lines on the screen that are ours
@@ -34,5 +48,8 @@ class StepView {
   bool shown_ = false;
   Stopwatch watch_;
 };
+
+// For what runs in one process: refused when a launcher such as mpirun started several.
+Status check_one_process(std::string_view what);
 
 }  // namespace plinth::cli

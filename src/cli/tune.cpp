@@ -11,15 +11,17 @@
 #include "corpus/exam_index.h"
 #include "server/chat_renderer.h"
 #include "train/find_lr.h"
+#include "train/peers.h"
 #include "train/suggest.h"
 
 namespace plinth::cli {
 namespace {
 
+constexpr char kOneRecipe[] = "TOML (default: chosen from the data and the base)";
 constexpr int kExamRun = 13;  // shared characters that make a row exam text, as in `data check`
 
 struct Options {
-  Path recipe;
+  std::vector<Path> recipes;
   std::string base = kEmbeddedBase;
   std::vector<Path> data;
   std::vector<Path> replay;
@@ -35,29 +37,47 @@ struct Options {
   std::string ranks;
   std::string rates;
   std::string epochs;
+  // Of a run that a launcher started. Kept until errors have been printed: train/peers.h.
+  std::unique_ptr<train::Peers> peers;
+
+  bool helping() const { return peers && peers->rank() > 0; }
 };
 
-// All that a run needs.
+// All that a run needs, of one recipe or several.
 struct Job {
   std::shared_ptr<const model::Model> base;
-  train::TuneRecipe recipe;
-  train::TuneHooks hooks;
-  Path run;
+  std::vector<train::TuneMember> members;
 };
 
-// "run-law" for law.jsonl.zst: the same command goes on where it was.
-Path default_run(const train::TuneRecipe& recipe, const Options& options) {
-  Path name = (options.recipe.empty() ? recipe.files.front() : options.recipe) / "";
-  name = name.parent_path().filename();
-  while (name.has_extension()) name = name.stem();
-  return "run-" + name.string();
+// One recipe, or the empty path where none is given.
+std::vector<Path> recipes_of(const Options& options) {
+  return options.recipes.empty() ? std::vector<Path>(1) : options.recipes;
 }
 
-Result<train::TuneRecipe> given_recipe(const Options& options) {
+// "law" for law.toml and law.jsonl.zst.
+std::string name_of(const Path& file) {
+  Path name = file / "";
+  name = name.parent_path().filename();
+  while (name.has_extension()) name = name.stem();
+  return name.string();
+}
+
+// "run-law", or --run; with several recipes a folder of each in --run. The same command goes on
+// where it was.
+Path run_of(const Path& named_after, const Options& options) {
+  if (options.run.empty()) return "run-" + name_of(named_after);
+  return options.recipes.size() > 1 ? options.run / name_of(named_after) : options.run;
+}
+
+Result<train::TuneRecipe> given_recipe(const Path& path, const Options& options) {
   train::TuneRecipe recipe;
-  if (!options.recipe.empty()) {
-    PLINTH_TRY(recipe, train::TuneRecipe::read(options.recipe));
+  if (!path.empty()) {
+    PLINTH_TRY(recipe, train::TuneRecipe::read(path));
   }
+  if (options.recipes.size() > 1 &&
+      (!options.data.empty() || !options.replay.empty() || options.replay_share >= 0))
+    return invalid("--data, --replay and --replay-share go with one recipe; {} were given",
+                   options.recipes.size());
   if (!options.memory.empty()) {
     PLINTH_TRY(recipe.memory, parse_bytes(options.memory));
   }
@@ -74,24 +94,36 @@ Result<train::TuneRecipe> given_recipe(const Options& options) {
 
 Result<Job> prepare(const Options& options, const Context& context, StepView& view) {
   Job job;
-  PLINTH_TRY(job.recipe, given_recipe(options));
   PLINTH_TRY(job.base, open_base(options.base, context.home));
-  job.hooks.train = view.hooks();
+  train::TuneHooks hooks;
   if (!job.base->chat_template().empty()) {
-    PLINTH_TRY(job.hooks.chat, server::chat_renderer(job.base));
+    PLINTH_TRY(hooks.chat, server::chat_renderer(job.base));
   }
   if (!options.suites.empty()) {
     PLINTH_TRY(auto index, corpus::ExamIndex::read(options.suites, kExamRun));
     const auto exams = std::make_shared<const corpus::ExamIndex>(std::move(index));
-    job.hooks.in_suite = [exams](std::string_view text) { return exams->touches(text); };
+    hooks.in_suite = [exams](std::string_view text) { return exams->touches(text); };
   }
-  if (options.recipe.empty()) {
-    PLINTH_TRY(auto made, train::suggest(*job.base, job.recipe, job.hooks));
-    job.recipe = std::move(made.recipe);
-    if (!context.quiet) fmt::print(stderr, "no recipe, so chosen from the data: {}\n", made.why);
+  for (const auto& path : recipes_of(options)) {
+    hooks.train = view.hooks(job.members.size());
+    PLINTH_TRY(auto recipe, given_recipe(path, options));
+    if (path.empty()) {
+      PLINTH_TRY(auto made, train::suggest(*job.base, recipe, hooks));
+      recipe = std::move(made.recipe);
+      if (!context.quiet && !options.helping())
+        fmt::print(stderr, "no recipe, so chosen from the data: {}\n", made.why);
+    }
+    const Path run = run_of(path.empty() ? recipe.files.front() : path, options);
+    job.members.push_back({path.string(), std::move(recipe), run, hooks});
   }
-  job.run = options.run.empty() ? default_run(job.recipe, options) : options.run;
   return job;
+}
+
+// What find-lr and sweep take.
+Result<train::TuneMember> only_member(const Job& job) {
+  if (job.members.size() > 1)
+    return invalid("one recipe is enough; {} were given", job.members.size());
+  return job.members.front();
 }
 
 Json to_json(const train::TuneSummary& summary) {
@@ -127,17 +159,9 @@ void print_data(const train::DatasetReport& data) {
     for (const auto& line : *lines) fmt::print("  {}: {}\n", line.place, line.reason);
 }
 
-Status run(const Options& options, const Context& context) {
-  StepView view("tune", context);
-  PLINTH_TRY(const auto job, prepare(options, context, view));
-  PLINTH_TRY(const auto summary, train::tune(job.base, job.recipe, job.run, job.hooks));
-  view.finish();
-  if (context.json) {
-    fmt::print("{}\n", to_text(to_json(summary)));
-    return {};
-  }
+void print_result(const train::TuneMember& member, const train::TuneSummary& summary) {
   print_data(summary.data);
-  const bool pairs = job.recipe.method == train::TuneMethod::kDpo;
+  const bool pairs = member.recipe.method == train::TuneMethod::kDpo;
   const Path& result = summary.model.empty() ? summary.adapter : summary.model;
   fmt::print("{}: {} steps, held-out {:.3f} -> {:.3f} {} (step {})\n", result.string(),
              summary.steps, summary.heldout_before, summary.heldout,
@@ -148,16 +172,68 @@ Status run(const Options& options, const Context& context) {
   if (summary.general >= 0)
     fmt::print("general rows not trained on: {:.3f} -> {:.3f} nats/token, strength {:.2f}\n",
                summary.general_before, summary.general, summary.strength);
-  fmt::print("{}: curves, recipe and data\n", (job.run / "report.html").string());
+  fmt::print("{}: curves, recipe and data\n", (member.run_dir / "report.html").string());
+}
+
+Json to_json(const train::TuneMember& member, const Result<train::TuneSummary>& result) {
+  Json one = result ? to_json(*result) : Json{{"error", result.error().message}};
+  one["recipe"] = member.name;
+  one["run"] = member.run_dir.string();
+  return one;
+}
+
+// What several runs came to. The error, if there is one, is the first that was not asked for.
+Status report(const Job& job, const std::vector<Result<train::TuneSummary>>& results,
+              const Context& context) {
+  Json all = Json::array();
+  const Error* error = nullptr;
+  size_t failed = 0;
+  for (size_t i = 0; i < results.size(); ++i) {
+    const auto& member = job.members[i];
+    const auto& result = results[i];
+    if (context.json) all.push_back(to_json(member, result));
+    if (result) {
+      if (!context.json) print_result(member, *result);
+      continue;
+    }
+    fmt::print(stderr, "{}: {}\n", member.name, result.error().message);
+    if (error == nullptr || error->code == Code::kCancelled) error = &result.error();
+    ++failed;
+  }
+  if (context.json) fmt::print("{}\n", to_text({{"runs", all}}));
+  if (error == nullptr) return {};
+  return Error{error->code, fmt::format("{} of {} runs did not end", failed, results.size())};
+}
+
+Status run(Options& options, const Context& context) {
+  PLINTH_TRY(options.peers, train::join_peers());
+  std::vector<std::string> labels;
+  for (const auto& path : recipes_of(options))
+    labels.push_back(options.recipes.size() > 1 ? name_of(path) : "tune");
+  StepView view(labels, context);
+  PLINTH_TRY(auto job, prepare(options, context, view));
+  const bool several = job.members.size() > 1;
+  if (!several) job.members.front().name.clear();
+  if (options.helping()) return train::assist_tuning(job.base, job.members, *options.peers);
+  PLINTH_TRY(const auto results, train::tune_together(job.base, job.members, options.peers.get()));
+  view.finish();
+  if (several) return report(job, results, context);
+  PLINTH_TRY(const auto summary, results.front());
+  if (context.json)
+    fmt::print("{}\n", to_text(to_json(summary)));
+  else
+    print_result(job.members.front(), summary);
   return {};
 }
 
 Status find_lr(const Options& options, const Context& context) {
+  PLINTH_TRY(check_one_process("tune find-lr"));
   StepView view("find-lr", context);
   PLINTH_TRY(const auto job, prepare(options, context, view));
+  PLINTH_TRY(const auto member, only_member(job));
   PLINTH_TRY(const auto test,
-             train::find_learning_rate(job.base, job.recipe,
-                                       {options.low, options.high, options.steps}, job.hooks));
+             train::find_learning_rate(job.base, member.recipe,
+                                       {options.low, options.high, options.steps}, member.hooks));
   view.finish();
   if (context.json) {
     Json points = Json::array();
@@ -206,13 +282,16 @@ Result<std::vector<T>> numbers(std::string_view option, const std::string& list)
 }
 
 Status sweep(const Options& options, const Context& context) {
+  PLINTH_TRY(check_one_process("tune sweep"));
   StepView view("sweep", context);
   PLINTH_TRY(const auto job, prepare(options, context, view));
+  PLINTH_TRY(const auto member, only_member(job));
   train::SweepGrid grid;
   PLINTH_TRY(grid.ranks, numbers<int64_t>("--rank", options.ranks));
   PLINTH_TRY(grid.rates, numbers<double>("--lr", options.rates));
   PLINTH_TRY(grid.epochs, numbers<double>("--epochs", options.epochs));
-  PLINTH_TRY(const auto made, train::sweep(job.base, job.recipe, grid, job.run, job.hooks));
+  PLINTH_TRY(const auto made,
+             train::sweep(job.base, member.recipe, grid, member.run_dir, member.hooks));
   view.finish();
   const auto& best = made.rows[made.best];
   if (context.json) {
@@ -238,8 +317,9 @@ Status sweep(const Options& options, const Context& context) {
   return {};
 }
 
-void add_common(Command& command, const std::shared_ptr<Options>& options) {
-  command.option("RECIPE", options->recipe, "TOML (default: chosen from the data and the base)");
+void add_common(Command& command, const std::shared_ptr<Options>& options,
+                const std::string& recipe_help) {
+  command.option("RECIPE", options->recipes, recipe_help);
   command.option("--base", options->base, "a base's name or path");
   command.option("--data", options->data,
                  "messages, Alpaca, ShareGPT or text JSONL; .txt and .md; a refined corpus");
@@ -259,13 +339,16 @@ void add_tune(Command& root, const Context& context) {
   auto command =
       root.add("tune", "train a LoRA adapter on a frozen base; goes on where it was interrupted",
                "plinth tune --base plinth-zh-base --data train.jsonl");
-  add_common(command, options);
-  command.option("--run", options->run, "folder of the run (default: run-NAME, after the data)");
+  add_common(command, options,
+             "TOML (default: chosen from the data and the base); several are trained in one batch");
+  command.option("--run", options->run,
+                 "folder of the run (default: run-NAME, after the data); of several recipes the "
+                 "folder of their runs");
   command.action([options, &context] { return run(*options, context); });
 
   auto finding = command.add("find-lr", "a short run of ever higher learning rates; suggests one",
                              "plinth tune find-lr --data train.jsonl");
-  add_common(finding, options);
+  add_common(finding, options, kOneRecipe);
   finding.option("--low", options->low, "the first rate", 1e-12, 10.0);
   finding.option("--high", options->high, "the last rate", 1e-12, 100.0);
   finding.option("--steps", options->steps, "steps from one to the other", 20, 10000);
@@ -274,7 +357,7 @@ void add_tune(Command& root, const Context& context) {
   auto sweeping =
       command.add("sweep", "a run for each combination; picks by held-out loss",
                   "plinth tune sweep --data train.jsonl --rank 8,32 --lr 2e-4,1e-3 --epochs 2,4");
-  add_common(sweeping, options);
+  add_common(sweeping, options, kOneRecipe);
   sweeping.option("--rank", options->ranks, "ranks, separated by commas");
   sweeping.option("--lr", options->rates, "learning rates");
   sweeping.option("--epochs", options->epochs, "epochs");

@@ -20,12 +20,11 @@ struct AdapterPool::Entry {
 
 int64_t adapter_bytes(const model::Adapter& adapter) {
   int64_t bytes = 0;
-  for (const auto& layer : adapter.layers)
-    for (const model::LowRank& delta : layer)
-      for (const tensor::Weight& matrix : {delta.a, delta.b})
-        if (!delta.empty())
-          bytes += static_cast<int64_t>(tensor::interleaved_bytes(
-              matrix.type, matrix.rows, matrix.cols, std::max(1, matrix.panel)));
+  for (const model::LowRank* delta : model::delta_places(adapter))
+    for (const tensor::Weight& matrix : {delta->a, delta->b})
+      if (!delta->empty())
+        bytes += static_cast<int64_t>(tensor::interleaved_bytes(
+            matrix.type, matrix.rows, matrix.cols, std::max(1, matrix.panel)));
   return bytes;
 }
 

@@ -85,9 +85,15 @@ Status Engine::Impl::check_tokens(const std::vector<int32_t>& tokens) const {
 }
 
 Status Engine::Impl::check_adapter(const model::Adapter* adapter) const {
-  if (adapter != nullptr && std::ssize(adapter->layers) != model_->config().layers)
+  if (adapter == nullptr) return {};
+  const auto& config = model_->config();
+  if (std::ssize(adapter->layers) != config.layers)
     return invalid("adapter {} has {} layers, the base {}", adapter->name, adapter->layers.size(),
-                   model_->config().layers);
+                   config.layers);
+  for (const int64_t words : {adapter->embedding.a.rows, adapter->head.b.rows})
+    if (words != 0 && words != config.vocabulary)
+      return invalid("adapter {} is for a vocabulary of {}, the base has {}", adapter->name, words,
+                     config.vocabulary);
   return {};
 }
 

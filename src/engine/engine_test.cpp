@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/test_engine.h"
+#include "model/adapter_math.h"
 
 namespace plinth::engine {
 namespace {
@@ -156,6 +157,38 @@ TEST(Engine, AdapterInAMixedBatchEqualsMergedWeights) {
     const auto expected = merged->logits(prompt(9, 50), nullptr);
     EXPECT_LT(worst_difference(together[i], *expected), 1e-3) << i;  // logits of some 20
     EXPECT_GT(worst_difference(together[0], *expected), 0.1) << "the adapter does something";
+  }
+}
+
+// Some adapters change the tables, others one of them or none, in one batch, also with more rows
+// than the head takes at once.
+TEST(Engine, DeltasOfTheTablesInAMixedBatchEqualMergedWeights) {
+  auto only_head = *random_adapter(tiny_config(), 8, 4, "head", /*tables=*/true);
+  only_head.embedding = {};
+  auto only_embedding = *random_adapter(tiny_config(), 3, 5, "embedding", /*tables=*/true);
+  only_embedding.head = {};
+  const Adapters adapters{nullptr, random_adapter(tiny_config(), 4, 1, "none"),
+                          random_adapter(tiny_config(), 4, 2, "both", /*tables=*/true),
+                          std::make_shared<const model::Adapter>(only_head),
+                          std::make_shared<const model::Adapter>(only_embedding)};
+  const auto mixed = start(tiny());
+  std::vector<std::vector<float>> together(adapters.size());
+  {
+    std::vector<std::jthread> threads;
+    for (size_t i = 0; i < adapters.size(); ++i)
+      threads.emplace_back([&, i] { together[i] = *mixed->logits(prompt(9, 70), adapters[i]); });
+  }
+  for (size_t i = 1; i < adapters.size(); ++i) {
+    const auto whole = model::merged(tiny(), *adapters[i]);
+    ASSERT_TRUE(whole) << whole.error().message;
+    const auto expected = start(*whole)->logits(prompt(9, 70), nullptr);
+    EXPECT_LT(worst_difference(together[i], *expected), 1e-3) << adapters[i]->name;
+    EXPECT_GT(worst_difference(together[0], *expected), 0.1) << "the adapter does something";
+    // Kept by the pool, as adapters of a server are: interleaved.
+    const auto kept = model::interleaved(*adapters[i], *tiny(), tensor::default_ops());
+    ASSERT_TRUE(kept) << kept.error().message;
+    EXPECT_LT(worst_difference(*mixed->logits(prompt(9, 70), *kept), *expected), 1e-3)
+        << adapters[i]->name;
   }
 }
 
@@ -468,6 +501,12 @@ TEST(Engine, AFailedLoadFailsOnlyWhoWantedIt) {
   bad.registered = registered(*engine, "other", random_adapter(other, 4, 1, "other"));
   EXPECT_EQ(engine->generate(bad).error().message,
             "adapter adapter other has 3 layers, the base 2");
+  other = tiny_config();
+  other.vocabulary = 300;
+  Request foreign = greedy(prompt(1, 5), 2);
+  foreign.adapter = random_adapter(other, 4, 1, "words", /*tables=*/true);
+  EXPECT_NE(engine->generate(foreign).error().message.find("is for a vocabulary of 300"),
+            std::string::npos);
   bad.adapter = random_adapter(tiny_config(), 4, 1, "good");
   EXPECT_EQ(engine->generate(bad).error().code, Code::kInvalidArgument);
 }

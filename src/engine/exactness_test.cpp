@@ -297,7 +297,7 @@ TEST(Deterministic, BitsDoNotDependOnCompanyCutsCacheOrPreemption) {
       if (i % 3 != 0)
         requests.back().adapter =
             random_adapter(model->config(), 1 + static_cast<int64_t>(i % 4) * 5, i % 3,
-                           fmt::format("adapter {} {}", i % 4, i % 3));
+                           fmt::format("adapter {} {}", i % 4, i % 3), /*tables=*/i % 2 == 0);
     }
     EngineOptions fresh = deterministic();
     fresh.prefix_cache = false;

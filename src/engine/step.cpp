@@ -93,6 +93,26 @@ class StepRunner::SegmentedAdapters : public model::AdapterSeam {
     step_.ops_->low_rank(x, segments_, y);
   }
 
+  void add_embedding(std::span<const int32_t> tokens, Matrix x) override {
+    for (const Range& range : ranges_)
+      model::add_embedding_delta(
+          *step_.ops_, range.adapter->embedding,
+          tokens.subspan(static_cast<size_t>(range.begin), static_cast<size_t>(range.rows)),
+          x.slice(range.begin, range.rows));
+  }
+
+  void add_head(std::span<const int32_t> rows, ConstMatrix hidden, Matrix logits) override {
+    segments_.clear();
+    for (const Range& range : ranges_) {
+      const auto& delta = range.adapter->head;
+      if (delta.empty()) continue;
+      const auto from = std::ranges::lower_bound(rows, range.begin) - rows.begin();
+      const auto to = std::ranges::lower_bound(rows, range.begin + range.rows) - rows.begin();
+      if (to > from) segments_.push_back({from, to - from, delta.a, delta.b, delta.scale});
+    }
+    if (!segments_.empty()) step_.ops_->low_rank(hidden, segments_, logits);
+  }
+
  private:
   struct Range {
     const model::Adapter* adapter;
@@ -121,6 +141,7 @@ StepRunner::StepRunner(const model::Model& model, const StepShape& shape)
   positions_.reserve(rows);
   tables_.reserve(rows);
   adapters_.reserve(rows);
+  head_rows_.reserve(kHeadRows);
   const int64_t floats = kv_.size() + hidden_.size() + head_in_.size() + logits_.size();
   memory_bytes_ = floats * static_cast<int64_t>(sizeof(float)) + activations_.bytes();
 }
@@ -177,6 +198,7 @@ void StepRunner::run(std::span<const Segment> segments, const LogitsSink& sink) 
   model::embed_tokens(*model_, *ops_, tokens_, positions_, hidden);
   PagedAttention attention(*this);
   SegmentedAdapters adapters(*this);
+  adapters.add_embedding(tokens_, hidden);
   for (int64_t layer = 0; layer < config.layers; ++layer)
     model::block_forward({.model = model_,
                           .ops = ops_,
@@ -185,10 +207,11 @@ void StepRunner::run(std::span<const Segment> segments, const LogitsSink& sink) 
                           .attention = &attention,
                           .adapters = adapters.empty() ? nullptr : &adapters},
                          hidden, activations_, hidden);
-  run_head(segments, sink);
+  run_head(segments, adapters, sink);
 }
 
-void StepRunner::run_head(std::span<const Segment> segments, const LogitsSink& sink) {
+void StepRunner::run_head(std::span<const Segment> segments, model::AdapterSeam& adapters,
+                          const LogitsSink& sink) {
   const auto& config = model_->config();
   const int64_t rows = std::ssize(tokens_);
   const ConstMatrix hidden = hidden_.as(rows, config.width);
@@ -207,12 +230,14 @@ void StepRunner::run_head(std::span<const Segment> segments, const LogitsSink& s
     const Matrix logits = logits_.as(gathered, config.vocabulary);
     model::final_norm(*model_, *ops_, in, in, nullptr);
     ops_->linear(in, model_->weights().head, logits, false);
+    adapters.add_head(head_rows_, in, logits);
     int64_t begin = 0;
     for (const Part& part : parts) {
       sink(part.segment, part.position, logits.slice(begin, part.rows));
       begin += part.rows;
     }
     parts.clear();
+    head_rows_.clear();
     gathered = 0;
   };
 
@@ -234,6 +259,8 @@ void StepRunner::run_head(std::span<const Segment> segments, const LogitsSink& s
       std::memcpy(head_in_.data() + gathered * config.width, from.data,
                   static_cast<size_t>(take * config.width) * sizeof(float));
       parts.push_back({placed.segment, position, take});
+      for (int64_t i = 0; i < take; ++i)
+        head_rows_.push_back(static_cast<int32_t>(placed.begin + position - segment.position + i));
       gathered += take;
       position += take;
       if (gathered == kHeadRows) flush();

@@ -75,7 +75,8 @@ class StepRunner {
   };
 
   void place(std::span<const Segment> segments);
-  void run_head(std::span<const Segment> segments, const LogitsSink& sink);
+  void run_head(std::span<const Segment> segments, model::AdapterSeam& adapters,
+                const LogitsSink& sink);
 
   const model::Model* model_;
   const tensor::Ops* ops_;
@@ -94,6 +95,7 @@ class StepRunner {
   std::vector<const int32_t*> tables_;
   std::vector<const model::Adapter*> adapters_;
   std::vector<Placed> placed_;
+  std::vector<int32_t> head_rows_;  // of the batch, those in head_in_
 };
 
 }  // namespace plinth::engine

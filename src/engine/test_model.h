@@ -117,7 +117,8 @@ inline std::shared_ptr<const model::Model> random_model(const model::ModelConfig
 
 inline std::shared_ptr<const model::Adapter> random_adapter(const model::ModelConfig& config,
                                                             int64_t rank, uint64_t seed,
-                                                            std::string digest) {
+                                                            std::string digest,
+                                                            bool tables = false) {
   Rng rng(seed);
   auto store = std::make_shared<FloatStore>();
   auto adapter = std::make_shared<model::Adapter>();
@@ -135,6 +136,16 @@ inline std::shared_ptr<const model::Adapter> random_adapter(const model::ModelCo
           .rank = rank};
     }
     adapter->layers.push_back(deltas);
+  }
+  if (tables) {
+    adapter->embedding = {.a = store->random(rng, config.vocabulary, rank, 0.3),
+                          .b = store->random(rng, config.width, rank, 0.3),
+                          .scale = 2.0f,
+                          .rank = rank};
+    adapter->head = {.a = store->random(rng, rank, config.width, 0.3),
+                     .b = store->random(rng, config.vocabulary, rank, 0.3),
+                     .scale = 2.0f,
+                     .rank = rank};
   }
   adapter->storage = store;
   return adapter;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <deque>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -24,6 +25,43 @@ std::vector<float> floats_of(const tensor::Weight& weight) {
 tensor::Weight keep(std::vector<float> values, int64_t rows, int64_t cols, Floats& storage) {
   storage.push_back(std::move(values));
   return {storage.back().data(), tensor::DType::kF32, rows, cols};
+}
+
+tensor::Weight transposed(const tensor::Weight& weight, Floats& storage) {
+  const auto rows = floats_of(weight);
+  std::vector<float> turned(rows.size());
+  for (int64_t r = 0; r < weight.rows; ++r)
+    for (int64_t c = 0; c < weight.cols; ++c)
+      turned[static_cast<size_t>(c * weight.rows + r)] =
+          rows[static_cast<size_t>(r * weight.cols + c)];
+  return keep(std::move(turned), weight.cols, weight.rows, storage);
+}
+
+// The embedding's delta as that of a matrix [vocabulary, width], and back.
+LowRank as_matrix(const LowRank& embedding, Floats& storage) {
+  if (embedding.empty()) return {};
+  return {transposed(embedding.b, storage), embedding.a, embedding.scale, embedding.rank};
+}
+
+LowRank as_embedding(const LowRank& matrix, Floats& storage) {
+  if (matrix.empty()) return {};
+  return {matrix.b, transposed(matrix.a, storage), matrix.scale, matrix.rank};
+}
+
+// The deltas of delta_places(), those of the embedding as of a matrix.
+std::vector<LowRank> matrices_of(const Adapter& adapter, Floats& storage) {
+  std::vector<LowRank> matrices;
+  for (const LowRank* delta : delta_places(adapter))
+    matrices.push_back(delta == &adapter.embedding ? as_matrix(*delta, storage) : *delta);
+  return matrices;
+}
+
+// "layer 3 q_proj", "embed_tokens": of delta_places().
+std::string place_name(size_t place, const ModelConfig& base) {
+  const auto linears = static_cast<size_t>(base.layers) * kLinears;
+  if (place >= linears) return std::string(place == linears ? kEmbeddingTarget : kHeadTarget);
+  return fmt::format("layer {} {}", place / kLinears,
+                     linear_name(static_cast<Linear>(place % kLinears)));
 }
 
 // Keeps the base alive beside the matrices that replace some of its own.
@@ -66,12 +104,11 @@ Status check_layers(const Adapter& adapter, const ModelConfig& base) {
 // The digest of a delta that comes from no file: of its matrices.
 std::string digest_of(const Adapter& adapter) {
   Sha256 digest;
-  for (const auto& layer : adapter.layers)
-    for (const auto& delta : layer)
-      for (const auto& m : {delta.a, delta.b})
-        if (!m.empty())
-          digest.update({static_cast<const char*>(m.data),
-                         static_cast<size_t>(m.rows) * tensor::row_bytes(m.type, m.cols)});
+  for (const LowRank* delta : delta_places(adapter))
+    for (const auto& m : {delta->a, delta->b})
+      if (!m.empty())
+        digest.update({static_cast<const char*>(m.data),
+                       static_cast<size_t>(m.rows) * tensor::row_bytes(m.type, m.cols)});
   return digest.hex();
 }
 
@@ -83,14 +120,18 @@ std::shared_ptr<Adapter> empty_adapter(const ModelConfig& base, std::shared_ptr<
   return adapter;
 }
 
-// The deltas of one linear layer side by side: scale 1, the weights and scales in B.
-Result<LowRank> sum_of(std::span<const Weighted> parts, size_t layer, size_t linear,
+struct WeightedDelta {
+  LowRank delta;
+  double weight = 1;
+};
+
+// The deltas of one matrix side by side: scale 1, the weights and scales in B.
+Result<LowRank> sum_of(std::span<const WeightedDelta> parts, const std::string& name,
                        Floats& storage) {
   int64_t rank = 0;
   int64_t inputs = 0;
   int64_t outputs = 0;
-  for (const auto& part : parts) {
-    const auto& delta = part.adapter->layers[layer][linear];
+  for (const auto& [delta, weight] : parts) {
     if (delta.empty()) continue;
     rank += delta.rank;
     inputs = delta.a.cols;
@@ -98,18 +139,17 @@ Result<LowRank> sum_of(std::span<const Weighted> parts, size_t layer, size_t lin
   }
   if (rank == 0) return LowRank{};
   if (rank > kRankMax)
-    return invalid("layer {} {}: the ranks add up to {}, the limit is {}; ask for a lower rank",
-                   layer, linear_name(static_cast<Linear>(linear)), rank, kRankMax);
+    return invalid("{}: the ranks add up to {}, the limit is {}; ask for a lower rank", name, rank,
+                   kRankMax);
   std::vector<float> a;
   std::vector<float> b(static_cast<size_t>(outputs * rank));
   int64_t at = 0;
-  for (const auto& part : parts) {
-    const auto& delta = part.adapter->layers[layer][linear];
+  for (const auto& [delta, weight] : parts) {
     if (delta.empty()) continue;
     const auto its_a = floats_of(delta.a);
     const auto its_b = floats_of(delta.b);
     a.insert(a.end(), its_a.begin(), its_a.end());
-    const double factor = part.weight * static_cast<double>(delta.scale);
+    const double factor = weight * static_cast<double>(delta.scale);
     for (int64_t r = 0; r < outputs; ++r)
       for (int64_t k = 0; k < delta.rank; ++k)
         b[static_cast<size_t>(r * rank + at + k)] = static_cast<float>(
@@ -161,10 +201,18 @@ Result<std::shared_ptr<const Model>> merged(const std::shared_ptr<const Model>& 
       weight = keep(with_delta(weight, delta), weight.rows, weight.cols, storage->matrices);
     }
   }
+  ModelConfig config = base->config();
+  const auto replace = [&](tensor::Weight& table, const LowRank& delta) {
+    if (delta.empty()) return;
+    config.tied = false;  // a delta of one table is none of the other
+    table = keep(with_delta(table, delta), table.rows, table.cols, storage->matrices);
+  };
+  replace(weights.embedding, as_matrix(adapter.embedding, storage->matrices));
+  replace(weights.head, adapter.head);
   // The tokenizer belongs to the base, which the storage keeps alive.
   std::shared_ptr<const text::Tokenizer> tokenizer(base, &base->tokenizer());
-  return Model::assemble(base->config(), std::move(weights), std::move(tokenizer),
-                         base->chat_template(), std::move(storage));
+  return Model::assemble(config, std::move(weights), std::move(tokenizer), base->chat_template(),
+                         std::move(storage));
 }
 
 Result<std::shared_ptr<const Adapter>> weighted_sum(std::span<const Weighted> parts,
@@ -172,10 +220,16 @@ Result<std::shared_ptr<const Adapter>> weighted_sum(std::span<const Weighted> pa
   for (const auto& part : parts) PLINTH_TRY(check_layers(*part.adapter, base));
   std::shared_ptr<Floats> storage;
   auto sum = empty_adapter(base, storage);
-  for (size_t layer = 0; layer < sum->layers.size(); ++layer)
-    for (size_t i = 0; i < kLinears; ++i) {
-      PLINTH_TRY(sum->layers[layer][i], sum_of(parts, layer, i, *storage));
-    }
+  std::vector<std::vector<LowRank>> matrices;
+  for (const auto& part : parts) matrices.push_back(matrices_of(*part.adapter, *storage));
+  const auto places = delta_places(*sum);
+  for (size_t place = 0; place < places.size(); ++place) {
+    std::vector<WeightedDelta> deltas;
+    for (size_t i = 0; i < parts.size(); ++i)
+      deltas.push_back({matrices[i][place], parts[i].weight});
+    PLINTH_TRY(*places[place], sum_of(deltas, place_name(place, base), *storage));
+  }
+  sum->embedding = as_embedding(sum->embedding, *storage);
   sum->name = "sum";
   sum->digest = digest_of(*sum);
   return std::shared_ptr<const Adapter>(std::move(sum));
@@ -188,25 +242,26 @@ Result<Refactored> refactored(const Adapter& adapter, const ModelConfig& base, i
   auto result = empty_adapter(base, storage);
   double all = 0;
   double kept = 0;
-  for (size_t layer = 0; layer < result->layers.size(); ++layer) {
-    for (size_t i = 0; i < kLinears; ++i) {
-      const auto& delta = adapter.layers[layer][i];
-      if (delta.empty()) continue;
-      if (delta.rank > std::min(delta.a.cols, delta.b.rows))
-        return invalid("layer {} {}: rank {} of a matrix of {} x {}", layer,
-                       linear_name(static_cast<Linear>(i)), delta.rank, delta.b.rows, delta.a.cols);
-      const auto svd = svd_of_product(doubles_of(delta.b, static_cast<double>(delta.scale)),
-                                      doubles_of(delta.a, 1), delta.rank);
-      const int64_t n = std::min(rank, delta.rank);
-      for (int64_t k = 0; k < delta.rank; ++k) {
-        const double squared =
-            svd.values[static_cast<size_t>(k)] * svd.values[static_cast<size_t>(k)];
-        all += squared;
-        if (k < n) kept += squared;
-      }
-      result->layers[layer][i] = of_svd(svd, delta.rank, n, *storage);
+  const auto matrices = matrices_of(adapter, *storage);
+  const auto places = delta_places(*result);
+  for (size_t place = 0; place < places.size(); ++place) {
+    const auto& delta = matrices[place];
+    if (delta.empty()) continue;
+    if (delta.rank > std::min(delta.a.cols, delta.b.rows))
+      return invalid("{}: rank {} of a matrix of {} x {}", place_name(place, base), delta.rank,
+                     delta.b.rows, delta.a.cols);
+    const auto svd = svd_of_product(doubles_of(delta.b, static_cast<double>(delta.scale)),
+                                    doubles_of(delta.a, 1), delta.rank);
+    const int64_t n = std::min(rank, delta.rank);
+    for (int64_t k = 0; k < delta.rank; ++k) {
+      const double squared =
+          svd.values[static_cast<size_t>(k)] * svd.values[static_cast<size_t>(k)];
+      all += squared;
+      if (k < n) kept += squared;
     }
+    *places[place] = of_svd(svd, delta.rank, n, *storage);
   }
+  result->embedding = as_embedding(result->embedding, *storage);
   result->name = adapter.name;
   result->digest = digest_of(*result);
   return Refactored{std::move(result), all > 0 ? kept / all : 1};

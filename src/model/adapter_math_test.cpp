@@ -24,7 +24,7 @@ class AdapterMath : public testing::TestWithParam<const char*> {
 };
 
 TEST_P(AdapterMath, AMergedModelComputesWhatBaseAndAdapterDo) {
-  const auto adapter = random_adapter(config_, 4, 2);
+  const auto adapter = random_adapter(config_, 4, 2, /*tables=*/true);
   const auto expected = logits(*base_, adapter.get());
   ASSERT_GT(relative_error(logits(*base_, nullptr), expected), 1e-3) << "proves nothing";
   const auto whole = merged(base_, *adapter);
@@ -51,19 +51,19 @@ TEST_P(AdapterMath, AMergedModelComputesWhatBaseAndAdapterDo) {
 }
 
 TEST_P(AdapterMath, ASumIsExact) {
-  const auto a = random_adapter(config_, 4, 2);
-  auto b = *random_adapter(config_, 3, 3);
+  const auto a = random_adapter(config_, 4, 2, /*tables=*/true);
+  auto b = *random_adapter(config_, 3, 3, /*tables=*/true);
   b.layers[0][0] = {};  // parts may change different layers
   const std::vector<Weighted> parts = {{a.get(), 0.7}, {&b, -0.3}};
   const auto sum = weighted_sum(parts, config_);
   ASSERT_TRUE(sum) << sum.error().message;
   EXPECT_EQ((*sum)->layers[0][0].rank, 4);
   EXPECT_EQ((*sum)->layers[0][1].rank, 7);
+  EXPECT_EQ((*sum)->embedding.rank, 7);
 
   // The same by merging one part after the other, each at its strength.
   auto at_strength = [](Adapter adapter, float strength) {
-    for (auto& layer : adapter.layers)
-      for (auto& delta : layer) delta.scale *= strength;
+    for (LowRank* delta : delta_places(adapter)) delta->scale *= strength;
     return adapter;
   };
   const auto with_a = merged(base_, at_strength(*a, 0.7f));
@@ -74,12 +74,29 @@ TEST_P(AdapterMath, ASumIsExact) {
 }
 
 TEST_P(AdapterMath, RefactoringToTheFullRankChangesNothing) {
-  const auto adapter = random_adapter(config_, 4, 2);
+  const auto adapter = random_adapter(config_, 4, 2, /*tables=*/true);
   const auto same = refactored(*adapter, config_, 4);
   ASSERT_TRUE(same) << same.error().message;
   EXPECT_NEAR(same->kept, 1, 1e-12);
   EXPECT_LE(relative_error(logits(*base_, same->adapter.get()), logits(*base_, adapter.get())),
             1e-5);
+}
+
+// A base whose head is its embedding: a delta of one table changes nothing of the other.
+TEST_P(AdapterMath, ADeltaOfOneTableIsNoneOfTheOther) {
+  auto only_embedding = *random_adapter(config_, 4, 2, /*tables=*/true);
+  for (auto& layer : only_embedding.layers) layer = {};
+  auto only_head = only_embedding;
+  only_embedding.head = {};
+  only_head.embedding = {};
+  for (const auto* adapter : {&only_embedding, &only_head}) {
+    const auto whole = merged(base_, *adapter);
+    ASSERT_TRUE(whole) << whole.error().message;
+    const auto expected = logits(*base_, adapter);
+    ASSERT_GT(relative_error(logits(*base_, nullptr), expected), 1e-3) << "proves nothing";
+    EXPECT_LE(relative_error(logits(**whole, nullptr), expected), 1e-5);
+    EXPECT_FALSE((*whole)->config().tied);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Of, AdapterMath, testing::Values("qwen3", "llama", "gpt2"));

@@ -165,6 +165,20 @@ void embed_tokens(const Model& model, const tensor::Ops& ops, std::span<const in
              {x.row(static_cast<int64_t>(r)), width});
 }
 
+void add_embedding_delta(const tensor::Ops& ops, const LowRank& delta,
+                         std::span<const int32_t> tokens, Matrix x) {
+  if (delta.empty() || tokens.empty()) return;
+  tensor::Buffer gathered;
+  const Matrix low = gathered.as(x.rows, delta.rank);
+  const auto* rows = static_cast<const float*>(delta.a.data);
+  for (size_t r = 0; r < tokens.size(); ++r) {
+    const float* row = rows + static_cast<int64_t>(tokens[r]) * delta.rank;
+    float* out = low.row(static_cast<int64_t>(r));
+    for (int64_t k = 0; k < delta.rank; ++k) out[k] = delta.scale * row[k];
+  }
+  ops.linear(low, delta.b, x, /*accumulate=*/true);
+}
+
 void final_norm(const Model& model, const tensor::Ops& ops, ConstMatrix x, Matrix y,
                 float* inverse_rms) {
   const auto& weights = model.weights();

@@ -46,11 +46,18 @@ class AttentionSeam {
   virtual void attend(int64_t layer, Activations& activations, int64_t rows) = 0;
 };
 
-// Called after y = x W^T of every linear layer: adds an adapter's delta to the rows it concerns.
+// Adds adapters' deltas to the rows they concern.
 class AdapterSeam {
  public:
   virtual ~AdapterSeam() = default;
+  // After y = x W^T of every linear layer.
   virtual void add(int64_t layer, Linear which, tensor::ConstMatrix x, tensor::Matrix y) = 0;
+  // After x [R, width] = the tokens' embeddings.
+  virtual void add_embedding(std::span<const int32_t> tokens, tensor::Matrix x) = 0;
+  // After logits [n, vocabulary] = hidden [n, width] times the head, of the batch's rows `rows`,
+  // which ascend.
+  virtual void add_head(std::span<const int32_t> rows, tensor::ConstMatrix hidden,
+                        tensor::Matrix logits) = 0;
 };
 
 struct BlockInput {
@@ -65,6 +72,11 @@ struct BlockInput {
 // x [R, width] = the tokens' embeddings, and what learned positions add to them.
 void embed_tokens(const Model& model, const tensor::Ops& ops, std::span<const int32_t> tokens,
                   std::span<const int32_t> positions, tensor::Matrix x);
+
+// x [R, width] += an adapter's delta of the embedding; an empty one adds nothing. A row's result
+// is as independent of the others as that of ops.linear.
+void add_embedding_delta(const tensor::Ops& ops, const LowRank& delta,
+                         std::span<const int32_t> tokens, tensor::Matrix x);
 
 // y = the norm before the head. x and y [R, width] may alias; inverse_rms as in Ops::rms_norm.
 void final_norm(const Model& model, const tensor::Ops& ops, tensor::ConstMatrix x, tensor::Matrix y,

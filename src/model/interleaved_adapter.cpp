@@ -47,6 +47,15 @@ class Copier {
  public:
   Copier(bool narrow, int panel, Pages& pages) : narrow_(narrow), panel_(panel), pages_(pages) {}
 
+  // The embedding is looked up row by row, not multiplied: it stays as it is.
+  LowRank copy_plain(const LowRank& from) {
+    if (from.empty()) return from;
+    LowRank to = from;
+    to.a = place(from.a, 0);
+    to.b = place(from.b, 0);
+    return to;
+  }
+
   LowRank copy(const LowRank& from) {
     if (from.empty()) return from;
     LowRank to = from;
@@ -92,10 +101,8 @@ Result<std::shared_ptr<const Adapter>> interleaved(const Adapter& adapter, const
                                                    const tensor::Ops& ops) {
   const int panel = ops.low_rank_panel();
   int64_t room = 0;
-  for (const auto& layer : adapter.layers) {
-    for (const LowRank& delta : layer)
-      if (!delta.empty()) room += room_for(delta.a, 0) + room_for(delta.b, panel);
-  }
+  for (const LowRank* delta : delta_places(adapter))
+    if (!delta->empty()) room += room_for(delta->a, 0) + room_for(delta->b, panel);
   auto pages = std::make_shared<Pages>();
   PLINTH_TRY(*pages, Pages::allocate(static_cast<size_t>(room)));
   Copier copier(narrow_base(base), panel, *pages);
@@ -103,9 +110,10 @@ Result<std::shared_ptr<const Adapter>> interleaved(const Adapter& adapter, const
   copy->name = adapter.name;
   copy->digest = adapter.digest;
   copy->layers = adapter.layers;
-  for (auto& layer : copy->layers) {
-    for (LowRank& delta : layer) delta = copier.copy(delta);
-  }
+  copy->head = adapter.head;
+  copy->embedding = copier.copy_plain(adapter.embedding);
+  for (LowRank* delta : delta_places(*copy))
+    if (delta != &copy->embedding) *delta = copier.copy(*delta);
   copy->storage = std::move(pages);
   return std::shared_ptr<const Adapter>(std::move(copy));
 }

@@ -39,6 +39,9 @@ inline constexpr int64_t kLayersMax = 1024;
 // Of an adapter's matrices; the engine keeps so many floats for each row of a step.
 inline constexpr int64_t kRankMax = 256;
 
+// What the tables are called among an adapter's targets, as PEFT does.
+inline constexpr std::string_view kEmbeddingTarget = "embed_tokens";
+inline constexpr std::string_view kHeadTarget = "lm_head";
 std::string_view linear_name(Linear which);  // "q_proj", ..., "down_proj" (Hugging Face names)
 
 enum class NormKind : uint8_t {
@@ -232,13 +235,22 @@ struct Adapter {
   std::string digest;  // sha-256 of the weight file
   // By layer; the rows of q and k in the order of the base's RoPE style.
   std::vector<std::array<LowRank, kLinears>> layers;
+  // Of the tables, each for itself even where the base's head is its embedding. The head's is a
+  // linear layer's; the embedding's A is [vocabulary, rank], a row a token, in F32:
+  // x += scale * A[token] B^T.
+  LowRank embedding, head;
   std::shared_ptr<const void> storage;
 
   // A PEFT folder (adapter_config.json, adapter_model.safetensors) or a GGUF file of type adapter.
-  // DoRA, modules_to_save, biases, deltas of the embedding or the head, and shapes that don't fit
-  // `base` are refused by name.
+  // DoRA, modules_to_save, biases, deltas of learned positions, and shapes that don't fit `base`
+  // are refused by name.
   static Result<std::shared_ptr<const Adapter>> open(const Path& path, const ModelConfig& base);
 };
+
+// Every place for a delta, empty ones too, in an order that all adapters over one base share: by
+// layer, then the embedding, then the head.
+std::vector<const LowRank*> delta_places(const Adapter& adapter);
+std::vector<LowRank*> delta_places(Adapter& adapter);
 
 // The same delta as `ops.low_rank` wants it, in memory of its own: B interleaved, and over a base
 // of 16 bits or fewer F32 matrices as F16, which halves what a step reads. That rounds them to 11

@@ -87,14 +87,26 @@ class OneAdapter : public AdapterSeam {
   OneAdapter(const Adapter& adapter, const tensor::Ops& ops) : adapter_(adapter), ops_(ops) {}
 
   void add(int64_t layer, Linear which, tensor::ConstMatrix x, tensor::Matrix y) override {
-    const auto& delta = adapter_.layers[static_cast<size_t>(layer)][static_cast<size_t>(which)];
+    add(adapter_.layers[static_cast<size_t>(layer)][static_cast<size_t>(which)], x, y);
+  }
+
+  void add_embedding(std::span<const int32_t> tokens, tensor::Matrix x) override {
+    add_embedding_delta(ops_, adapter_.embedding, tokens, x);
+  }
+
+  void add_head(std::span<const int32_t>, tensor::ConstMatrix hidden,
+                tensor::Matrix logits) override {
+    add(adapter_.head, hidden, logits);
+  }
+
+ private:
+  void add(const LowRank& delta, tensor::ConstMatrix x, tensor::Matrix y) {
     if (delta.empty()) return;
     ops_.linear(x, delta.a, low_.as(x.rows, delta.rank), false);
     for (float& value : low_.span()) value *= delta.scale;
     ops_.linear(low_.as(x.rows, delta.rank), delta.b, y, true);
   }
 
- private:
   const Adapter& adapter_;
   const tensor::Ops& ops_;
   tensor::Buffer low_;
@@ -140,7 +152,7 @@ std::shared_ptr<const Model> random_model(const ModelConfig& config, uint64_t se
 }
 
 std::shared_ptr<const Adapter> random_adapter(const ModelConfig& config, int64_t rank,
-                                              uint64_t seed) {
+                                              uint64_t seed, bool tables) {
   Rng rng(seed);
   auto floats = std::make_shared<Floats>();
   auto adapter = std::make_shared<Adapter>();
@@ -153,6 +165,12 @@ std::shared_ptr<const Adapter> random_adapter(const ModelConfig& config, int64_t
       layer[i] = {floats->matrix(rng, rank, config.inputs(which)),
                   floats->matrix(rng, config.outputs(which), rank), 2.0f, rank};
     }
+  }
+  if (tables) {
+    adapter->embedding = {floats->matrix(rng, config.vocabulary, rank),
+                          floats->matrix(rng, config.width, rank), 2.0f, rank};
+    adapter->head = {floats->matrix(rng, rank, config.width),
+                     floats->matrix(rng, config.vocabulary, rank), 2.0f, rank};
   }
   adapter->storage = floats;
   return adapter;
@@ -169,14 +187,18 @@ std::vector<float> forward(const Model& model, const tensor::Ops& ops, std::span
   embed_tokens(model, ops, ids, positions, x);
   WholeSequence attention(model, ops);
   std::unique_ptr<OneAdapter> deltas;
-  if (adapter != nullptr) deltas = std::make_unique<OneAdapter>(*adapter, ops);
+  if (adapter != nullptr) {
+    deltas = std::make_unique<OneAdapter>(*adapter, ops);
+    deltas->add_embedding(ids, x);
+  }
   Activations activations;
   for (int64_t layer = 0; layer < config.layers; ++layer)
     block_forward({&model, &ops, layer, positions, &attention, deltas.get()}, x, activations, x);
   final_norm(model, ops, x, x, nullptr);
   std::vector<float> logits(static_cast<size_t>(rows * config.vocabulary));
-  ops.linear(x, model.weights().head, tensor::matrix(logits.data(), rows, config.vocabulary),
-             false);
+  const auto out = tensor::matrix(logits.data(), rows, config.vocabulary);
+  ops.linear(x, model.weights().head, out, false);
+  if (deltas != nullptr) deltas->add_head({}, x, out);
   return logits;
 }
 

@@ -21,7 +21,7 @@ std::shared_ptr<const Model> random_model(const ModelConfig& config, uint64_t se
 
 // One delta for every linear layer.
 std::shared_ptr<const Adapter> random_adapter(const ModelConfig& config, int64_t rank,
-                                              uint64_t seed);
+                                              uint64_t seed, bool tables = false);
 
 // Logits [ids, vocabulary] of one sequence; `adapter` may be null.
 std::vector<float> forward(const Model& model, const tensor::Ops& ops, std::span<const int32_t> ids,

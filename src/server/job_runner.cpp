@@ -158,15 +158,16 @@ Status JobRunner::tune(store::Job& job) {
   };
   PLINTH_TRY(const auto summary, train::tune(base_, recipe, folder / "run", hooks));
 
-  const Json result = {{"trained_tokens", summary.tokens},
-                       {"steps", summary.steps},
-                       {"train_loss", summary.loss},
-                       {"valid_loss_before", summary.heldout_before},
-                       {"valid_loss", summary.heldout},
-                       {"best_step", summary.best_step},
-                       {"rows", summary.data.rows},
-                       {"bad_rows", summary.data.bad_rows},
-                       {"truncated_samples", summary.data.truncated_samples}};
+  Json result = {{"trained_tokens", summary.tokens},
+                 {"steps", summary.steps},
+                 {"train_loss", summary.loss},
+                 {"valid_loss_before", summary.heldout_before},
+                 {"valid_loss", summary.heldout},
+                 {"best_step", summary.best_step},
+                 {"rows", summary.data.rows},
+                 {"bad_rows", summary.data.bad_rows},
+                 {"truncated_samples", summary.data.truncated_samples}};
+  if (summary.preferred >= 0) result["valid_preferred"] = summary.preferred;
   job.result = to_text(result);
   job.model = model_name(spec, base_->config(), job.id);
   // The owner first: nobody else may see the name for a moment.

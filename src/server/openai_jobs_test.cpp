@@ -80,6 +80,38 @@ TEST_F(JobsApiTest, AJobMakesAModelForItsTenantAlone) {
   EXPECT_EQ(send("GET", "/v1/fine_tuning/jobs/" + id, stranger).status, 404);
 }
 
+TEST_F(JobsApiTest, PreferencesMakeAModelToo) {
+  std::string rows;
+  for (int i = 0; i < 12; ++i)
+    rows +=
+        to_text({{"input",
+                  {{"messages", {{{"role", "user"}, {"content", "合同" + std::to_string(i)}}}}}},
+                 {"preferred_output", {{{"role", "assistant"}, {"content", "法律"}}}},
+                 {"non_preferred_output", {{{"role", "assistant"}, {"content", "不"}}}}}) +
+        "\n";
+  Json body = request(1);
+  body["training_file"] =
+      store_->add_file(store_->tenant("a")->id, "pairs.jsonl", "fine-tune", rows)->id;
+  body["method"] = {
+      {"type", "dpo"},
+      {"dpo",
+       {{"hyperparameters",
+         {{"beta", 0.3}, {"n_epochs", 1}, {"batch_size", 2}, {"rank", 2}, {"sequence", 64}}}}}};
+  const std::string id = string_or(ask("/v1/fine_tuning/jobs", body), "id", "");
+  ASSERT_TRUE(becomes(id, "succeeded")) << to_text(job(id));
+  const Json done = job(id);
+  EXPECT_EQ(done["method"]["type"], "dpo");
+  EXPECT_EQ(done["method"]["dpo"]["hyperparameters"]["beta"], 0.3);
+  EXPECT_EQ(post(ask_model(done["fine_tuned_model"])).status, 200);
+  // Rows without an answer to prefer are no pairs.
+  body["training_file"] = file_;
+  const std::string failed = string_or(ask("/v1/fine_tuning/jobs", body), "id", "");
+  ASSERT_TRUE(becomes(failed, "failed"));
+  EXPECT_NE(job(failed)["error"]["message"].get<std::string>().find("method dpo learns from pairs"),
+            std::string::npos)
+      << to_text(job(failed));
+}
+
 TEST_F(JobsApiTest, PausedItRestsResumedItGoesOnCancelledItEnds) {
   const std::string path = "/v1/fine_tuning/jobs/" + create(1000);
   const std::string id = path.substr(path.rfind('/') + 1);
@@ -141,7 +173,9 @@ TEST_F(JobsApiTest, WhatIsNotSupportedIsRefusedByName) {
       {{{"n_epochs", 3}}, "n_epochs"},
       {{{"method",
          {{"type", "supervised"}, {"supervised", {{"hyperparameters", {{"n_epochs", 0}}}}}}}},
-       "method.supervised.hyperparameters.n_epochs"}};
+       "method.supervised.hyperparameters.n_epochs"},
+      {{{"method", {{"type", "supervised"}, {"supervised", {{"hyperparameters", {{"beta", 1}}}}}}}},
+       "method.supervised.hyperparameters.beta"}};
   for (const auto& [change, param] : cases) {
     Json body = request(1);
     body.update(change);

@@ -122,11 +122,12 @@ constexpr std::string_view kSchemas = R"json({
 "JobRequest": {"type": "object", "required": ["model", "training_file"], "properties": {"model": {"type": "string"},
   "training_file": {"type": "string"}, "suffix": {"type": "string"}, "seed": {"type": "integer"}, "metadata": {"type": "object"},
   "hyperparameters": {"$ref": "#/components/schemas/Hyperparameters"}, "method": {"type": "object", "required": ["type"], "properties": {
-    "type": {"enum": ["supervised"]}, "supervised": {"type": "object", "properties": {
+    "type": {"enum": ["supervised", "dpo"]}, "supervised": {"type": "object", "properties": {
+      "hyperparameters": {"$ref": "#/components/schemas/Hyperparameters"}}}, "dpo": {"type": "object", "properties": {
       "hyperparameters": {"$ref": "#/components/schemas/Hyperparameters"}}}}}}},
 "Hyperparameters": {"type": "object", "additionalProperties": false, "properties": {"n_epochs": {"type": ["number", "string"]},
   "batch_size": {"type": ["integer", "string"]}, "learning_rate_multiplier": {"type": ["number", "string"]},
-  "rank": {"type": ["integer", "string"]}, "sequence": {"type": ["integer", "string"]}}},
+  "beta": {"type": ["number", "string"]}, "rank": {"type": ["integer", "string"]}, "sequence": {"type": ["integer", "string"]}}},
 "Job": {"type": "object", "required": ["id", "object", "created_at", "status", "model", "fine_tuned_model", "training_file", "error"],
   "additionalProperties": false, "properties": {"id": {"type": "string"}, "object": {"const": "fine_tuning.job"},
   "created_at": {"type": "integer"}, "finished_at": {"type": ["integer", "null"]}, "estimated_finish": {"type": ["integer", "null"]},

@@ -14,6 +14,9 @@ constexpr int64_t kSequence = 512;  // tokens of a sample
 constexpr int64_t kBatch = 8;       // samples of a step, of that length
 constexpr double kEpochs = 3;
 constexpr int64_t kRank = 16;
+constexpr double kBeta = 0.1;      // of preferences
+constexpr double kDpoRate = 5e-5;  // preferences want a tenth of the usual learning rate
+constexpr std::string_view kDpo = "dpo";
 
 bool is_suffix(std::string_view text) {
   const auto fine = [](char c) {
@@ -39,13 +42,17 @@ Result<int64_t> integer_or_auto(const Fields& fields, const char* name, int64_t 
 }
 
 Result<Json> parse_hyperparameters(const Json& object, const std::string& place,
-                                   const model::ModelConfig& base, std::string& param) {
+                                   const model::ModelConfig& base, std::string_view method,
+                                   std::string& param) {
   const Fields fields(object, param, place);
   Json numbers;
   PLINTH_TRY(numbers["n_epochs"], number_or_auto(fields, "n_epochs", kEpochs, 0.01, 1000));
   PLINTH_TRY(numbers["batch_size"], integer_or_auto(fields, "batch_size", kBatch, 1024));
   PLINTH_TRY(numbers["learning_rate_multiplier"],
              number_or_auto(fields, "learning_rate_multiplier", 1, 1e-4, 100));
+  if (method == kDpo) {
+    PLINTH_TRY(numbers["beta"], number_or_auto(fields, "beta", kBeta, 1e-3, 100));
+  }
   // Not OpenAI's.
   PLINTH_TRY(numbers["rank"], integer_or_auto(fields, "rank", kRank, 256));
   PLINTH_TRY(numbers["sequence"],
@@ -55,33 +62,45 @@ Result<Json> parse_hyperparameters(const Json& object, const std::string& place,
   return numbers;
 }
 
-// The method's hyperparameters are found in "method", in older clients at the top.
-Result<Json> parse_method(const Fields& fields, const model::ModelConfig& base,
-                          std::string& param) {
+struct Method {
+  std::string type = "supervised";
+  Json hyperparameters = {};
+};
+
+// Hyperparameters are found in "method", in older clients at the top.
+Result<Method> parse_method(const Fields& fields, const model::ModelConfig& base,
+                            std::string& param) {
+  Method made;
   const Json* old = fields.find("hyperparameters");
   if (old != nullptr && !old->is_object()) return invalid("hyperparameters: an object is needed");
   const Json* method = fields.find("method");
-  if (method == nullptr)
-    return parse_hyperparameters(old != nullptr ? *old : Json::object(), "hyperparameters.", base,
-                                 param);
+  const auto from_the_top = [&]() -> Result<Method> {
+    PLINTH_TRY(made.hyperparameters,
+               parse_hyperparameters(old != nullptr ? *old : Json::object(), "hyperparameters.",
+                                     base, made.type, param));
+    return made;
+  };
+  if (method == nullptr) return from_the_top();
   if (!method->is_object()) return invalid("method: an object is needed");
   const Fields nested(*method, param, "method.");
-  PLINTH_TRY(const std::string type, nested.text("type"));
-  if (type != "supervised")
-    return invalid("method.type: {} is not supported, only supervised", type);
-  const Json* supervised = nested.find(type);
+  PLINTH_TRY(made.type, nested.text("type"));
+  if (made.type != "supervised" && made.type != kDpo)
+    return invalid("method.type: {} is not supported, only supervised and {}", made.type, kDpo);
+  const Json* own = nested.find(made.type);
   PLINTH_TRY(nested.nothing_else());
-  if (supervised == nullptr)
-    return parse_hyperparameters(old != nullptr ? *old : Json::object(), "hyperparameters.", base,
-                                 param);
-  param = "method.supervised";
-  if (!supervised->is_object()) return invalid("method.supervised: an object is needed");
-  PLINTH_TRY(only_fields(*supervised, {"hyperparameters"}, "method.supervised", param));
-  const auto found = supervised->find("hyperparameters");
-  if (found == supervised->end() || found->is_null())
-    return parse_hyperparameters(Json::object(), "", base, param);
-  if (!found->is_object()) return invalid("method.supervised.hyperparameters: an object is needed");
-  return parse_hyperparameters(*found, "method.supervised.hyperparameters.", base, param);
+  if (own == nullptr) return from_the_top();
+  const std::string place = "method." + made.type;
+  param = place;
+  if (!own->is_object()) return invalid("{}: an object is needed", place);
+  PLINTH_TRY(only_fields(*own, {"hyperparameters"}, place, param));
+  const auto found = own->find("hyperparameters");
+  const bool given = found != own->end() && !found->is_null();
+  if (given && !found->is_object())
+    return invalid("{}.hyperparameters: an object is needed", place);
+  PLINTH_TRY(made.hyperparameters,
+             parse_hyperparameters(given ? *found : Json::object(), place + ".hyperparameters.",
+                                   base, made.type, param));
+  return made;
 }
 
 }  // namespace
@@ -90,10 +109,12 @@ Result<Json> parse_tune_request(std::string_view body, const model::ModelConfig&
                                 std::string& param) {
   PLINTH_TRY(const Json json, parse_object(body, param));
   const Fields fields(json, param);
-  Json spec = {{"method", "supervised"}};
+  Json spec = Json::object();
   PLINTH_TRY(spec["model"], fields.text("model"));
   PLINTH_TRY(spec["training_file"], fields.text("training_file"));
-  PLINTH_TRY(spec["hyperparameters"], parse_method(fields, base, param));
+  PLINTH_TRY(auto method, parse_method(fields, base, param));
+  spec["method"] = std::move(method.type);
+  spec["hyperparameters"] = std::move(method.hyperparameters);
   PLINTH_TRY(const std::string suffix, fields.text_or("suffix", ""));
   if (!is_suffix(suffix))
     return invalid("suffix: at most {} letters, digits, -, _ and . are needed", kSuffixMax);
@@ -115,9 +136,15 @@ Result<train::TuneRecipe> tune_recipe(const Json& spec, const model::ModelConfig
   const Json numbers = spec.value("hyperparameters", Json::object());
   train::TuneRecipe recipe;
   recipe.sequence = std::min(int_or(numbers, "sequence", kSequence), base.context);
+  const bool pairs = string_or(spec, "method", "") == kDpo;
+  if (pairs) {
+    recipe.method = train::TuneMethod::kDpo;
+    recipe.lr = kDpoRate;
+    recipe.dpo_beta = number_or(numbers, "beta", kBeta);
+  }
   // Micro-batches as small as they can be: between them a job looks whether it is still wanted.
-  recipe.micro_tokens = recipe.sequence;
-  recipe.batch_tokens = recipe.sequence * int_or(numbers, "batch_size", kBatch);
+  recipe.micro_tokens = (pairs ? 2 : 1) * recipe.sequence;
+  recipe.batch_tokens = recipe.micro_tokens * int_or(numbers, "batch_size", kBatch);
   recipe.epochs = number_or(numbers, "n_epochs", kEpochs);
   recipe.lr *= number_or(numbers, "learning_rate_multiplier", 1);
   recipe.rank = int_or(numbers, "rank", kRank);

@@ -13,7 +13,8 @@
 namespace plinth::server {
 
 // {"model", "training_file", "suffix", "seed", "method", "metadata", "hyperparameters":
-// {"n_epochs", "batch_size", "learning_rate_multiplier", "rank", "sequence"}}, every number there.
+// {"n_epochs", "batch_size", "learning_rate_multiplier", "rank", "sequence"}}, every number there;
+// with method "dpo" also "beta".
 // On an error `param` is the field at fault. Whether file and model exist is the caller's to look
 // up.
 Result<Json> parse_tune_request(std::string_view body, const model::ModelConfig& base,

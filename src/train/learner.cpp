@@ -14,11 +14,19 @@ namespace plinth::train {
 namespace {
 
 LoraOptions lora_options(const TuneRecipe& recipe) {
-  LoraOptions options{recipe.rank, recipe.alpha, {}, recipe.scaling, recipe.lr_ratio_b};
+  LoraOptions options;
+  options.rank = recipe.rank;
+  options.alpha = recipe.alpha;
+  options.scaling = recipe.scaling;
+  options.b_rate = recipe.lr_ratio_b;
+  const auto wanted = [&](std::string_view target) {
+    return std::ranges::find(recipe.targets, target) != recipe.targets.end();
+  };
   for (int i = 0; i < model::kLinears; ++i)
     options.targets[static_cast<size_t>(i)] =
-        std::find(recipe.targets.begin(), recipe.targets.end(),
-                  model::linear_name(static_cast<model::Linear>(i))) != recipe.targets.end();
+        wanted(model::linear_name(static_cast<model::Linear>(i)));
+  options.embedding = wanted(model::kEmbeddingTarget);
+  options.head = wanted(model::kHeadTarget);
   return options;
 }
 
@@ -35,7 +43,12 @@ class LoraLearner : public Learner {
 
   Trainable trainable() override { return {.base = nullptr, .adapter = &lora_}; }
 
-  void set_strength(double strength) override { lora_.set_strength(strength); }
+  void set_strength(double strength) override {
+    strength_ = strength;
+    lora_.set_strength(strength);
+  }
+
+  double strength() const override { return strength_; }
 
   Status write(const Path& run_dir, const model::Lineage& lineage, TuneSummary& summary) override {
     summary.adapter = run_dir / "adapter";
@@ -47,6 +60,7 @@ class LoraLearner : public Learner {
  private:
   std::shared_ptr<const model::Model> base_;  // shared with whoever serves it meanwhile
   Lora lora_;
+  double strength_ = 1;
 };
 
 class FullLearner : public Learner {

@@ -23,6 +23,9 @@ class Learner {
   virtual Trainable trainable() = 0;
   // Counts what was learnt `strength` times from now on; adapters only.
   virtual void set_strength(double strength) = 0;
+
+  virtual double strength() const { return 1; }
+
   // Writes the result as it is now, with its lineage, and says where in the summary.
   virtual Status write(const Path& run_dir, const model::Lineage& lineage,
                        TuneSummary& summary) = 0;

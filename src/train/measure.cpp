@@ -20,7 +20,20 @@ class Fixed : public model::AdapterSeam {
   Fixed(const tensor::Ops& ops, const model::Adapter& adapter) : ops_(ops), adapter_(adapter) {}
 
   void add(int64_t layer, model::Linear which, tensor::ConstMatrix x, tensor::Matrix y) override {
-    const auto& delta = adapter_.layers[static_cast<size_t>(layer)][static_cast<size_t>(which)];
+    add(adapter_.layers[static_cast<size_t>(layer)][static_cast<size_t>(which)], x, y);
+  }
+
+  void add_embedding(std::span<const int32_t> tokens, tensor::Matrix x) override {
+    model::add_embedding_delta(ops_, adapter_.embedding, tokens, x);
+  }
+
+  void add_head(std::span<const int32_t>, tensor::ConstMatrix hidden,
+                tensor::Matrix logits) override {
+    add(adapter_.head, hidden, logits);
+  }
+
+ private:
+  void add(const model::LowRank& delta, tensor::ConstMatrix x, tensor::Matrix y) {
     if (delta.empty()) return;
     ops_.linear(x, delta.a, low_.as(x.rows, delta.rank), false);
     for (float& value : low_.span().first(static_cast<size_t>(x.rows * delta.rank)))
@@ -28,7 +41,6 @@ class Fixed : public model::AdapterSeam {
     ops_.linear(low_.as(x.rows, delta.rank), delta.b, y, true);
   }
 
- private:
   const tensor::Ops& ops_;
   const model::Adapter& adapter_;  // outlives the measurement
   tensor::Buffer low_;

@@ -40,7 +40,7 @@ void append_window(std::span<const uint16_t> tokens, int64_t first, int64_t n, f
 }
 
 // Everything that a pretraining run holds in memory.
-class Pretraining : public Run {
+class Pretraining : public SoloRun {
  public:
   Pretraining(const PretrainRecipe& recipe, const Path& run_dir, TokenStore store)
       : recipe_(&recipe),
@@ -127,7 +127,9 @@ class Pretraining : public Run {
     return nats;
   }
 
-  double heldout() override { return heldout_nats() / static_cast<double>(heldout_tokens()); }
+  Result<double> heldout() override {
+    return heldout_nats() / static_cast<double>(heldout_tokens());
+  }
 
   int64_t steps_done() const override { return state_.step; }
 

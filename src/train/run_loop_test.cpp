@@ -13,7 +13,7 @@ namespace plinth::train {
 namespace {
 
 // A run without a model: what it would lose is a table, its state two numbers.
-class FakeRun : public Run {
+class FakeRun : public SoloRun {
  public:
   int64_t steps_done() const override { return step_; }
 
@@ -30,7 +30,7 @@ class FakeRun : public Run {
     return report;
   }
 
-  double heldout() override {
+  Result<double> heldout() override {
     ++evaluations_;
     return evaluations_ <= 2 ? 2.0 - evaluations_ : 3.0;
   }
@@ -67,7 +67,7 @@ class FakeRun : public Run {
   int evaluations_ = 0;
 };
 
-class RunLoop : public testing::Test {
+class TheLoop : public testing::Test {
  protected:
   Result<LoopResult> go(int64_t divergences_max = 3) {
     hooks_.on_event = [this](const std::string& what) { said_ += what + "\n"; };
@@ -80,7 +80,7 @@ class RunLoop : public testing::Test {
   std::string said_;
 };
 
-TEST_F(RunLoop, GoesBackFromANumberThatIsNoneAndLeavesItsDataOut) {
+TEST_F(TheLoop, GoesBackFromANumberThatIsNoneAndLeavesItsDataOut) {
   run_.faults = {6};
   const auto done = go();
   ASSERT_TRUE(done) << done.error().message;
@@ -99,7 +99,7 @@ TEST_F(RunLoop, GoesBackFromANumberThatIsNoneAndLeavesItsDataOut) {
             std::string::npos);
 }
 
-TEST_F(RunLoop, GoesBackFromASpikeOfTheLoss) {
+TEST_F(TheLoop, GoesBackFromASpikeOfTheLoss) {
   run_.faults = {14};
   run_.fault = 9;
   const auto done = go();
@@ -108,7 +108,7 @@ TEST_F(RunLoop, GoesBackFromASpikeOfTheLoss) {
   EXPECT_NE(run_.reasons[0].find("the loss is 9.000"), std::string::npos) << run_.reasons[0];
 }
 
-TEST_F(RunLoop, GoesBackFromASpikeOfTheGradient) {
+TEST_F(TheLoop, GoesBackFromASpikeOfTheGradient) {
   run_.gradient_faults = {13};
   ASSERT_TRUE(go());
   ASSERT_EQ(run_.reasons.size(), 1u);
@@ -116,7 +116,7 @@ TEST_F(RunLoop, GoesBackFromASpikeOfTheGradient) {
       << run_.reasons[0];
 }
 
-TEST_F(RunLoop, EndsWhenItGoesBackTooOften) {
+TEST_F(TheLoop, EndsWhenItGoesBackTooOften) {
   run_.faults = {6, 7, 8};
   const auto done = go(2);
   ASSERT_FALSE(done);
@@ -126,14 +126,14 @@ TEST_F(RunLoop, EndsWhenItGoesBackTooOften) {
       << done.error().message;
 }
 
-TEST_F(RunLoop, LooksForNothingWhenItMayNotGoBack) {
+TEST_F(TheLoop, LooksForNothingWhenItMayNotGoBack) {
   run_.faults = {6};
   run_.fault = 100;
   ASSERT_TRUE(go(0));
   EXPECT_TRUE(run_.reasons.empty());
 }
 
-TEST_F(RunLoop, StopsWhenTheHeldOutLossNoLongerFalls) {
+TEST_F(TheLoop, StopsWhenTheHeldOutLossNoLongerFalls) {
   run_.patience = 1;
   ASSERT_TRUE(go());
   EXPECT_EQ(run_.steps_done(), 15);
@@ -143,7 +143,7 @@ TEST_F(RunLoop, StopsWhenTheHeldOutLossNoLongerFalls) {
   EXPECT_EQ(run_.steps_done(), 15);
 }
 
-TEST_F(RunLoop, WritesAReportWithTheCurvesAndNothingFromOutside) {
+TEST_F(TheLoop, WritesAReportWithTheCurvesAndNothingFromOutside) {
   ASSERT_TRUE(go());
   const auto page = read_text(temp_.path() / "report.html");
   EXPECT_NE(page.find("<svg"), std::string::npos);

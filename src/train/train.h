@@ -21,6 +21,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,8 @@
 #include "train/math/schedule.h"
 
 namespace plinth::train {
+
+class Peers;  // train/peers.h
 
 // One line of metrics.jsonl.
 struct StepReport {
@@ -237,8 +240,8 @@ struct TuneRecipe {
   int64_t rank = 16;
   double alpha = 32;
   LoraScaling scaling = LoraScaling::kStandard;  // "standard" | "rslora": alpha / sqrt(rank)
-  // Layers that the base lacks are passed over. The embedding and the head have no deltas: neither
-  // the engine nor the adapter formats' readers here would apply them.
+  // Layers that the base lacks are passed over. Also "embed_tokens" and "lm_head", each for itself
+  // even where the base's head is its embedding; their deltas grow with the vocabulary.
   std::vector<std::string> targets = {"q_proj",    "k_proj",  "v_proj",   "o_proj",
                                       "gate_proj", "up_proj", "down_proj"};
 
@@ -339,5 +342,35 @@ struct TuneSummary {
 // train.steps, train.epochs, checkpoint_every and eval_every may differ.
 Result<TuneSummary> tune(std::shared_ptr<const model::Model> base, const TuneRecipe& recipe,
                          const Path& run_dir, const TuneHooks& hooks);
+
+// One of several adapters that are trained over one base at once.
+struct TuneMember {
+  std::string name;  // for messages: the recipe's file
+  TuneRecipe recipe;
+  Path run_dir;
+  TuneHooks hooks;
+};
+
+// tune() for several recipes, whose micro-batches go through the base together as long as they have
+// no more rows than the largest train.micro_tokens among them. Each has its own data, schedule, run
+// folder and end, and learns what it would learn alone, bit for bit; so any of them may go on alone
+// or in other company. The smallest train.memory that is given holds for all together.
+//
+// Returns what became of each, in order: one that fails or is stopped leaves the others going. An
+// error of the whole means that nothing was begun: a recipe or its data are refused, run folders
+// are the same, or a method ("full") changes the base that the others need.
+//
+// `peers` (train/peers.h): the processes among which each step is divided; null: this one alone.
+// With them this is rank 0, and the others call assist_tuning(). The result does not depend on
+// their number.
+Result<std::vector<Result<TuneSummary>>> tune_together(std::shared_ptr<const model::Model> base,
+                                                       std::span<const TuneMember> members,
+                                                       Peers* peers = nullptr);
+
+// What the ranks above 0 do: compute, until rank 0 lets them go. They read no rows and write
+// nothing, but base, recipes and data files must be those of rank 0: anything else is refused by
+// name, on all ranks.
+Status assist_tuning(std::shared_ptr<const model::Model> base, std::span<const TuneMember> members,
+                     Peers& peers);
 
 }  // namespace plinth::train

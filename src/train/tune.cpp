@@ -1,432 +1,306 @@
 #include <algorithm>
-#include <array>
-#include <cmath>
+#include <functional>
+#include <limits>
+#include <map>
+#include <optional>
 #include <utility>
 
 #include "core/clock.h"
-#include "core/hash.h"
 #include "core/log.h"
-#include "model/adapter_lineage.h"
-#include "train/checkpoint.h"
-#include "train/data/packing.h"
-#include "train/data/sample_order.h"
-#include "train/learner.h"
 #include "train/lineage.h"
-#include "train/math/dpo.h"
-#include "train/math/optimizer.h"
-#include "train/math/tape.h"
 #include "train/memory_plan.h"
-#include "train/metrics_file.h"
-#include "train/run_loop.h"
-#include "train/run_report.h"
-#include "train/skipped_data.h"
+#include "train/peers.h"
 #include "train/train.h"
-#include "train/tune_data.h"
+#include "train/tuning/handshake.h"
+#include "train/tuning/tuning.h"
 
 namespace plinth::train {
 namespace {
 
-// What an extended run may change.
-constexpr std::string_view kMayDiffer[] = {
-    "train.steps",           "train.epochs",      "train.checkpoint_every", "train.eval_every",
-    "data.general_rise_max", "data.bad_rows_max", "data.truncated_max",     "data.empty_max",
-    "data.duplicates_max",   "data.leaked_max",   "train.patience",         "train.divergences_max",
-    "train.memory"};
+Error of_member(const TuneMember& member, Error error) {
+  if (!member.name.empty()) error.message = member.name + ": " + error.message;
+  return error;
+}
 
-constexpr int kStrengths = 32;  // the adapter's strength is a multiple of a 32nd
-
-class Tuning : public Run {
- public:
-  Tuning(std::shared_ptr<const model::Model> base, std::unique_ptr<Learner> learner,
-         const TuneRecipe& recipe, const Path& run_dir, TuneData data, int64_t recomputed_layers,
-         const TrainHooks& hooks)
-      : base_(std::move(base)),
-        recipe_(&recipe),
-        run_dir_(run_dir),
-        hooks_(&hooks),
-        data_(std::move(data)),
-        fields_(recipe.fields()),
-        order_(order_shape(data_, recipe), recipe.seed),
-        learner_(std::move(learner)),
-        tape_(learner_->model(), tensor::exact_ops(), recomputed_layers),
-        optimizer_(tensor::default_ops(), learner_->parameters(),
-                   {recipe.beta1, recipe.beta2, 1e-8, recipe.weight_decay, recipe.clip}),
-        best_(learner_->parameters().size()) {
-    fields_["data.sha256"] = data_.digest;
-    fields_["base.sha256"] = base_->digest();
-    fields_["base.template_sha256"] = sha256_hex(base_->chat_template());
-    keep_as_best(0, -1);
-    steps_ = recipe.steps > 0 ? recipe.steps : steps_of_epochs();
+Status check(const model::Model& base, std::span<const TuneMember> members, int64_t ranks) {
+  std::map<Path, const TuneMember*> folders;
+  for (const auto& member : members) {
+    const auto& recipe = member.recipe;
+    if (auto good = recipe.check(); !good) return of_member(member, std::move(good).error());
+    if (recipe.sequence > base.config().context)
+      return of_member(member, invalid("train.sequence {} is longer than the base's context {}",
+                                       recipe.sequence, base.config().context));
+    if (recipe.method == TuneMethod::kFull && members.size() > 1)
+      return of_member(member, invalid("method \"full\" changes the base itself, which the other "
+                                       "recipes need as it is: run it alone"));
+    if (recipe.method == TuneMethod::kFull && ranks > 1)
+      return of_member(
+          member,
+          invalid("method \"full\" runs in one process, not in {}: only adapters' gradients "
+                  "go from process to process",
+                  ranks));
+    const auto [place, fresh] =
+        folders.emplace(std::filesystem::absolute(member.run_dir).lexically_normal(), &member);
+    if (!fresh)
+      return invalid("{} and {} have one run folder, {}", place->second->name, member.name,
+                     member.run_dir.string());
   }
+  return {};
+}
 
-  // Begins, or goes on from the folder's checkpoint.
-  Status start() {
-    const auto all = arenas();
-    PLINTH_TRY(auto state, load_checkpoint(run_dir_, {&fields_, kMayDiffer}, all));
-    if (!state) {
-      heldout_before_ = measure(data_.heldout);
-      if (recipe_->method == TuneMethod::kFull) general_before_ = measure(data_.general);
-      // Where a run that diverges before its first checkpoint goes back to.
-      return recipe_->divergences_max > 0 ? save() : Status();
-    }
-    restore(*std::move(state));
-    skipped_ = SkippedData::from_json(state_.extra);
-    log_info("{}: going on after step {}", run_dir_.string(), state_.step);
-    return {};
+// Micro-batches that a step may have.
+int64_t terms_max(const TuneRecipe& recipe) {
+  const bool anchored = recipe.replay_target == ReplayTarget::kBase && !recipe.replay.empty();
+  if (recipe.batch_tokens <= recipe.micro_tokens && !anchored) return 1;
+  // A sample that does not fit leaves up to half of a micro-batch empty.
+  return 2 * ((recipe.batch_tokens + recipe.micro_tokens - 1) / recipe.micro_tokens) + 1;
+}
+
+int64_t rows_of_all(const TuneData& data) {
+  int64_t rows = 0;
+  for (const auto* samples : {&data.training, &data.heldout, &data.general})
+    for (const auto& sample : *samples) rows += rows_of(sample);
+  return rows;
+}
+
+// What learns, for all members: adapters over one base, or a copy of the base.
+struct Learners {
+  std::vector<std::unique_ptr<Learner>> owned;
+
+  std::vector<Learner*> all() const {
+    std::vector<Learner*> pointers;
+    for (const auto& learner : owned) pointers.push_back(learner.get());
+    return pointers;
   }
-
-  void restore(CheckpointState state) {
-    state_ = std::move(state);
-    optimizer_.set_steps(int_or(state_.extra, "updates", state_.step));
-    best_step_ = int_or(state_.extra, "best_step", 0);
-    best_heldout_ = number_or(state_.extra, "best_heldout", -1);
-    heldout_before_ = number_or(state_.extra, "heldout_before", -1);
-    general_before_ = number_or(state_.extra, "general_before", -1);
-    waited_ = int_or(state_.extra, "waited", 0);
-  }
-
-  Result<int64_t> go_back(const std::string& reason) override {
-    skipped_.add({tried_cursor_, next_cursor_, reason});
-    PLINTH_TRY(auto state, load_checkpoint(run_dir_, {&fields_, kMayDiffer}, arenas()));
-    if (!state) return internal_error("{}: no checkpoint to go back to", run_dir_.string());
-    restore(*std::move(state));
-    return skipped_.times();
-  }
-
-  bool wants_stop() const override {
-    return recipe_->patience > 0 && waited_ >= recipe_->patience && !data_.heldout.empty();
-  }
-
-  double general() override { return measure(data_.general); }
-
-  Json about() const override {
-    Json named = Json::array();
-    for (const auto* report : {&data_.report, &data_.replay_report})
-      for (const auto* lines : {&report->bad, &report->noted})
-        for (const auto& line : *lines)
-          named.push_back({{"place", line.place}, {"reason", line.reason}});
-    return {{"Recipe", fields_},
-            {"Base", {{"name", base_->config().name}, {"sha256", base_->digest()}}},
-            {"Data", to_json(data_.report)},
-            {"General data", recipe_->replay.empty() ? Json() : to_json(data_.replay_report)},
-            {"Rows to look at", named},
-            {"Steps undone", skipped_.reasons()}};
-  }
-
-  Status save() override {
-    state_.recipe = fields_;
-    state_.extra = {{"updates", optimizer_.steps()},     {"best_step", best_step_},
-                    {"best_heldout", best_heldout_},     {"heldout_before", heldout_before_},
-                    {"general_before", general_before_}, {"waited", waited_},
-                    {"skipped", skipped_.to_json()}};
-    return save_checkpoint(run_dir_, state_, arenas());
-  }
-
-  int64_t steps_done() const override { return state_.step; }
-
-  Result<StepReport> step() override {
-    const Stopwatch watch;
-    StepReport report;
-    report.step = state_.step + 1;
-    report.steps = steps_;
-    report.learning_rate = learning_rate(schedule(), report.step);
-    const auto samples = next_samples();
-    double total = 0;
-    int64_t rows = 0;
-    for (const auto* sample : samples) {
-      total += (sample->replay ? recipe_->replay_weight : 1.0) *
-               static_cast<double>(sample->loss_tokens());
-      rows += rows_of(*sample);
-    }
-    // The mean over the whole step's tokens with loss, however they fall into micro-batches.
-    const RowWeights weights{static_cast<float>(1.0 / total),
-                             static_cast<float>(recipe_->replay_weight / total)};
-    PreferenceLoss preference = preference_over(samples.size());
-    for (const auto& batch : micro_batches(samples, weights)) {
-      if (stop_wanted(*hooks_)) return make_error(Code::kCancelled, "stopped inside a step");
-      report.loss +=
-          tape_.forward_backward(batch, learner_->trainable(), is_pairs() ? &preference : nullptr);
-    }
-    if (!std::isfinite(report.loss) && recipe_->divergences_max > 0) {
-      std::ranges::fill(learner_->parameters().gradients(), 0.0f);
-      return report;  // nothing has changed; the loop goes back
-    }
-    if (!std::isfinite(report.loss))
-      return internal_error("step {}: the loss is {}; lower train.lr ({})", report.step,
-                            report.loss, recipe_->lr);
-    report.gradient_norm = optimizer_.step(learner_->parameters(), report.learning_rate);
-    if (!std::isfinite(report.gradient_norm))
-      log_warn("step {}: the gradient norm is {}, the update is left out", report.step,
-               report.gradient_norm);
-    ++state_.step;
-    state_.cursor = next_cursor_;
-    state_.tokens += rows;
-    report.tokens = state_.tokens;
-    report.seconds = watch.seconds();
-    report.tokens_per_s = static_cast<double>(rows) / report.seconds;
-    report.peak_bytes = peak_resident_bytes();
-    return report;
-  }
-
-  double heldout() override {
-    const double nats = measure(data_.heldout);
-    const bool better = best_step_ == 0 || data_.heldout.empty() || nats < best_heldout_;
-    if (better) keep_as_best(state_.step, nats);
-    waited_ = better ? 0 : waited_ + 1;
-    return nats;
-  }
-
-  Result<TuneSummary> finish(const LoopResult& done) {
-    std::copy_n(best_.data(), best_.size(), learner_->parameters().values().data());
-    TuneSummary summary;
-    summary.steps = state_.step;
-    summary.tokens = state_.tokens;
-    summary.loss = done.loss;
-    summary.heldout_before = heldout_before_;
-    summary.strength = settle_strength(summary.general_before, summary.general);
-    summary.heldout = summary.strength < 1 || is_pairs() ? measure(data_.heldout) : best_heldout_;
-    summary.best_step = best_step_;
-    summary.tokens_per_s = done.tokens_per_s;
-    summary.data = data_.report;
-    summary.replay = data_.replay_report;
-    if (is_pairs()) summary.preferred = preferred_;
-    PLINTH_TRY(learner_->write(run_dir_, lineage(), summary));
-    PLINTH_TRY(write_lineage(run_dir_, fields_, facts(summary)));
-    Json all = about();
-    all["Result"] = facts(summary);
-    PLINTH_TRY(write_run_report(run_dir_, all));
-    return summary;
-  }
-
-  int64_t steps() const { return steps_; }
-
- private:
-  std::array<Arena, 4> arenas() {
-    return {Arena{"weights", learner_->parameters().values()},
-            Arena{"adam_m", optimizer_.first_moments()},
-            Arena{"adam_v", optimizer_.second_moments()}, Arena{"best", best_.span()}};
-  }
-
-  Schedule schedule() const {
-    if (recipe_->lr_low > 0)
-      return {ScheduleKind::kRange, recipe_->lr, 0, steps_, 0.0, recipe_->lr_low / recipe_->lr};
-    const auto warmup = static_cast<int64_t>(recipe_->warmup_share * static_cast<double>(steps_));
-    return {ScheduleKind::kCosine, recipe_->lr, warmup, steps_, 0.0, 0.0};
-  }
-
-  int64_t steps_of_epochs() {
-    int64_t tokens = 0;
-    for (int64_t i = 0; i < order_.epoch_samples(); ++i)
-      for (const auto& sample : item(order_.at(i))) tokens += rows_of(sample);
-    const double steps =
-        recipe_->epochs * static_cast<double>(tokens) / static_cast<double>(recipe_->batch_tokens);
-    return std::max<int64_t>(1, std::llround(steps));
-  }
-
-  bool is_pairs() const { return recipe_->method == TuneMethod::kDpo; }
-
-  // The mean over the pairs of `samples`.
-  PreferenceLoss preference_over(size_t samples) const {
-    return {recipe_->dpo_beta, 2.0 / static_cast<double>(samples)};
-  }
-
-  // The samples of an item of the order: one, or a pair.
-  std::span<const Sample> item(int64_t index) const {
-    return std::span(data_.training)
-        .subspan(static_cast<size_t>(index * data_.per_item), static_cast<size_t>(data_.per_item));
-  }
-
-  // As many samples from the cursor on as fill a step.
-  std::vector<const Sample*> next_samples() {
-    std::vector<const Sample*> samples;
-    int64_t rows = 0;
-    tried_cursor_ = state_.cursor;
-    for (next_cursor_ = state_.cursor;; ++next_cursor_) {
-      next_cursor_ = skipped_.behind(next_cursor_);
-      const auto next = item(order_.at(next_cursor_));
-      for (const auto& sample : next) rows += rows_of(sample);
-      if (rows > recipe_->batch_tokens && !samples.empty()) return samples;
-      for (const auto& sample : next) samples.push_back(&sample);
-    }
-  }
-
-  std::vector<MicroBatch> micro_batches(std::vector<const Sample*> samples,
-                                        RowWeights weights) const {
-    auto batches = packed(std::move(samples), weights);
-    const uint64_t key[] = {recipe_->seed, static_cast<uint64_t>(state_.step)};
-    for (auto& batch : batches) {
-      batch.noise_alpha = recipe_->neftune_alpha;
-      batch.noise_seed = xxh3({reinterpret_cast<const char*>(key), sizeof key});
-    }
-    return batches;
-  }
-
-  // Replay samples that are to stay with the base have micro-batches of their own.
-  std::vector<MicroBatch> packed(std::vector<const Sample*> samples, RowWeights weights) const {
-    if (recipe_->replay_target == ReplayTarget::kText)
-      return pack(samples, recipe_->micro_tokens, weights, data_.per_item);
-    const auto replay = std::ranges::stable_partition(
-        samples, [](const Sample* sample) { return !sample->replay; });
-    auto batches = pack({samples.begin(), replay.begin()}, recipe_->micro_tokens, weights);
-    auto anchored = pack({replay.begin(), replay.end()}, recipe_->micro_tokens, weights);
-    for (auto& batch : anchored) {
-      batch.anchored = true;
-      batches.push_back(std::move(batch));
-    }
-    return batches;
-  }
-
-  // Leaves the adapter at the largest strength at which the general loss rises no more than it may.
-  double settle_strength(double& before, double& after) {
-    const auto general_at = [this](int strength) {
-      learner_->set_strength(static_cast<double>(strength) / kStrengths);
-      return measure(data_.general);
-    };
-    if (data_.general.empty()) return 1;
-    if (recipe_->method == TuneMethod::kFull) {
-      before = general_before_;
-      after = measure(data_.general);
-      return 1;
-    }
-    before = general_at(0);
-    after = general_at(kStrengths);
-    int good = kStrengths;
-    if (recipe_->general_rise_max > 0 && after - before > recipe_->general_rise_max) {
-      good = 0;
-      for (int bad = kStrengths; bad - good > 1;) {
-        const int middle = (good + bad) / 2;
-        (general_at(middle) - before > recipe_->general_rise_max ? bad : good) = middle;
-      }
-      after = general_at(good);
-    }
-    return static_cast<double>(good) / kStrengths;
-  }
-
-  // Mean nats over the tokens with loss, or the mean loss over pairs; -1 without samples.
-  double measure(std::span<const Sample> of) {
-    if (of.empty()) return -1;
-    std::vector<const Sample*> samples;
-    int64_t loss_tokens = 0;
-    for (const auto& sample : of) {
-      samples.push_back(&sample);
-      loss_tokens += sample.loss_tokens();
-    }
-    PreferenceLoss preference = preference_over(samples.size());
-    double nats = 0;
-    for (const auto& batch : pack(samples, recipe_->micro_tokens, {}, data_.per_item))
-      nats += tape_.loss(batch, learner_->trainable().adapter, is_pairs() ? &preference : nullptr);
-    if (!is_pairs()) return nats / static_cast<double>(loss_tokens);
-    preferred_ =
-        static_cast<double>(preference.preferred()) / static_cast<double>(preference.pairs());
-    return nats;
-  }
-
-  // The same for every run of this recipe over these files and this base: no times, no paths.
-  model::Lineage lineage() const {
-    return {{"plinth.base_sha256", base_->digest()},
-            {"plinth.template_sha256", fields_.at("base.template_sha256")},
-            {"plinth.dataset_sha256", data_.digest},
-            {"plinth.recipe_sha256", recipe_digest(fields_)},
-            {"plinth.code", code_version()},
-            {"plinth.seed", fmt::format("{}", recipe_->seed)}};
-  }
-
-  void keep_as_best(int64_t step, double heldout) {
-    std::copy_n(learner_->parameters().values().data(), best_.size(), best_.data());
-    best_step_ = step;
-    best_heldout_ = heldout;
-  }
-
-  Json facts(const TuneSummary& summary) const {
-    return {{"kind", "tune"},
-            {"dataset_sha256", data_.digest},
-            {"base", base_->config().name},
-            {"base_sha256", base_->digest()},
-            {"seed", recipe_->seed},
-            {"steps", summary.steps},
-            {"tokens", summary.tokens},
-            {"loss", summary.loss},
-            {"heldout_before", summary.heldout_before},
-            {"heldout", summary.heldout},
-            {"best_step", summary.best_step},
-            {"general_before", summary.general_before},
-            {"general", summary.general},
-            {"strength", summary.strength},
-            {"preferred", summary.preferred},
-            {"data", to_json(data_.report)},
-            {"replay", to_json(data_.replay_report)},
-            {"steps_undone", skipped_.reasons()}};
-  }
-
-  std::shared_ptr<const model::Model> base_;  // shared with whoever serves it meanwhile
-  const TuneRecipe* recipe_;                  // outlives the run: tune()'s argument
-  Path run_dir_;
-  const TrainHooks* hooks_;  // likewise
-  TuneData data_;
-  std::map<std::string, std::string> fields_;
-  SampleOrder order_;
-  std::unique_ptr<Learner> learner_;
-  Tape tape_;
-  Optimizer optimizer_;
-  tensor::Buffer best_;
-  int64_t best_step_ = 0;
-  double best_heldout_ = -1;
-  double heldout_before_ = -1;
-  double general_before_ = -1;  // method full only: the base is not there any more afterwards
-  double preferred_ = -1;       // of the last measured pairs
-  int64_t waited_ = 0;          // evaluations since the held-out loss was lowest
-  int64_t tried_cursor_ = 0;    // cursor at which the last step began
-  int64_t next_cursor_ = 0;     // behind its samples
-  SkippedData skipped_;
-  int64_t steps_ = 0;
-  CheckpointState state_;
 };
 
-MemoryNeeds needs_of(const model::Model& base, const TuneRecipe& recipe, const TuneData& data,
-                     Learner& learner, int64_t process) {
-  int64_t all = 0;  // rows, if they are fewer than a micro-batch may have
-  for (const auto* samples : {&data.training, &data.heldout, &data.general})
-    for (const auto& sample : *samples) all += rows_of(sample);
+Result<Learners> make_learners(const std::shared_ptr<const model::Model>& base,
+                               std::span<const TuneMember> members) {
+  Learners learners;
+  for (const auto& member : members) {
+    auto learner = make_learner(base, member.recipe);
+    if (!learner) return of_member(member, std::move(learner).error());
+    learners.owned.push_back(*std::move(learner));
+  }
+  return learners;
+}
+
+int64_t rows_at_once(std::span<const TuneMember> members) {
+  int64_t rows = 0;
+  for (const auto& member : members) rows = std::max(rows, member.recipe.micro_tokens);
+  return rows;
+}
+
+// `rows`: of all data of each member, if they are known to be few.
+MemoryNeeds needs_of(const model::Model& base, std::span<const TuneMember> members,
+                     const Learners& learners, std::span<const int64_t> rows, int64_t process) {
   MemoryNeeds needs;
   needs.process = process;
-  needs.rows = std::min(all, recipe.micro_tokens);
-  needs.owns_base = recipe.method == TuneMethod::kFull;
-  needs.budget = recipe.memory;
-  // Values, gradients, two moments, the best so far; and what an adapter keeps of each row.
-  int64_t floats = 5 * learner.parameters().size();
-  if (!needs.owns_base)
-    floats += needs.rows * recipe.rank * base.config().layers * std::ssize(recipe.targets);
+  int64_t floats = 0;
+  bool anchored = false;
+  for (size_t i = 0; i < members.size(); ++i) {
+    const auto& recipe = members[i].recipe;
+    const int64_t own = std::min(rows[i], recipe.micro_tokens);
+    needs.rows += own;
+    if (recipe.memory > 0)
+      needs.budget = needs.budget == 0 ? recipe.memory : std::min(needs.budget, recipe.memory);
+    needs.owns_base = recipe.method == TuneMethod::kFull;
+    // Values, gradients, two moments, the best so far; sums of micro-batches; and what an adapter
+    // keeps of each row.
+    const int64_t terms = needs.owns_base ? 1 : terms_max(recipe);
+    const int64_t vectors = 5 + (terms > 1 ? TreeSum::vectors_max(terms) : 0);
+    floats += vectors * learners.owned[i]->parameters().size();
+    if (!needs.owns_base)
+      floats += own * recipe.rank * base.config().layers * std::ssize(recipe.targets);
+    anchored |= recipe.replay_target == ReplayTarget::kBase && !recipe.replay.empty();
+  }
+  needs.rows = std::min(needs.rows, rows_at_once(members));
   needs.learner = floats * static_cast<int64_t>(sizeof(float));
-  // The plain base's logits and hidden rows beside the adapter's.
-  if (recipe.replay_target == ReplayTarget::kBase && !recipe.replay.empty())
+  // The plain base's logits and hidden rows beside the adapters'.
+  if (anchored)
     needs.learner += ChunkedLoss::bytes_of(base.config(), needs.rows) +
                      needs.rows * base.config().width * static_cast<int64_t>(sizeof(float));
   return needs;
 }
 
+Result<Crew> make_crew(const model::Model& base, std::span<const TuneMember> members,
+                       const Learners& learners, std::span<const int64_t> rows, int64_t process,
+                       Peers* peers) {
+  PLINTH_TRY(const auto memory,
+             plan_memory(base, needs_of(base, members, learners, rows, process)));
+  log_info("memory: {}", memory.text());
+  FusedPass pass(learners.owned.front()->model(), learners.all(), rows_at_once(members),
+                 memory.recomputed_layers);
+  return Crew(std::move(pass), learners.all(), peers,
+              members.front().recipe.method == TuneMethod::kFull);
+}
+
+// The members of a run, from their first step to their last.
+class Together {
+ public:
+  Together(std::span<const TuneMember> members, std::vector<std::unique_ptr<Tuning>> runs,
+           Crew& crew)
+      : members_(members), runs_(std::move(runs)), crew_(crew), results_(members.size()) {
+    for (size_t i = 0; i < members.size(); ++i) {
+      const auto& recipe = members[i].recipe;
+      options_.push_back({members[i].run_dir, runs_[i]->steps(), recipe.checkpoint_every,
+                          recipe.eval_every, recipe.divergences_max});
+    }
+  }
+
+  Status open() {
+    for (size_t i = 0; i < members_.size(); ++i) {
+      PLINTH_TRY(auto loop, RunLoop::open(*runs_[i], options_[i], members_[i].hooks.train));
+      loops_.push_back(std::move(loop));
+    }
+    return {};
+  }
+
+  std::vector<Result<TuneSummary>> run() {
+    for (;;) {
+      for (size_t i = 0; i < runs_.size(); ++i)
+        if (!results_[i] && loops_[i].over()) results_[i] = runs_[i]->finish(loops_[i].result());
+      const auto active = this->active();
+      if (active.empty()) break;
+      round(active);
+    }
+    std::vector<Result<TuneSummary>> results;
+    for (auto& result : results_) results.push_back(*std::move(result));
+    return results;
+  }
+
+ private:
+  std::vector<size_t> active() const {
+    std::vector<size_t> active;
+    for (size_t i = 0; i < results_.size(); ++i)
+      if (!results_[i]) active.push_back(i);
+    return active;
+  }
+
+  // A step of every member that has not ended.
+  void round(std::span<const size_t> active) {
+    std::vector<Work> works;
+    for (const size_t i : active) works.push_back(runs_[i]->begin_step());
+    const Stopwatch watch;
+    std::vector<size_t> stopping;
+    const auto losses = crew_.gradients(works, [&] {
+      for (const size_t i : active)
+        if (stop_wanted(members_[i].hooks.train)) stopping.push_back(i);
+      return !stopping.empty();
+    });
+    const double seconds = watch.seconds();
+    if (!losses) return give_up(active, stopping, losses.error());
+    for (size_t i = 0; i < active.size(); ++i) {
+      const size_t member = active[i];
+      auto report = runs_[member]->end_step((*losses)[i], seconds);
+      const auto taken =
+          report ? loops_[member].take(*std::move(report)) : Status(std::move(report).error());
+      if (!taken) results_[member] = taken.error();
+    }
+  }
+
+  // The step is undone. Who was to stop does, and the others take it again; when it was for another
+  // reason, nobody can go on.
+  void give_up(std::span<const size_t> active, std::span<const size_t> stopping,
+               const Error& error) {
+    for (const size_t i : stopping) results_[i] = loops_[i].stopped();
+    if (!stopping.empty()) return;
+    for (const size_t i : active) {
+      auto saved = loops_[i].stopped();
+      results_[i] = saved.code == Code::kCancelled
+                        ? Error{error.code, error.message + "; " + saved.message}
+                        : std::move(saved);
+    }
+  }
+
+  std::span<const TuneMember> members_;
+  std::vector<std::unique_ptr<Tuning>> runs_;
+  Crew& crew_;
+  std::vector<LoopOptions> options_;
+  std::vector<RunLoop> loops_;
+  std::vector<std::optional<Result<TuneSummary>>> results_;
+};
+
+// All that ranks must agree on. "a.toml: train.lr" where there are several recipes.
+Result<Facts> facts_of(const model::Model& base, std::span<const TuneMember> members,
+                       const Peers& peers) {
+  PLINTH_TRY(check(base, members, peers.ranks()));
+  Facts facts = {{"the program", code_version()}, {"recipes", fmt::format("{}", members.size())}};
+  for (size_t i = 0; i < members.size(); ++i) {
+    auto digest = data_digest(members[i].recipe);
+    if (!digest) return of_member(members[i], std::move(digest).error());
+    const std::string prefix = members.size() == 1 ? "" : members[i].name + ": ";
+    for (const auto& [name, value] : identity_of(members[i].recipe, base, *digest))
+      facts[prefix + name] = value;
+  }
+  return facts;
+}
+
+Result<std::vector<Result<TuneSummary>>> lead(const std::shared_ptr<const model::Model>& base,
+                                              std::span<const TuneMember> members, Peers* peers) {
+  std::vector<FileLock> locks;
+  std::vector<TuneData> data;
+  std::vector<int64_t> rows;
+  for (const auto& member : members) {
+    PLINTH_TRY(make_directories(member.run_dir));
+    PLINTH_TRY(auto lock, FileLock::take(member.run_dir / "lock"));
+    locks.push_back(std::move(lock));
+    auto read = read_data(*base, member.recipe, member.hooks);
+    if (!read) return of_member(member, std::move(read).error());
+    rows.push_back(rows_of_all(*read));
+    data.push_back(*std::move(read));
+  }
+  const int64_t process = process_bytes();
+  PLINTH_TRY(const auto learners, make_learners(base, members));
+  PLINTH_TRY(auto crew, make_crew(*base, members, learners, rows, process, peers));
+  std::vector<std::unique_ptr<Tuning>> runs;
+  for (size_t i = 0; i < members.size(); ++i) {
+    runs.push_back(std::make_unique<Tuning>(base, *learners.owned[i], members[i].recipe,
+                                            members[i].run_dir, std::move(data[i]), crew,
+                                            static_cast<int64_t>(i)));
+    if (auto started = runs.back()->start(); !started)
+      return of_member(members[i], std::move(started).error());
+  }
+  Together together(members, std::move(runs), crew);
+  PLINTH_TRY(together.open());
+  return together.run();
+}
+
 }  // namespace
+
+Result<std::vector<Result<TuneSummary>>> tune_together(std::shared_ptr<const model::Model> base,
+                                                       std::span<const TuneMember> members,
+                                                       Peers* peers) {
+  PLINTH_CHECK(!members.empty(), "a run without members");
+  if (peers == nullptr) {
+    PLINTH_TRY(check(*base, members, 1));
+    return lead(base, members, nullptr);
+  }
+  PLINTH_TRY(shake_hands(*peers, facts_of(*base, members, *peers)));
+  auto results = lead(base, members, peers);
+  // Whatever came of it; unless the others are away already.
+  if (Crew::dismiss(*peers)) peers->leave();
+  return results;
+}
+
+Status assist_tuning(std::shared_ptr<const model::Model> base, std::span<const TuneMember> members,
+                     Peers& peers) {
+  PLINTH_TRY(shake_hands(peers, facts_of(*base, members, peers)));
+  const int64_t process = process_bytes();
+  PLINTH_TRY(const auto learners, make_learners(base, members));
+  // How much data there is only rank 0 knows.
+  const std::vector<int64_t> rows(members.size(), std::numeric_limits<int64_t>::max());
+  PLINTH_TRY(auto crew, make_crew(*base, members, learners, rows, process, &peers));
+  PLINTH_TRY(crew.assist());
+  peers.leave();
+  return {};
+}
 
 Result<TuneSummary> tune(std::shared_ptr<const model::Model> base, const TuneRecipe& recipe,
                          const Path& run_dir, const TuneHooks& hooks) {
-  PLINTH_TRY(recipe.check());
-  if (recipe.sequence > base->config().context)
-    return invalid("train.sequence {} is longer than the base's context {}", recipe.sequence,
-                   base->config().context);
-  PLINTH_TRY(make_directories(run_dir));
-  PLINTH_TRY(const auto lock, FileLock::take(run_dir / "lock"));
-  PLINTH_TRY(auto data, read_data(*base, recipe, hooks));
-  const int64_t process = process_bytes();
-  PLINTH_TRY(auto learner, make_learner(base, recipe));
-  PLINTH_TRY(const auto memory,
-             plan_memory(*base, needs_of(*base, recipe, data, *learner, process)));
-  log_info("memory: {}", memory.text());
-  Tuning run(std::move(base), std::move(learner), recipe, run_dir, std::move(data),
-             memory.recomputed_layers, hooks.train);
-  PLINTH_TRY(run.start());
-  const LoopOptions loop{run_dir, run.steps(), recipe.checkpoint_every, recipe.eval_every,
-                         recipe.divergences_max};
-  PLINTH_TRY(const auto done, run_loop(run, loop, hooks.train));
-  return run.finish(done);
+  const TuneMember member = {{}, recipe, run_dir, hooks};
+  PLINTH_TRY(auto results, tune_together(std::move(base), {&member, 1}));
+  return std::move(results.front());
 }
 
 }  // namespace plinth::train

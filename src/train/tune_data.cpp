@@ -53,9 +53,7 @@ void number(std::span<Sample> samples) {
 
 }  // namespace
 
-Result<TuneData> read_data(const model::Model& base, const TuneRecipe& recipe,
-                           const TuneHooks& hooks) {
-  TuneData data;
+Result<std::string> data_digest(const TuneRecipe& recipe) {
   Sha256 digest;
   for (const auto* paths : {&recipe.files, &recipe.replay}) {
     PLINTH_TRY(const auto files, data_files(*paths));
@@ -65,8 +63,13 @@ Result<TuneData> read_data(const model::Model& base, const TuneRecipe& recipe,
     }
     digest.update("\n");
   }
-  data.digest = digest.hex();
+  return digest.hex();
+}
 
+Result<TuneData> read_data(const model::Model& base, const TuneRecipe& recipe,
+                           const TuneHooks& hooks) {
+  TuneData data;
+  PLINTH_TRY(data.digest, data_digest(recipe));
   const DatasetOptions options{&base.tokenizer(), &hooks.chat, recipe.sequence,
                                recipe.limits.bad_rows_max, hooks.in_suite};
   const bool pairs = recipe.method == TuneMethod::kDpo;

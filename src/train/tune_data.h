@@ -23,6 +23,9 @@ struct TuneData {
   std::string digest;  // sha-256 over the files' sha-256
 };
 
+// Of the content of all of a recipe's files, in order: TuneData::digest.
+Result<std::string> data_digest(const TuneRecipe& recipe);
+
 // Reads the files of a recipe and logs what became of their rows. kInvalidArgument: more is wrong
 // with them than recipe.limits allow.
 Result<TuneData> read_data(const model::Model& base, const TuneRecipe& recipe,

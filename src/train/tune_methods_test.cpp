@@ -195,8 +195,8 @@ TEST_F(Methods, Gpt2LearnsAnAdapterThatItsFusedLayersHold) {
 }
 
 TEST_F(Methods, RefusesWhatAMethodCannotDo) {
-  recipe_.targets = {"q_proj", "embed_tokens"};
-  expect_refused("deltas of embed_tokens are not supported");
+  recipe_.targets = {"q_proj", "norm"};
+  expect_refused("lora.targets: norm is neither a linear layer nor embed_tokens or lm_head");
   recipe_.targets = {"q_proj"};
   recipe_.method = TuneMethod::kDpo;
   expect_refused("rows cannot be used");  // no pairs

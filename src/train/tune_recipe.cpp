@@ -118,11 +118,10 @@ Status TuneRecipe::check() const {
     bool known = false;
     for (int i = 0; i < model::kLinears; ++i)
       known = known || target == model::linear_name(static_cast<model::Linear>(i));
-    if (target == "embed_tokens" || target == "lm_head")
-      return make_error(Code::kUnimplemented,
-                        "lora.targets: deltas of {} are not supported; method \"full\" trains it",
-                        target);
-    if (!known) return invalid("lora.targets: {} is not a linear layer", target);
+    known = known || target == model::kEmbeddingTarget || target == model::kHeadTarget;
+    if (!known)
+      return invalid("lora.targets: {} is neither a linear layer nor {} or {}", target,
+                     model::kEmbeddingTarget, model::kHeadTarget);
   }
   if (replay.empty() != (replay_share == 0.0))
     return invalid("data.replay and data.replay_share {} go together", replay_share);

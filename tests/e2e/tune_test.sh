@@ -51,10 +51,39 @@ expect_text "$work/out" "<- best"
 expect_exit 1 "$PLINTH" tune sweep recipe.toml --base "$base" --run sweep --lr fast
 expect_text "$work/err" "'fast' is not a number above 0"
 
+# Several recipes in one batch: each as alone, byte for byte; what cannot be together is refused by name.
+sed 's/steps = 4/steps = 7\nseed = 2/; s/rank = 4/rank = 3/' recipe.toml > second.toml
+expect_exit 0 "$PLINTH" tune recipe.toml second.toml --base "$base" --run both --json
+expect_text "$work/out" '"recipe":"second.toml"'
+expect_exit 0 "$PLINTH" tune recipe.toml --base "$base" --run alone
+expect_exit 0 "$PLINTH" tune second.toml --base "$base" --run alone-2
+for pair in both/recipe=alone both/second=alone-2; do
+  cmp "${pair%=*}/adapter/adapter_model.safetensors" "${pair#*=}/adapter/adapter_model.safetensors" || fail "$pair differ"
+done
+sed 's/^\[data\]/method = "full"\n[data]/' recipe.toml > full.toml
+expect_exit 1 "$PLINTH" tune second.toml full.toml --base "$base" --run refused
+expect_text "$work/err" 'full.toml: method "full" changes the base itself'
+expect_exit 1 "$PLINTH" tune recipe.toml recipe.toml --base "$base" --run refused
+expect_text "$work/err" "have one run folder, refused/recipe"
+expect_exit 1 "$PLINTH" tune recipe.toml second.toml --data rows.jsonl --base "$base" --run refused
+expect_text "$work/err" "--data, --replay and --replay-share go with one recipe; 2 were given"
+expect_exit 1 "$PLINTH" tune find-lr recipe.toml second.toml --base "$base"
+expect_text "$work/err" "one recipe is enough; 2 were given"
+
+# Deltas of the tables: served they are what the merged model says, and they survive both formats.
+sed 's/rank = 4/rank = 4\ntargets = ["q_proj", "embed_tokens", "lm_head"]/; s/steps = 4/steps = 12\nlr = 1e-2/' recipe.toml > tables.toml
+expect_exit 0 "$PLINTH" tune tables.toml --base "$base" --run tables
+greedy() { "$PLINTH" logits "$1" --ids 1,5,9 --greedy 16 --json | sed 's/"logits".*//'; }
+[ "$(greedy "$base+tables/adapter")" != "$(greedy "$base")" ] || fail "deltas of the tables do nothing"
+[ "$(greedy "$base+tables/adapter")" = "$(greedy "$base+tables/adapter.gguf")" ] || fail "the formats differ"
+expect_exit 0 "$PLINTH" adapter merge "$base" tables/adapter --type f32 --out tables.gguf
+[ "$(greedy tables.gguf)" = "$(greedy "$base+tables/adapter")" ] || fail "the merged model answers otherwise"
+expect_exit 0 "$PLINTH" adapter show tables/adapter --base "$base" --json
+expect_text "$work/out" '"embed_tokens","lm_head","q_proj"'
+
 expect_exit 0 "$PLINTH" adapter add run/adapter=0.5 run-rows/adapter --base "$base" --data rows.jsonl -o sum
 expect_text "$work/out" "nats/token  sum"
 expect_exit 0 "$PLINTH" adapter add run/adapter=0.5 run-rows/adapter --base "$base" --rank 3 -o low --json
 expect_text "$work/out" '"kept":'
 expect_exit 0 "$PLINTH" adapter merge "$base" run-rows/adapter --type f32 --out whole.gguf
-greedy() { "$PLINTH" logits "$1" --ids 1,5,9 --greedy 16 --json | sed 's/"logits".*//'; }
 [ "$(greedy whole.gguf)" = "$(greedy "$base+run-rows/adapter")" ] || fail "the merged model answers otherwise"

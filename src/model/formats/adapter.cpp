@@ -9,6 +9,24 @@
 
 namespace plinth::model {
 
+std::vector<LowRank*> delta_places(Adapter& adapter) {
+  std::vector<LowRank*> places;
+  for (auto& layer : adapter.layers)
+    for (auto& delta : layer) places.push_back(&delta);
+  places.push_back(&adapter.embedding);
+  places.push_back(&adapter.head);
+  return places;
+}
+
+std::vector<const LowRank*> delta_places(const Adapter& adapter) {
+  std::vector<const LowRank*> places;
+  for (const auto& layer : adapter.layers)
+    for (const auto& delta : layer) places.push_back(&delta);
+  places.push_back(&adapter.embedding);
+  places.push_back(&adapter.head);
+  return places;
+}
+
 Result<std::shared_ptr<const Adapter>> Adapter::open(const Path& path, const ModelConfig& base) {
   std::error_code code;
   if (std::filesystem::is_directory(path, code)) return load_peft(path, base);

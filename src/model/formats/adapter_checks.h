@@ -1,6 +1,7 @@
 // For tests of the adapter formats.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -15,18 +16,21 @@ inline std::vector<float> values(const tensor::Weight& weight) {
   return floats;
 }
 
+inline void expect_equal(const LowRank& a, const LowRank& b, const std::string& what) {
+  ASSERT_EQ(a.rank, b.rank) << what;
+  if (a.empty()) return;
+  EXPECT_NEAR(a.scale, b.scale, 1e-6) << what;
+  EXPECT_EQ(values(a.a), values(b.a)) << what;
+  EXPECT_EQ(values(a.b), values(b.b)) << what;
+}
+
 inline void expect_equal(const Adapter& a, const Adapter& b) {
   ASSERT_EQ(a.layers.size(), b.layers.size());
+  expect_equal(a.embedding, b.embedding, "embedding");
+  expect_equal(a.head, b.head, "head");
   for (size_t layer = 0; layer < a.layers.size(); ++layer) {
-    for (size_t i = 0; i < kLinears; ++i) {
-      const auto& left = a.layers[layer][i];
-      const auto& right = b.layers[layer][i];
-      ASSERT_EQ(left.rank, right.rank) << layer << " " << i;
-      if (left.empty()) continue;
-      EXPECT_NEAR(left.scale, right.scale, 1e-6) << layer << " " << i;
-      EXPECT_EQ(values(left.a), values(right.a)) << layer << " " << i;
-      EXPECT_EQ(values(left.b), values(right.b)) << layer << " " << i;
-    }
+    for (size_t i = 0; i < kLinears; ++i)
+      expect_equal(a.layers[layer][i], b.layers[layer][i], fmt::format("{} {}", layer, i));
   }
 }
 

@@ -13,6 +13,11 @@ using tensor::DType;
 using tensor::Weight;
 
 constexpr std::string_view kWeight = ".weight";
+constexpr std::string_view kCopy = ".base_layer.weight";
+
+std::string_view without_weight(std::string_view name) {
+  return name.substr(0, name.size() - kWeight.size());
+}
 
 bool is_rotated(Linear which) {
   return which == Linear::kQ || which == Linear::kK;
@@ -21,12 +26,15 @@ bool is_rotated(Linear which) {
 // Does a tensor belong to the module that holds `weight` ("lm_head.weight")?
 bool belongs_to(std::string_view tensor, std::string_view weight) {
   if (weight.empty()) return false;
-  const auto module = weight.substr(0, weight.size() - kWeight.size());
+  const auto module = without_weight(weight);
   const size_t at = tensor.find(module);
   if (at == tensor.npos) return false;
   const size_t end = at + module.size();
   return (at == 0 || tensor[at - 1] == '.') && (end < tensor.size() && tensor[end] == '.');
 }
+
+// Of each matrix in the file.
+using Shapes = std::map<std::string, std::vector<int64_t>, std::less<>>;
 
 // Reads the deltas of one file.
 class Reader {
@@ -35,22 +43,13 @@ class Reader {
          TensorPicker& picker, WeightStorage& storage)
       : base_(base), names_(names), scale_(scale), picker_(picker), storage_(storage) {}
 
-  // `ranks`: the first extent of each matrix in the file.
-  Result<LowRank> read(const std::map<std::string, int64_t, std::less<>>& ranks, int64_t layer,
-                       Linear which) {
+  Result<LowRank> read(const Shapes& shapes, int64_t layer, Linear which) {
     if (!base_.has(which)) return LowRank{};
     const auto module = names_.module(layer, which);
     const auto stem = names_.prefix + module;
     const auto a_name = stem + std::string(names_.a_suffix);
-    const auto found = ranks.find(a_name);
-    if (found == ranks.end()) return LowRank{};  // a B without its A stays unused: refused
-    LowRank delta;
-    delta.rank = found->second;
-    if (delta.rank < 1 || delta.rank > kRankMax)
-      return invalid("{}: rank {} is outside 1..{}", module, delta.rank, kRankMax);
-    PLINTH_TRY(delta.scale, scale_(module, delta.rank));
-    if (!std::isfinite(delta.scale))
-      return invalid("{}: scale {} is not finite", module, delta.scale);
+    PLINTH_TRY(auto delta, begin(shapes, module, a_name, /*rank_last=*/false));
+    if (delta.empty()) return delta;
     PLINTH_TRY(const auto a, picker_.matrix(a_name, delta.rank, base_.inputs(which)));
     PLINTH_TRY(const auto b, read_b(stem + std::string(names_.b_suffix), which, delta.rank));
     delta.a = floats_unless_plain(a);
@@ -59,7 +58,54 @@ class Reader {
     return delta;
   }
 
+  Result<LowRank> read_embedding(const Shapes& shapes) {
+    const auto stem = names_.prefix + names_.embedding();
+    const auto a_name = stem + std::string(names_.embedding_a_suffix);
+    PLINTH_TRY(auto delta, begin(shapes, names_.embedding(), a_name, !names_.embedding_turned));
+    if (delta.empty()) return delta;
+    if (names_.embedding_turned) {
+      PLINTH_TRY(const auto a, picker_.matrix(a_name, delta.rank, base_.vocabulary));
+      delta.a = turned(a);
+    } else {
+      PLINTH_TRY(const auto a, picker_.matrix(a_name, base_.vocabulary, delta.rank));
+      delta.a = copied(a, [](int64_t row) { return row; });
+    }
+    PLINTH_TRY(const auto b, picker_.matrix(stem + std::string(names_.embedding_b_suffix),
+                                            base_.width, delta.rank));
+    delta.b = floats_unless_plain(b);
+    return delta;
+  }
+
+  Result<LowRank> read_head(const Shapes& shapes) {
+    const auto stem = names_.prefix + names_.head();
+    const auto a_name = stem + std::string(names_.a_suffix);
+    PLINTH_TRY(auto delta, begin(shapes, names_.head(), a_name, /*rank_last=*/false));
+    if (delta.empty()) return delta;
+    PLINTH_TRY(const auto a, picker_.matrix(a_name, delta.rank, base_.width));
+    PLINTH_TRY(const auto b,
+               picker_.matrix(stem + std::string(names_.b_suffix), base_.vocabulary, delta.rank));
+    delta.a = floats_unless_plain(a);
+    delta.b = floats_unless_plain(b);
+    return delta;
+  }
+
  private:
+  // Rank and scale, of which the rank is an extent of A. An empty one: there is no A; a B without
+  // its A stays unused and is refused for that.
+  Result<LowRank> begin(const Shapes& shapes, const std::string& module, const std::string& a_name,
+                        bool rank_last) {
+    const auto found = shapes.find(a_name);
+    if (found == shapes.end()) return LowRank{};
+    LowRank delta;
+    delta.rank = rank_last ? found->second.back() : found->second.front();
+    if (delta.rank < 1 || delta.rank > kRankMax)
+      return invalid("{}: rank {} is outside 1..{}", module, delta.rank, kRankMax);
+    PLINTH_TRY(delta.scale, scale_(module, delta.rank));
+    if (!std::isfinite(delta.scale))
+      return invalid("{}: scale {} is not finite", module, delta.scale);
+    return delta;
+  }
+
   // B of one linear layer: its rows of the module's B, which has those of q, k and v when fused.
   Result<Weight> read_b(std::string_view name, Linear which, int64_t rank) {
     if (names_.names.fused_qkv.empty() || which > Linear::kV)
@@ -89,6 +135,17 @@ class Reader {
     return {copy.data(), DType::kF32, from.rows, from.cols};
   }
 
+  // [cols, rows] as F32.
+  Weight turned(const Weight& from) {
+    const Weight rows = copied(from, [](int64_t row) { return row; });
+    const auto* floats = static_cast<const float*>(rows.data);
+    auto& copy = storage_.copies.emplace_back(static_cast<size_t>(from.rows * from.cols));
+    for (int64_t r = 0; r < from.rows; ++r)
+      for (int64_t c = 0; c < from.cols; ++c)
+        copy[static_cast<size_t>(c * from.rows + r)] = floats[r * from.cols + c];
+    return {copy.data(), DType::kF32, from.cols, from.rows};
+  }
+
   Weight floats_unless_plain(const Weight& from) {
     if (!tensor::is_quantised(from.type)) return from;
     return copied(from, [](int64_t row) { return row; });
@@ -108,17 +165,13 @@ class Reader {
 };
 
 // Deltas that are known and not computed get a better answer than "no place".
-Status refuse_tables(std::string_view file, const std::vector<StoredTensor>& tensors,
-                     const TensorNames& names) {
-  for (const auto& stored : tensors) {
-    for (const auto table : {names.embedding, names.head, names.position_table}) {
-      if (belongs_to(stored.name, table))
-        return make_error(Code::kUnimplemented,
-                          "{}: tensor {} changes {}: only linear layers of the blocks can have "
-                          "deltas",
-                          file, stored.name, table);
-    }
-  }
+Status refuse_positions(std::string_view file, const std::vector<StoredTensor>& tensors,
+                        const TensorNames& names) {
+  for (const auto& stored : tensors)
+    if (belongs_to(stored.name, names.position_table))
+      return make_error(Code::kUnimplemented,
+                        "{}: tensor {} changes {}: learned positions can have no deltas", file,
+                        stored.name, names.position_table);
   return {};
 }
 
@@ -142,6 +195,25 @@ std::vector<float> reordered(const std::vector<float>& rows, int64_t cols, int64
   return out;
 }
 
+// PEFT lays the base's own table beside a delta of it. The base has it already.
+Status pass_over_copy(const std::string& name, const ModelConfig& base, TensorPicker& picker) {
+  if (!picker.has(name)) return {};
+  PLINTH_TRY(picker.matrix(name, base.vocabulary, base.width));
+  return {};
+}
+
+Status check_tables(const Adapter& adapter, const ModelConfig& base) {
+  const auto& embedding = adapter.embedding;
+  if (!embedding.empty() && (embedding.a.rows != base.vocabulary || embedding.b.rows != base.width))
+    return invalid("adapter {}: its embedding is [{}, {}], the base's [{}, {}]", adapter.name,
+                   embedding.a.rows, embedding.b.rows, base.vocabulary, base.width);
+  const auto& head = adapter.head;
+  if (!head.empty() && (head.b.rows != base.vocabulary || head.a.cols != base.width))
+    return invalid("adapter {}: its head is [{}, {}], the base's [{}, {}]", adapter.name,
+                   head.b.rows, head.a.cols, base.vocabulary, base.width);
+  return {};
+}
+
 Status check_shape(const Adapter& adapter, const ModelConfig& base) {
   if (std::ssize(adapter.layers) != base.layers)
     return invalid("adapter {} has {} layers, the base {}", adapter.name, adapter.layers.size(),
@@ -161,10 +233,9 @@ Status check_shape(const Adapter& adapter, const ModelConfig& base) {
   return {};
 }
 
-WrittenDelta written(const LowRank& delta, Linear which, std::string module) {
+WrittenDelta written(const LowRank& delta, std::string module) {
   WrittenDelta out;
   out.module = std::move(module);
-  out.linear = which;
   out.rank = delta.rank;
   out.scale = delta.scale;
   out.inputs = delta.a.cols;
@@ -174,12 +245,26 @@ WrittenDelta written(const LowRank& delta, Linear which, std::string module) {
   return out;
 }
 
+WrittenDelta written_embedding(const LowRank& delta, const DeltaNames& names) {
+  WrittenDelta out = written(delta, names.embedding());
+  out.embedding = true;
+  out.inputs = delta.a.rows;
+  if (!names.embedding_turned) return out;
+  std::vector<float> turned(out.a.size());
+  for (int64_t token = 0; token < out.inputs; ++token)
+    for (int64_t k = 0; k < out.rank; ++k)
+      turned[static_cast<size_t>(k * out.inputs + token)] =
+          out.a[static_cast<size_t>(token * out.rank + k)];
+  out.a = std::move(turned);
+  return out;
+}
+
 // q, k and v of one A under one another, as a fused tensor has them.
 Result<WrittenDelta> fused(const std::array<LowRank, kLinears>& layer, std::string module) {
-  auto out = written(layer[0], Linear::kQ, std::move(module));
+  auto out = written(layer[0], std::move(module));
   for (const Linear which : {Linear::kK, Linear::kV}) {
     const auto& delta = layer[static_cast<size_t>(which)];
-    const auto part = written(delta, which, {});
+    const auto part = written(delta, {});
     if (out.rank == 0 || part.a != out.a || part.scale != out.scale)
       return make_error(Code::kUnimplemented, "{}: q, k and v have deltas of their own",
                         out.module);
@@ -195,12 +280,24 @@ std::string DeltaNames::module(int64_t layer, Linear which) const {
   return module_stem + names.stem(layer, names.part(which));
 }
 
+std::string DeltaNames::embedding() const {
+  return module_stem + std::string(without_weight(names.embedding));
+}
+
+// Outside of what the stem names: "transformer.wte", but "lm_head".
+std::string DeltaNames::head() const {
+  return std::string(without_weight(names.head));
+}
+
 DeltaNames peft_names(const Architecture& architecture) {
   return {.names = architecture.checkpoint_names(),
           .prefix = "base_model.model.",
           .module_stem = std::string(architecture.checkpoint_prefix),
           .a_suffix = ".lora_A.weight",
           .b_suffix = ".lora_B.weight",
+          .embedding_a_suffix = ".lora_embedding_A",
+          .embedding_b_suffix = ".lora_embedding_B",
+          .embedding_turned = true,
           .rope = architecture.checkpoint_rope};
 }
 
@@ -210,28 +307,35 @@ DeltaNames gguf_delta_names(const Architecture& architecture) {
           .module_stem = {},
           .a_suffix = ".weight.lora_a",
           .b_suffix = ".weight.lora_b",
+          .embedding_a_suffix = ".weight.lora_a",
+          .embedding_b_suffix = ".weight.lora_b",
+          .embedding_turned = false,
           .rope = architecture.gguf_rope};
 }
 
 Result<Deltas> read_deltas(std::string file, std::vector<StoredTensor> tensors,
                            const ModelConfig& base, const DeltaNames& names, const ScaleOf& scale,
                            WeightStorage& storage) {
-  PLINTH_TRY(refuse_tables(file, tensors, names.names));
-  std::map<std::string, int64_t, std::less<>> ranks;
-  for (const auto& stored : tensors) {
-    if (stored.shape.size() == 2) ranks[stored.name] = stored.shape.front();
-  }
+  PLINTH_TRY(refuse_positions(file, tensors, names.names));
+  Shapes shapes;
+  for (const auto& stored : tensors)
+    if (stored.shape.size() == 2) shapes[stored.name] = stored.shape;
   PLINTH_TRY(auto picker, TensorPicker::create(std::move(file), std::move(tensors), storage));
   Reader reader(base, names, scale, picker, storage);
-  Deltas layers(static_cast<size_t>(base.layers));
-  for (size_t layer = 0; layer < layers.size(); ++layer) {
+  Deltas deltas;
+  deltas.layers.resize(static_cast<size_t>(base.layers));
+  for (size_t layer = 0; layer < deltas.layers.size(); ++layer) {
     for (size_t i = 0; i < kLinears; ++i) {
-      PLINTH_TRY(layers[layer][i],
-                 reader.read(ranks, static_cast<int64_t>(layer), static_cast<Linear>(i)));
+      PLINTH_TRY(deltas.layers[layer][i],
+                 reader.read(shapes, static_cast<int64_t>(layer), static_cast<Linear>(i)));
     }
   }
+  PLINTH_TRY(deltas.embedding, reader.read_embedding(shapes));
+  PLINTH_TRY(deltas.head, reader.read_head(shapes));
+  for (const auto& table : {names.embedding(), names.head()})
+    PLINTH_TRY(pass_over_copy(names.prefix + table + std::string(kCopy), base, picker));
   PLINTH_TRY(picker.finish());
-  return layers;
+  return deltas;
 }
 
 double WrittenDelta::alpha() const {
@@ -242,11 +346,12 @@ double WrittenDelta::alpha() const {
 
 void WrittenDelta::append_to(const DeltaNames& names, std::vector<StoredTensor>& tensors) const {
   const auto stem = names.prefix + module;
-  tensors.push_back({stem + std::string(names.a_suffix),
-                     DType::kF32,
-                     {rank, inputs},
-                     std::as_bytes(std::span(a))});
-  tensors.push_back({stem + std::string(names.b_suffix),
+  const bool turned_back = embedding && !names.embedding_turned;
+  tensors.push_back(
+      {stem + std::string(embedding ? names.embedding_a_suffix : names.a_suffix), DType::kF32,
+       turned_back ? std::vector<int64_t>{inputs, rank} : std::vector<int64_t>{rank, inputs},
+       std::as_bytes(std::span(a))});
+  tensors.push_back({stem + std::string(embedding ? names.embedding_b_suffix : names.b_suffix),
                      DType::kF32,
                      {outputs, rank},
                      std::as_bytes(std::span(b))});
@@ -255,6 +360,7 @@ void WrittenDelta::append_to(const DeltaNames& names, std::vector<StoredTensor>&
 Result<std::vector<WrittenDelta>> written_deltas(const Adapter& adapter, const ModelConfig& base,
                                                  const DeltaNames& names) {
   PLINTH_TRY(check_shape(adapter, base));
+  PLINTH_TRY(check_tables(adapter, base));
   const bool is_fused = !names.names.fused_qkv.empty();
   std::vector<WrittenDelta> deltas;
   for (size_t number = 0; number < adapter.layers.size(); ++number) {
@@ -269,12 +375,14 @@ Result<std::vector<WrittenDelta>> written_deltas(const Adapter& adapter, const M
         i = static_cast<size_t>(Linear::kV);
         continue;
       }
-      deltas.push_back(written(layer[i], which, std::move(module)));
+      deltas.push_back(written(layer[i], std::move(module)));
       if (is_rotated(which) && base.rope_style != names.rope)
         deltas.back().b = reordered(deltas.back().b, deltas.back().rank, base.head_dim,
                                     base.rope_style, names.rope);
     }
   }
+  if (!adapter.embedding.empty()) deltas.push_back(written_embedding(adapter.embedding, names));
+  if (!adapter.head.empty()) deltas.push_back(written(adapter.head, names.head()));
   if (deltas.empty()) return invalid("adapter {} has no deltas", adapter.name);
   return deltas;
 }

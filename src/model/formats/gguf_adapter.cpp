@@ -89,9 +89,12 @@ Result<std::shared_ptr<const Adapter>> load_gguf_adapter(std::span<const std::by
     return alpha == 0.0 ? 1.0f : static_cast<float>(alpha / static_cast<double>(rank));
   };
   auto adapter = std::make_shared<Adapter>();
-  PLINTH_TRY(adapter->layers,
+  PLINTH_TRY(auto deltas,
              in_file(name, read_deltas("its weights", file.tensors(), base,
                                        gguf_delta_names(*architecture), scale, *storage)));
+  adapter->layers = std::move(deltas.layers);
+  adapter->embedding = deltas.embedding;
+  adapter->head = deltas.head;
   adapter->name = Path(name).stem().string();
   adapter->digest = sha256_hex({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   adapter->storage = std::move(storage);

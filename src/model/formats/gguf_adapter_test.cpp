@@ -1,5 +1,6 @@
 #include <cstring>
 #include <filesystem>
+#include <map>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -73,7 +74,7 @@ void lora_keys(GgufHeader& header) {
 TEST(GgufAdapter, GivesBackWhatWasWritten) {
   for (const char* name : {"qwen3", "qwen2", "llama", "ernie4_5", "smollm3"}) {
     const auto config = tiny_config(name);
-    const auto adapter = random_adapter(config, 4, 1);
+    const auto adapter = random_adapter(config, 4, 1, /*tables=*/true);
     const auto bytes = image(*adapter, config);
     const auto copy = load(bytes, config);
     ASSERT_TRUE(copy) << copy.error().message;
@@ -81,6 +82,20 @@ TEST(GgufAdapter, GivesBackWhatWasWritten) {
     EXPECT_EQ((*copy)->name, "a");
     EXPECT_EQ((*copy)->digest.size(), 64u);
   }
+}
+
+// As llama.cpp reads them: the embedding's A has a row a token.
+TEST(GgufAdapter, TheTablesHaveTheShapesOfTheFormat) {
+  const auto config = tiny_config("llama");
+  const auto bytes = image(*random_adapter(config, 4, 1, /*tables=*/true), config);
+  const auto file = GgufFile::parse(std::as_bytes(std::span(bytes)), "a.gguf");
+  ASSERT_TRUE(file) << file.error().message;
+  std::map<std::string, std::vector<int64_t>> shapes;
+  for (const auto& stored : file->tensors()) shapes[stored.name] = stored.shape;
+  EXPECT_EQ(shapes["token_embd.weight.lora_a"], (std::vector<int64_t>{config.vocabulary, 4}));
+  EXPECT_EQ(shapes["token_embd.weight.lora_b"], (std::vector<int64_t>{config.width, 4}));
+  EXPECT_EQ(shapes["output.weight.lora_a"], (std::vector<int64_t>{4, config.width}));
+  EXPECT_EQ(shapes["output.weight.lora_b"], (std::vector<int64_t>{config.vocabulary, 4}));
 }
 
 TEST(GgufAdapter, RowsOfQAndKFollowTheBase) {
@@ -206,13 +221,13 @@ TEST(GgufAdapter, RefusesTensorsThatHaveNoPlace) {
             "a.gguf: its weights: tensor blk.9.attn_q.weight.lora_a has no place in this "
             "architecture");
   EXPECT_EQ(renamed("blk.0.attn_q.weight.lora_a", "x.token_embd.weight.lora_a"),
-            "a.gguf: its weights: tensor x.token_embd.weight.lora_a changes token_embd.weight: "
-            "only linear layers of the blocks can have deltas");
+            "a.gguf: its weights: tensor x.token_embd.weight.lora_a has no place in this "
+            "architecture");
 }
 
 TEST(GgufAdapter, DamagedFilesNeverCrash) {
   const auto config = tiny_config("llama");
-  const auto bytes = image(*random_adapter(config, 2, 5), config);
+  const auto bytes = image(*random_adapter(config, 2, 5, /*tables=*/true), config);
   const auto model = random_model(config, 6);
   size_t accepted = 0;
   size_t refused = 0;

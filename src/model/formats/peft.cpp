@@ -89,10 +89,10 @@ Result<Config> parse_config(const Json& json) {
   if (!json.is_object()) return invalid("{}, not an object", json.type_name());
   if (const auto type = string_or(json, "peft_type", ""); type != "LORA")
     return make_error(Code::kUnimplemented, "peft_type '{}' is not supported (LORA is)", type);
-  for (const char* key :
-       {"use_dora", "modules_to_save", "lora_bias", "use_qalora", "layer_replication",
-        "trainable_token_indices", "target_parameters", "alora_invocation_tokens", "use_bdlora",
-        "arrow_config", "kasa_config", "velora_config", "monteclora_config"}) {
+  for (const char* key : {"use_dora", "modules_to_save", "lora_bias", "use_qalora",
+                          "layer_replication", "trainable_token_indices", "target_parameters",
+                          "alora_invocation_tokens", "use_bdlora", "arrow_config", "kasa_config",
+                          "velora_config", "monteclora_config", "ensure_weight_tying"}) {
     if (is_set(json, key)) return make_error(Code::kUnimplemented, "{} is not supported", key);
   }
   if (const auto bias = string_or(json, "bias", "none"); bias != "none")
@@ -137,9 +137,12 @@ Result<std::shared_ptr<const Adapter>> load_peft(const Path& folder, const Model
   const auto scale = [&config](std::string_view module, int64_t rank) {
     return config.scale_for(module, rank);
   };
-  PLINTH_TRY(adapter->layers, in_file("adapter " + folder.string(),
-                                      read_deltas(path.string(), std::move(tensors), base,
-                                                  peft_names(*architecture), scale, *storage)));
+  PLINTH_TRY(auto deltas, in_file("adapter " + folder.string(),
+                                  read_deltas(path.string(), std::move(tensors), base,
+                                              peft_names(*architecture), scale, *storage)));
+  adapter->layers = std::move(deltas.layers);
+  adapter->embedding = deltas.embedding;
+  adapter->head = deltas.head;
   adapter->storage = std::move(storage);
   return std::shared_ptr<const Adapter>(std::move(adapter));
 }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <functional>
 #include <string>
 
@@ -50,6 +51,26 @@ TEST_F(Peft, GivesBackWhatWasWritten) {
   expect_equal(*adapter, **opened);
   EXPECT_EQ((*opened)->name, "tuned");
   EXPECT_EQ((*opened)->digest.size(), 64u);
+}
+
+TEST_F(Peft, KeepsDeltasOfTheTables) {
+  const auto adapter = random_adapter(config_, 4, 1, /*tables=*/true);
+  write(*adapter);
+  const auto opened = Adapter::open(path(), config_);
+  ASSERT_TRUE(opened) << opened.error().message;
+  expect_equal(*adapter, **opened);
+  const auto config = Json::parse(*read_file(path() / "adapter_config.json"));
+  const auto targets = config["target_modules"].get<std::vector<std::string>>();
+  EXPECT_EQ(std::ranges::count(targets, "embed_tokens"), 1);
+  EXPECT_EQ(std::ranges::count(targets, "lm_head"), 1);
+  auto smaller = config_;
+  smaller.vocabulary = 200;
+  const auto refused = Adapter::open(path(), smaller);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("embed_tokens.lora_embedding_A has shape [4, 263], the "
+                                         "config says [4, 200]"),
+            std::string::npos)
+      << refused.error().message;
 }
 
 TEST_F(Peft, CarriesItsLineageInBothFormats) {
@@ -162,10 +183,11 @@ TEST_F(Peft, RefusesTensorsOfWhatIsNoLinearLayer) {
     const auto adapter = Adapter::open(path(), config_);
     return adapter ? "accepted" : adapter.error().message;
   };
-  const auto table = "changes model.embed_tokens.weight: only linear layers of the blocks";
-  EXPECT_NE(refusal_of("base_model.model.model.embed_tokens.lora_embedding_A").find(table),
+  EXPECT_NE(refusal_of("base_model.model.model.embed_tokens.lora_embedding_A")
+                .find("tensor base_model.model.model.embed_tokens.lora_embedding_B is missing"),
             std::string::npos);
-  EXPECT_NE(refusal_of("base_model.model.lm_head.lora_A.weight").find("changes lm_head.weight"),
+  EXPECT_NE(refusal_of("base_model.model.lm_head.base_layer.weight")
+                .find("has shape [4, 263], the config says [263, 20]"),
             std::string::npos);
   EXPECT_NE(refusal_of("base_model.model.model.layers.0.self_attn.q_proj.lora_magnitude_vector")
                 .find("has no place in this architecture"),

@@ -274,10 +274,12 @@ void multiply_alike(int64_t m, int64_t k, const Strided& a, std::span<const Prod
   PackedRows packed;
   packed.block = depth_block(b_parts(split));
   packed.step_bytes = int64_t{2048} * a_parts(split);
+  // The depth of a pass is that of a full one: where sums are cut must not depend on the rows.
+  const int64_t step =
+      groups_of(pass_rows(split)) * packed.step_bytes / 32;  // bytes of one of depth
+  const int64_t pass = std::max<int64_t>(1, kPassBytes / step / packed.block) * packed.block;
   for (int64_t row = 0; row < m; row += pass_rows(split)) {
     packed.rows = std::min(pass_rows(split), m - row);
-    const int64_t step = packed.groups() * packed.step_bytes / 32;  // bytes of one of depth
-    const int64_t pass = std::max<int64_t>(1, kPassBytes / step / packed.block) * packed.block;
     for (int64_t depth0 = 0; depth0 < k; depth0 += pass) {
       packed.depth = std::min(pass, k - depth0);
       multiply_pass(a, row, packed, depth0, outputs, split);

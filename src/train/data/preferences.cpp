@@ -92,6 +92,21 @@ Json without_beginning(const Json& messages, size_t n) {
   return rest;
 }
 
+// OpenAI's names for the parts of a pair, as ours.
+Result<Json> in_our_names(const Json& row) {
+  if (!row.contains("preferred_output") && !row.contains("non_preferred_output")) return row;
+  const auto input = row.find("input");
+  if (input == row.end() || !input->is_object() || !input->contains("messages"))
+    return invalid("input is no object with messages");
+  if (input->contains("tools") && !(*input)["tools"].empty())
+    return make_error(Code::kUnimplemented, "input.tools: pairs are learnt without tools");
+  Json ours = {{"messages", (*input)["messages"]}};
+  for (const auto& [theirs, name] :
+       {std::pair{"preferred_output", "chosen"}, {"non_preferred_output", "rejected"}})
+    if (row.contains(theirs)) ours[name] = row[theirs];
+  return ours;
+}
+
 bool cut(int64_t sequence, Sample& sample, DatasetReport& report) {
   const auto limit = static_cast<size_t>(sequence);
   if (sample.tokens.size() > limit) {
@@ -146,8 +161,9 @@ Status read_rows(const Path& path, const DatasetOptions& options, Dataset& datas
 
 }  // namespace
 
-Result<std::vector<Sample>> preference_samples(const Json& row, const DatasetOptions& options) {
-  if (!row.is_object()) return invalid("the row is not an object");
+Result<std::vector<Sample>> preference_samples(const Json& given, const DatasetOptions& options) {
+  if (!given.is_object()) return invalid("the row is not an object");
+  PLINTH_TRY(const Json row, in_our_names(given));
   for (const char* key : {"chosen", "rejected"})
     if (!row.contains(key)) return invalid("{} is missing: method dpo learns from pairs", key);
   if (row["chosen"] == row["rejected"]) return invalid("chosen and rejected are the same");

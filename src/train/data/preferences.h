@@ -5,6 +5,7 @@
 //   {"messages": messages, "chosen": answer, "rejected": answer}
 //   {"chosen": messages, "rejected": messages}    whole conversations; the prompt is what they
 //   share
+//   {"input": {"messages"}, "preferred_output": answer, "non_preferred_output": answer}    OpenAI's
 //
 // An answer is a text, a message or a list of messages. Texts are turns of a conversation where the
 // base has a chat template; without one they are plain text, ended by the end-of-text token.

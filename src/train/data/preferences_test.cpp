@@ -51,6 +51,8 @@ TEST_F(Preferences, AnswersOfThePromptAreNotLearnt) {
   for (
       const auto& row :
       {R"({"messages": )" + prompt + R"(, "chosen": "yes", "rejected": "no"})",
+       R"({"input": {"messages": )" + prompt +
+           R"(}, "preferred_output": [{"role":"assistant","content":"yes"}], "non_preferred_output": [{"role":"assistant","content":"no"}]})",
        R"({"prompt": )" + prompt +
            R"(, "chosen": {"role":"assistant","content":"yes"}, "rejected": [{"role":"assistant","content":"no"}]})"}) {
     const auto samples = pair(row);

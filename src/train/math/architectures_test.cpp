@@ -135,11 +135,12 @@ class Architectures : public testing::TestWithParam<const char*> {
   }
 
   // A run of LoRA from the golden adapter on.
-  void expect_lora(const char* kind, LoraOptions options, const double* dpo_beta = nullptr) {
+  void expect_lora(const char* kind, LoraOptions options, const double* dpo_beta = nullptr,
+                   const char* adapter_folder = "adapter") {
     options.rank = golden_["hyper"]["rank"];
     options.alpha = golden_["hyper"]["alpha"];
-    const auto adapter =
-        model::Adapter::open(kGolden / "train/architectures" / name_ / "adapter", base_->config());
+    const auto adapter = model::Adapter::open(
+        kGolden / "train/architectures" / name_ / adapter_folder, base_->config());
     ASSERT_TRUE(adapter) << adapter.error().message;
     Lora lora(tensor::default_ops(), base_->config(), options);
     const auto copied = lora.copy_from(**adapter);
@@ -150,8 +151,8 @@ class Architectures : public testing::TestWithParam<const char*> {
         [&](const std::vector<MicroBatch>& parts) {
           size_t pairs = 0;
           for (const auto& part : parts) pairs += (part.segment_starts.size() - 1) / 2;
-          PreferenceLoss preference(dpo_beta != nullptr ? *dpo_beta : 0,
-                                    1.0 / static_cast<double>(pairs));
+          PreferenceLoss preference(
+              {dpo_beta != nullptr ? *dpo_beta : 0, 1.0 / static_cast<double>(pairs)});
           double loss = 0;
           for (const auto& part : parts)
             loss += tape.forward_backward(part, {nullptr, &lora},
@@ -200,6 +201,32 @@ TEST_P(RankStabilisedLoraPlus, AgreesWithPeft) {
   options.b_rate = golden_["hyper"]["b_rate"];
   expect_lora("lora_plus", options);
 }
+
+// Deltas of the embedding and the head, over a base with a head of its own and over tied ones.
+class Tables : public Architectures {
+ protected:
+  void SetUp() override {
+    Architectures::SetUp();
+    runs_ = read_json(kGolden / "train/architectures" / (name_ + "_tables.json"));
+    const bool fused = base_->config().fused_qkv;
+    options_.targets = {true, fused, fused, false, false, false, false};
+    options_.embedding = options_.head = true;
+  }
+
+  LoraOptions options_;
+};
+
+TEST_P(Tables, LoraAgreesWithPeft) {
+  expect_lora("lora", options_, nullptr, "tables");
+}
+
+TEST_P(Tables, DpoAgreesWithPyTorch) {
+  const double beta = golden_["hyper"]["dpo_beta"];
+  expect_lora("dpo", options_, &beta, "tables");
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Tables, testing::Values("llama", "qwen3", "gpt2"),
+                         [](const auto& which) { return std::string(which.param); });
 
 INSTANTIATE_TEST_SUITE_P(One, RankStabilisedLoraPlus, testing::Values("qwen3"),
                          [](const auto& which) { return std::string(which.param); });

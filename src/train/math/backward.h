@@ -37,12 +37,19 @@ struct ModelGradients {
   std::vector<BlockGradients> layers;
 };
 
-// The other half of model::AdapterSeam: given dy of a linear layer, adds to the adapter's own
-// gradients and to dx (unless dx.data is null: nobody below wants it).
+// The other half of model::AdapterSeam: adds to the adapter's own gradients.
 class AdapterBackwardSeam : public model::AdapterSeam {
  public:
+  // Of a linear layer, given dy. Adds to dx, too, unless dx.data is null: nobody below wants it.
   virtual void add_backward(int64_t layer, model::Linear which, tensor::ConstMatrix x,
                             tensor::ConstMatrix dy, tensor::Matrix dx) = 0;
+  // Does anything below the first block learn? Only then is d brought down to there.
+  virtual bool learns_embedding() const = 0;
+  // d [R, width]: the gradient to the tokens' embeddings.
+  virtual void add_embedding_backward(std::span<const int32_t> tokens, tensor::ConstMatrix d) = 0;
+  // Of the rows that add_head() had last; adds to dhidden, too.
+  virtual void add_head_backward(std::span<const int32_t> rows, tensor::ConstMatrix hidden,
+                                 tensor::ConstMatrix dlogits, tensor::Matrix dhidden) = 0;
 };
 
 // Memory of one block's backward pass, reused from block to block.

@@ -13,6 +13,13 @@
 
 namespace plinth::train {
 
+// beta: how dearly leaving the reference is paid for. scale: usually 1 / pairs of the step, over
+// however many micro-batches they fall.
+struct PreferenceOptions {
+  double beta = 0;
+  double scale = 0;
+};
+
 // The objective of micro-batches whose segments are pairs: 2i is preferred over 2i + 1. The rows
 // with a target are those of the answers; a batch's own weights don't count.
 //
@@ -20,9 +27,8 @@ namespace plinth::train {
 //   margin = (log p(preferred) - log p(other)) - (the same without the adapter)
 class PreferenceLoss : public RowObjective {
  public:
-  // beta: how dearly leaving the reference is paid for. scale: usually 1 / pairs of the step, over
-  // however many micro-batches they fall.
-  PreferenceLoss(double beta, double scale) : beta_(beta), scale_(scale) {}
+  explicit PreferenceLoss(const PreferenceOptions& options)
+      : beta_(options.beta), scale_(options.scale) {}
 
   double weigh(const MicroBatch& batch, std::span<const float> policy,
                std::span<const float> reference, std::span<float> weights) override;

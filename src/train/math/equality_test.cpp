@@ -38,11 +38,9 @@ MicroBatch part_of(const MicroBatch& batch, size_t first, size_t n) {
       cut(batch.tokens), cut(batch.positions), cut(batch.targets), cut(batch.weights), {}};
   for (size_t s = first; s <= first + n; ++s)
     part.segment_starts.push_back(batch.segment_starts[s] - begin);
-  part.noise_alpha = batch.noise_alpha;
-  part.noise_seed = batch.noise_seed;
-  if (!batch.samples.empty())
-    part.samples.assign(batch.samples.begin() + static_cast<std::ptrdiff_t>(first),
-                        batch.samples.begin() + static_cast<std::ptrdiff_t>(first + n));
+  if (!batch.noise.empty())
+    part.noise.assign(batch.noise.begin() + static_cast<std::ptrdiff_t>(first),
+                      batch.noise.begin() + static_cast<std::ptrdiff_t>(first + n));
   return part;
 }
 
@@ -103,15 +101,14 @@ TEST_P(Parts, SupervisedStepsAreTheSameAtOnceAndApart) {
 }
 
 TEST_P(Parts, PreferencesAreTheSameAtOnceAndApart) {
-  const PreferenceLoss preference(0.4, 1.0 / 3);
+  const PreferenceLoss preference({0.4, 1.0 / 3});
   expect_equal(batch_, 2, &preference);
 }
 
 TEST_P(Parts, NoiseIsTheSameAtOnceAndApart) {
   const double clean = run({batch_}, nullptr).loss;
-  batch_.noise_alpha = 5;
-  batch_.noise_seed = 3;
   batch_.samples = {4, 9, 0, 12, 7, 1};
+  set_noise(5, /*step_seed=*/3, batch_);
   expect_equal(batch_, 2);
   expect_equal(batch_, 1);
   EXPECT_NE(run({batch_}, nullptr).loss, clean);
@@ -122,8 +119,8 @@ INSTANTIATE_TEST_SUITE_P(All, Parts, testing::Values("qwen3", "qwen2", "gpt2", "
 
 TEST(Noise, StaysWithinItsBoundAndFillsIt) {
   MicroBatch batch = random_batch({50, 3}, 37, 1);
-  batch.noise_alpha = 6;
   batch.samples = {0, 1};
+  set_noise(6, /*step_seed=*/0, batch);
   std::vector<float> zeros(53 * 16);
   const auto x = tensor::matrix(zeros.data(), 53, 16);
   add_noise(batch, x);
@@ -148,7 +145,7 @@ TEST(Preference, AnAdapterOfNothingLosesTheLogarithmOfTwo) {
   Lora lora(tensor::exact_ops(), config, {4, 8});
   lora.initialise(3);
   Tape tape(*base.model, tensor::exact_ops());
-  PreferenceLoss preference(0.1, 0.5);
+  PreferenceLoss preference({0.1, 0.5});
   const auto batch = random_batch({6, 4, 3, 9}, config.vocabulary, 1, 2);
   EXPECT_NEAR(tape.loss(batch, &lora, &preference), std::log(2.0), 1e-12);
   EXPECT_EQ(preference.pairs(), 2);
@@ -163,7 +160,7 @@ TEST(Preference, GradientsAgreeWithCentralDifferences) {
   for (float& value : lora.parameters().values()) value = static_cast<float>(0.2 * rng.normal());
   Tape tape(*base.model, tensor::ref_ops());
   const auto batch = random_batch({5, 8, 3, 4}, config.vocabulary, 2, /*skip=*/3);
-  PreferenceLoss preference(0.5, 0.5);
+  PreferenceLoss preference({0.5, 0.5});
   const double loss = tape.forward_backward(batch, {nullptr, &lora}, &preference);
   EXPECT_NEAR(tape.loss(batch, &lora, &preference), loss, 1e-6);
   auto& parameters = lora.parameters();

@@ -1,5 +1,7 @@
 #include "train/math/fused.h"
 
+#include <algorithm>
+
 #include "core/check.h"
 
 namespace plinth::train {
@@ -14,24 +16,96 @@ View rows_of(View m, int64_t first, int64_t rows) {
 
 }  // namespace
 
-void FusedAdapters::add(int64_t layer, model::Linear which, tensor::ConstMatrix x,
-                        tensor::Matrix y) {
+template <typename Body>
+void FusedAdapters::for_each(const Body& body) const {
   int64_t first = 0;
   for (const auto& [adapter, rows] : parts_) {
-    adapter->add(layer, which, rows_of(x, first, rows), rows_of(y, first, rows));
+    body(*adapter, first, rows);
     first += rows;
   }
-  PLINTH_CHECK(first == x.rows, "adapters with {} rows in a batch of {}", first, x.rows);
+}
+
+template <typename Body>
+void FusedAdapters::for_each_of(std::span<const int32_t> rows, const Body& body) const {
+  int64_t from = 0;
+  for_each([&](AdapterBackwardSeam& adapter, int64_t first, int64_t n) {
+    const auto to = std::ranges::lower_bound(rows, first + n) - rows.begin();
+    if (to > from) body(adapter, from, to - from);
+    from = to;
+  });
+}
+
+void FusedAdapters::add(int64_t layer, model::Linear which, tensor::ConstMatrix x,
+                        tensor::Matrix y) {
+  int64_t all = 0;
+  for_each([&](AdapterBackwardSeam& adapter, int64_t first, int64_t rows) {
+    adapter.add(layer, which, rows_of(x, first, rows), rows_of(y, first, rows));
+    all += rows;
+  });
+  PLINTH_CHECK(all == x.rows, "adapters with {} rows in a batch of {}", all, x.rows);
 }
 
 void FusedAdapters::add_backward(int64_t layer, model::Linear which, tensor::ConstMatrix x,
                                  tensor::ConstMatrix dy, tensor::Matrix dx) {
-  int64_t first = 0;
-  for (const auto& [adapter, rows] : parts_) {
-    adapter->add_backward(layer, which, rows_of(x, first, rows), rows_of(dy, first, rows),
-                          rows_of(dx, first, rows));
+  for_each([&](AdapterBackwardSeam& adapter, int64_t first, int64_t rows) {
+    adapter.add_backward(layer, which, rows_of(x, first, rows), rows_of(dy, first, rows),
+                         rows_of(dx, first, rows));
+  });
+}
+
+void FusedAdapters::add_embedding(std::span<const int32_t> tokens, tensor::Matrix x) {
+  for_each([&](AdapterBackwardSeam& adapter, int64_t first, int64_t rows) {
+    adapter.add_embedding(tokens.subspan(static_cast<size_t>(first), static_cast<size_t>(rows)),
+                          rows_of(x, first, rows));
+  });
+}
+
+void FusedAdapters::add_head(std::span<const int32_t> rows, tensor::ConstMatrix hidden,
+                             tensor::Matrix logits) {
+  for_each_of(rows, [&](AdapterBackwardSeam& adapter, int64_t from, int64_t n) {
+    adapter.add_head(rows.subspan(static_cast<size_t>(from), static_cast<size_t>(n)),
+                     rows_of(hidden, from, n), rows_of(logits, from, n));
+  });
+}
+
+bool FusedAdapters::learns_embedding() const {
+  return std::ranges::any_of(parts_,
+                             [](const Part& part) { return part.adapter->learns_embedding(); });
+}
+
+void FusedAdapters::add_embedding_backward(std::span<const int32_t> tokens, tensor::ConstMatrix d) {
+  for_each([&](AdapterBackwardSeam& adapter, int64_t first, int64_t rows) {
+    adapter.add_embedding_backward(
+        tokens.subspan(static_cast<size_t>(first), static_cast<size_t>(rows)),
+        rows_of(d, first, rows));
+  });
+}
+
+void FusedAdapters::add_head_backward(std::span<const int32_t> rows, tensor::ConstMatrix hidden,
+                                      tensor::ConstMatrix dlogits, tensor::Matrix dhidden) {
+  for_each_of(rows, [&](AdapterBackwardSeam& adapter, int64_t from, int64_t n) {
+    adapter.add_head_backward(rows.subspan(static_cast<size_t>(from), static_cast<size_t>(n)),
+                              rows_of(hidden, from, n), rows_of(dlogits, from, n),
+                              rows_of(dhidden, from, n));
+  });
+}
+
+double FusedObjectives::weigh(const MicroBatch& batch, std::span<const float> policy,
+                              std::span<const float> reference, std::span<float> weights) {
+  values_.clear();
+  size_t first = 0;
+  double sum = 0;
+  for (const auto& [objective, part] : parts_) {
+    const auto rows = static_cast<size_t>(part->rows());
+    values_.push_back(objective->weigh(*part, policy.subspan(first, rows),
+                                       reference.subspan(first, rows),
+                                       weights.subspan(first, rows)));
+    sum += values_.back();
     first += rows;
   }
+  PLINTH_CHECK(first == static_cast<size_t>(batch.rows()), "objectives of {} of {} rows", first,
+               batch.rows());
+  return sum;
 }
 
 void append_batch(const MicroBatch& more, MicroBatch& batch) {
@@ -47,6 +121,13 @@ void append_batch(const MicroBatch& more, MicroBatch& batch) {
   append(more.targets, batch.targets);
   append(more.weights, batch.weights);
   if (batch.segment_starts.empty()) batch.segment_starts.push_back(0);
+  batch.part_starts.push_back(first);
+  if (!more.noise.empty() || !batch.noise.empty()) {
+    batch.noise.resize(batch.segment_starts.size() - 1);
+    append(more.noise, batch.noise);
+    batch.noise.resize(batch.segment_starts.size() + more.segment_starts.size() - 2);
+  }
+  append(more.samples, batch.samples);
   for (size_t i = 1; i < more.segment_starts.size(); ++i)
     batch.segment_starts.push_back(first + more.segment_starts[i]);
 }

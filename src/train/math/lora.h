@@ -27,6 +27,9 @@ struct LoraOptions {
   int64_t rank = 16;
   double alpha = 32;
   std::array<bool, model::kLinears> targets = {true, true, true, true, true, true, true};
+  // The tables: each for itself, even where the base's head is its embedding.
+  bool embedding = false;
+  bool head = false;
   LoraScaling scaling = LoraScaling::kStandard;
   // B learns so many times faster than A. Source: Hayou et al., "LoRA+: Efficient Low Rank
   // Adaptation of Large Models", ICML 2024.
@@ -43,7 +46,8 @@ class Lora : public AdapterBackwardSeam {
   // All values are zero: a delta of nothing. The options passed check_targets().
   Lora(const tensor::Ops& ops, const model::ModelConfig& base, const LoraOptions& options);
 
-  // As PEFT does: A uniform in +-1/sqrt(inputs) (Kaiming with a = sqrt(5)), B zero.
+  // As PEFT does: A uniform in +-1/sqrt(inputs) (Kaiming with a = sqrt(5)), B zero; of the
+  // embedding A zero, B normal.
   void initialise(uint64_t seed);
 
   // The values of an adapter of the same rank and targets.
@@ -60,6 +64,15 @@ class Lora : public AdapterBackwardSeam {
   void add(int64_t layer, model::Linear which, tensor::ConstMatrix x, tensor::Matrix y) override;
   void add_backward(int64_t layer, model::Linear which, tensor::ConstMatrix x,
                     tensor::ConstMatrix dy, tensor::Matrix dx) override;
+  void add_embedding(std::span<const int32_t> tokens, tensor::Matrix x) override;
+  void add_head(std::span<const int32_t> rows, tensor::ConstMatrix hidden,
+                tensor::Matrix logits) override;
+
+  bool learns_embedding() const override { return embedding_.a >= 0; }
+
+  void add_embedding_backward(std::span<const int32_t> tokens, tensor::ConstMatrix d) override;
+  void add_head_backward(std::span<const int32_t> rows, tensor::ConstMatrix hidden,
+                         tensor::ConstMatrix dlogits, tensor::Matrix dhidden) override;
 
  private:
   struct Slot {
@@ -68,6 +81,11 @@ class Lora : public AdapterBackwardSeam {
     int64_t b = -1;       // [outputs, rank]
     tensor::Buffer kept;  // scale * x A^T of the last forward pass, [R, rank]
   };
+
+  void add(Slot& slot, tensor::ConstMatrix x, tensor::Matrix y);
+  void add_backward(Slot& slot, tensor::ConstMatrix x, tensor::ConstMatrix dy, tensor::Matrix dx);
+  model::LowRank view_of(const Slot& slot);
+  Status copy_to(const Slot& slot, const model::LowRank& from, const std::string& what);
 
   Slot& slot(int64_t layer, model::Linear which) {
     return slots_[static_cast<size_t>(layer)][static_cast<size_t>(which)];
@@ -79,6 +97,8 @@ class Lora : public AdapterBackwardSeam {
   float scale_;
   Parameters parameters_;
   std::vector<std::array<Slot, model::kLinears>> slots_;
+  Slot embedding_;  // A [vocabulary, rank], a row a token
+  Slot head_;
   tensor::Buffer gradient_;  // to x A^T
 };
 

@@ -10,8 +10,9 @@ using tensor::Matrix;
 // The next rows with a target, brought together. `size` of them.
 struct ChunkedLoss::Chunk {
   int64_t size = 0;
-  Matrix hidden;  // [size, width]
-  Matrix logits;  // [size, vocabulary], not yet computed
+  Matrix hidden;                  // [size, width]
+  Matrix logits;                  // [size, vocabulary], not yet computed
+  std::span<const int32_t> rows;  // of the batch
   std::span<const int32_t> targets;
   std::span<const float> weights;
 };
@@ -60,7 +61,7 @@ ChunkedLoss::Chunk ChunkedLoss::gather(const LossInput& input, size_t first, siz
   const size_t n = std::min(rows, rows_.size() - first);
   const auto n_rows = static_cast<int64_t>(n);
   const int64_t width = input.hidden.cols;
-  Chunk chunk{n_rows, hidden_.as(n_rows, width), logits_.as(n_rows, input.head.rows), {}, {}};
+  Chunk chunk{n_rows, hidden_.as(n_rows, width), logits_.as(n_rows, input.head.rows), {}, {}, {}};
   targets_.resize(n);
   weights_.resize(n);
   losses_.resize(n);
@@ -72,22 +73,56 @@ ChunkedLoss::Chunk ChunkedLoss::gather(const LossInput& input, size_t first, siz
     targets_[i] = input.targets[row];
     weights_[i] = input.weights[row];
   }
+  chunk.rows = std::span<const int32_t>(rows_).subspan(first, n);
   chunk.targets = targets_;
   chunk.weights = weights_;
   return chunk;
 }
 
-double ChunkedLoss::with_gradient(const LossInput& input, Matrix dhidden, Matrix dhead) {
+// A part's rows are cut after each so many; then as many pieces as fit make up a chunk.
+void ChunkedLoss::begin(const LossInput& input) {
   rows_ = rows_with_target(input.targets);
+  ends_.clear();
+  const auto most = static_cast<size_t>(rows_at_once(input.head.rows));
+  size_t chunk = 0;  // where the current one begins
+  const auto take = [&](size_t begin, size_t end) {
+    for (; begin < end; begin = std::min(begin + most, end)) {
+      const size_t piece = std::min(begin + most, end);
+      if (ends_.empty() || piece - chunk > most) {
+        chunk = begin;
+        ends_.push_back(piece);
+      } else {
+        ends_.back() = piece;
+      }
+    }
+  };
+  size_t begin = 0;
+  for (const int32_t start : input.part_starts) {
+    const auto end = static_cast<size_t>(std::ranges::lower_bound(rows_, start) - rows_.begin());
+    take(begin, end);
+    begin = end;
+  }
+  take(begin, rows_.size());
+}
+
+ChunkedLoss::Chunk ChunkedLoss::logits(const LossInput& input, size_t first, size_t rows) {
+  const Chunk chunk = gather(input, first, rows);
+  ops_->linear(chunk.hidden, input.head, chunk.logits, /*accumulate=*/false);
+  if (input.adapter != nullptr) input.adapter->add_head(chunk.rows, chunk.hidden, chunk.logits);
+  return chunk;
+}
+
+double ChunkedLoss::with_gradient(const LossInput& input, Matrix dhidden, Matrix dhead,
+                                  AdapterBackwardSeam* learner) {
+  begin(input);
   const int64_t width = input.hidden.cols;
   if (rows_.size() < input.targets.size())
     for (int64_t r = 0; r < dhidden.rows; ++r) std::fill_n(dhidden.row(r), width, 0.0f);
   std::fill(input.row_losses.begin(), input.row_losses.end(), 0.0f);
-  const auto step = static_cast<size_t>(rows_at_once(input.head.rows));
   double sum = 0;
-  for (size_t first = 0; first < rows_.size(); first += step) {
-    const Chunk chunk = gather(input, first, step);
-    ops_->linear(chunk.hidden, input.head, chunk.logits, /*accumulate=*/false);
+  size_t first = 0;
+  for (const size_t end : ends_) {
+    const Chunk chunk = logits(input, first, end - first);
     ops_->cross_entropy(chunk.logits, chunk.targets, chunk.weights, losses_);
     sum += weighted_sum(losses_, chunk.weights);
     scatter_losses(input, first);
@@ -96,9 +131,12 @@ double ChunkedLoss::with_gradient(const LossInput& input, Matrix dhidden, Matrix
     ops_->linear_dx(chunk.logits, input.head, dchunk, /*accumulate=*/false);
     if (dhead.data != nullptr)
       ops_->linear_dw(chunk.logits, chunk.hidden, dhead, /*accumulate=*/true);
+    if (learner != nullptr)
+      learner->add_head_backward(chunk.rows, chunk.hidden, chunk.logits, dchunk);
     for (int64_t i = 0; i < chunk.size; ++i)
       std::memcpy(dhidden.row(rows_[first + static_cast<size_t>(i)]), dchunk.row(i),
                   static_cast<size_t>(width) * sizeof(float));
+    first = end;
   }
   return sum;
 }
@@ -126,27 +164,27 @@ void ChunkedLoss::subtract_anchor(const LossInput& input, size_t first, const Ch
 }
 
 void ChunkedLoss::log_probabilities(const LossInput& input, std::span<float> out) {
-  rows_ = rows_with_target(input.targets);
+  begin(input);
   std::fill(out.begin(), out.end(), 0.0f);
-  const auto step = static_cast<size_t>(rows_at_once(input.head.rows));
-  for (size_t first = 0; first < rows_.size(); first += step) {
-    const Chunk chunk = gather(input, first, step);
-    ops_->linear(chunk.hidden, input.head, chunk.logits, /*accumulate=*/false);
+  size_t first = 0;
+  for (const size_t end : ends_) {
+    const Chunk chunk = logits(input, first, end - first);
     ops_->log_probability(chunk.logits, chunk.targets, losses_);
     for (size_t i = 0; i < losses_.size(); ++i)
       out[static_cast<size_t>(rows_[first + i])] = losses_[i];
+    first = end;
   }
 }
 
 double ChunkedLoss::only(const LossInput& input) {
-  rows_ = rows_with_target(input.targets);
-  const auto step = static_cast<size_t>(rows_at_once(input.head.rows));
+  begin(input);
   double sum = 0;
-  for (size_t first = 0; first < rows_.size(); first += step) {
-    const Chunk chunk = gather(input, first, step);
-    ops_->linear(chunk.hidden, input.head, chunk.logits, /*accumulate=*/false);
+  size_t first = 0;
+  for (const size_t end : ends_) {
+    const Chunk chunk = logits(input, first, end - first);
     ops_->log_probability(chunk.logits, chunk.targets, losses_);
     sum -= weighted_sum(losses_, chunk.weights);
+    first = end;
   }
   return sum;
 }

@@ -10,20 +10,25 @@
 #include "model/model.h"
 #include "tensor/ops.h"
 #include "tensor/tensor.h"
+#include "train/math/backward.h"
 
 namespace plinth::train {
 
 struct LossInput {
-  tensor::ConstMatrix hidden;        // [R, width] after the final norm
-  tensor::Weight head;               // [vocabulary, width]
-  std::span<const int32_t> targets;  // [R], < 0: no loss on this row
-  std::span<const float> weights;    // [R] factor of each row's loss and gradient
+  tensor::ConstMatrix hidden;             // [R, width] after the final norm
+  tensor::Weight head;                    // [vocabulary, width]
+  std::span<const int32_t> targets;       // [R], < 0: no loss on this row
+  std::span<const float> weights;         // [R] factor of each row's loss and gradient
+  model::AdapterSeam* adapter = nullptr;  // adds to the logits; null: none
   // [R, width] of a fixed model, after its final norm; no data: none. With it, with_gradient()
   // pulls each row towards that model's distribution instead of the target: the gradient is that of
   // KL(anchor || softmax(logits)). The value returned stays the targets' cross-entropy.
   tensor::ConstMatrix anchor = {};
   // [R] when wanted: each row's loss without its weight, 0 where there is no target.
   std::span<float> row_losses = {};
+  // Rows at which another adapter's begin, ascending: no chunk cuts an adapter's rows elsewhere
+  // than it would if they were alone.
+  std::span<const int32_t> part_starts = {};
 };
 
 class ChunkedLoss {
@@ -36,8 +41,10 @@ class ChunkedLoss {
       : ops_(&ops), chunk_rows_(chunk_rows) {}
 
   // Returns the sum over rows of weight * loss. dhidden [R, width] is overwritten (zero where there
-  // is no target); dhead [vocabulary, width] += unless it is null.
-  double with_gradient(const LossInput& input, tensor::Matrix dhidden, tensor::Matrix dhead);
+  // is no target); dhead [vocabulary, width] += unless it is null, and so the gradients of
+  // `learner`, which is input.adapter.
+  double with_gradient(const LossInput& input, tensor::Matrix dhidden, tensor::Matrix dhead,
+                       AdapterBackwardSeam* learner = nullptr);
 
   // out[r] = log p(target) of each row [R], 0 where there is no target. Weights don't count.
   void log_probabilities(const LossInput& input, std::span<float> out);
@@ -51,6 +58,10 @@ class ChunkedLoss {
 
  private:
   struct Chunk;
+  // Finds the rows with a target, and where they are cut into chunks.
+  void begin(const LossInput& input);
+  // The chunk's logits, with the adapter's part.
+  Chunk logits(const LossInput& input, size_t first, size_t rows);
   Chunk gather(const LossInput& input, size_t first, size_t rows);
   void scatter_losses(const LossInput& input, size_t first);
   void subtract_anchor(const LossInput& input, size_t first, const Chunk& chunk);
@@ -59,6 +70,7 @@ class ChunkedLoss {
   const tensor::Ops* ops_;
   int64_t chunk_rows_;
   std::vector<int32_t> rows_;  // those with a target
+  std::vector<size_t> ends_;   // of the chunks, in rows_
   tensor::Buffer hidden_, dhidden_, logits_, anchor_hidden_, anchor_logits_;
   std::vector<int32_t> targets_;
   std::vector<float> weights_, losses_, anchor_losses_;

@@ -8,8 +8,11 @@
 
 namespace plinth::train {
 
+// Gives each of the batch's samples noise of its own in a step whose seed this is.
+void set_noise(double alpha, uint64_t step_seed, MicroBatch& batch);
+
 // Adds to each segment of x [R, width] noise in +-alpha / sqrt(rows of the segment * width). It is
-// a function of the batch's noise seed and the segment's sample alone: however samples are packed,
+// a function of the segment's seed alone: however samples are packed,
 // and after a resumed run, each gets the same.
 void add_noise(const MicroBatch& batch, tensor::Matrix x);
 

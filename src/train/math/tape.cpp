@@ -34,7 +34,8 @@ ConstMatrix Tape::forward(const MicroBatch& batch, model::AdapterSeam* adapter, 
   PackedAttention attention(*ops_, config.attention(), batch.segment_starts);
   Matrix x = inputs_[0].as(rows, config.width);
   model::embed_tokens(*model_, *ops_, batch.tokens, batch.positions, x);
-  if (keep && batch.noise_alpha > 0) add_noise(batch, x);
+  if (adapter != nullptr) adapter->add_embedding(batch.tokens, x);
+  if (keep && !batch.noise.empty()) add_noise(batch, x);
   for (int64_t layer = 0; layer < config.layers; ++layer) {
     const Matrix out = keep ? inputs_[static_cast<size_t>(layer) + 1].as(rows, config.width) : x;
     auto& activations = activations_of(keep ? layer : 0);
@@ -76,21 +77,28 @@ void Tape::recompute(const model::BlockInput& input) {
   }
 }
 
-void Tape::log_probabilities(const MicroBatch& batch, ConstMatrix hidden, std::vector<float>& out) {
+void Tape::log_probabilities(const MicroBatch& batch, model::AdapterSeam* adapter,
+                             ConstMatrix hidden, std::vector<float>& out) {
   out.resize(batch.tokens.size());
-  loss_.log_probabilities({hidden, model_->weights().head, batch.targets, batch.weights}, out);
+  loss_.log_probabilities({.hidden = hidden,
+                           .head = model_->weights().head,
+                           .targets = batch.targets,
+                           .weights = batch.weights,
+                           .adapter = adapter,
+                           .part_starts = batch.part_starts},
+                          out);
 }
 
 double Tape::loss(const MicroBatch& batch, model::AdapterSeam* adapter, RowObjective* objective) {
   if (objective != nullptr)
-    log_probabilities(batch, forward(batch, nullptr, /*keep=*/false), reference_);
+    log_probabilities(batch, nullptr, forward(batch, nullptr, /*keep=*/false), reference_);
   const ConstMatrix hidden = forward(batch, adapter, /*keep=*/false);
   if (objective != nullptr) {
-    log_probabilities(batch, hidden, policy_);
+    log_probabilities(batch, adapter, hidden, policy_);
     weights_.resize(batch.tokens.size());
     return objective->weigh(batch, policy_, reference_, weights_);
   }
-  return loss_.only({hidden, model_->weights().head, batch.targets, batch.weights});
+  return loss_.only({hidden, model_->weights().head, batch.targets, batch.weights, adapter});
 }
 
 double Tape::forward_backward(const MicroBatch& batch, const Trainable& trainable,
@@ -108,13 +116,13 @@ double Tape::forward_backward(const MicroBatch& batch, const Trainable& trainabl
     anchor = copy;
   }
   if (objective != nullptr)
-    log_probabilities(batch, forward(batch, nullptr, /*keep=*/false), reference_);
+    log_probabilities(batch, nullptr, forward(batch, nullptr, /*keep=*/false), reference_);
   const ConstMatrix hidden = forward(batch, trainable.adapter, /*keep=*/true);
 
   double value = 0;
   std::span<const float> weights = batch.weights;
   if (objective != nullptr) {
-    log_probabilities(batch, hidden, policy_);
+    log_probabilities(batch, trainable.adapter, hidden, policy_);
     weights_.resize(batch.tokens.size());
     value = objective->weigh(batch, policy_, reference_, weights_);
     weights = weights_;
@@ -122,9 +130,12 @@ double Tape::forward_backward(const MicroBatch& batch, const Trainable& trainabl
   const Matrix dhidden = dhidden_.as(rows, config.width);
   row_losses_.resize(static_cast<size_t>(rows));
   const double loss = loss_.with_gradient(
-      {hidden, model_->weights().head, batch.targets, weights, anchor, row_losses_}, dhidden,
-      gradients != nullptr ? gradients->head : Matrix{});
+      {hidden, model_->weights().head, batch.targets, weights, trainable.adapter, anchor,
+       row_losses_, batch.part_starts},
+      dhidden, gradients != nullptr ? gradients->head : Matrix{}, trainable.adapter);
 
+  const bool below_learns = gradients != nullptr ||
+                            (trainable.adapter != nullptr && trainable.adapter->learns_embedding());
   PackedAttention attention(*ops_, config.attention(), batch.segment_starts);
   const Matrix d = d_.as(rows, config.width);
   d_.fill(0.0f);
@@ -145,10 +156,11 @@ double Tape::forward_backward(const MicroBatch& batch, const Trainable& trainabl
                     .segment_starts = batch.segment_starts,
                     .gradients = gradients != nullptr ? &gradients->layers[i] : nullptr,
                     .adapters = trainable.adapter,
-                    .input_gradient = layer > 0 || gradients != nullptr},
+                    .input_gradient = layer > 0 || below_learns},
                    inputs_[i].as(rows, config.width), activations_of(layer), scratch_, d);
   }
   if (gradients != nullptr) embed_backward(*ops_, batch.tokens, batch.positions, d, *gradients);
+  if (trainable.adapter != nullptr) trainable.adapter->add_embedding_backward(batch.tokens, d);
   return objective != nullptr ? value : loss;
 }
 

@@ -18,19 +18,25 @@
 
 namespace plinth::train {
 
-// Rows of packed sequences; all vectors but segment_starts have one entry per row.
+// math/noise.h
+struct SegmentNoise {
+  double alpha = 0;  // 0: none
+  uint64_t seed = 0;
+};
+
+// Rows of packed sequences; all vectors up to weights have one entry per row.
 struct MicroBatch {
   std::vector<int32_t> tokens;
   std::vector<int32_t> positions;       // restart in every segment
   std::vector<int32_t> targets;         // the next token, or -1 where no loss is wanted
   std::vector<float> weights;           // factor of each row's loss
   std::vector<int32_t> segment_starts;  // as in Ops::attention: ends with the row count
+  // Where the rows of another adapter begin, when several share the batch (fused.h); or none.
+  std::vector<int32_t> part_starts = {};
   // Learn what the model says without the adapter, not the targets: keeps it where it was.
   bool anchored = false;
-  // The samples that the segments are, by number; needed for noise only.
-  std::vector<int64_t> samples = {};
-  double noise_alpha = 0;  // of the embeddings while training (math/noise.h); 0: none
-  uint64_t noise_seed = 0;
+  std::vector<int64_t> samples = {};     // that the segments are, by number
+  std::vector<SegmentNoise> noise = {};  // of each segment's embeddings while training; or none
 
   int64_t rows() const { return static_cast<int64_t>(tokens.size()); }
 };
@@ -80,8 +86,8 @@ class Tape {
   model::Activations& activations_of(int64_t layer);
   void recompute(const model::BlockInput& input);
   // log p(target) by row.
-  void log_probabilities(const MicroBatch& batch, tensor::ConstMatrix hidden,
-                         std::vector<float>& out);
+  void log_probabilities(const MicroBatch& batch, model::AdapterSeam* adapter,
+                         tensor::ConstMatrix hidden, std::vector<float>& out);
 
   const model::Model* model_;
   const tensor::Ops* ops_;

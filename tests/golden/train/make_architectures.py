@@ -191,13 +191,13 @@ def make_adapter(name, rslora):
     return model.eval(), named
 
 
-def save_adapter(name, model):
+def save_adapter(name, model, kind="adapter"):
     model.peft_config["default"].base_model_name_or_path = name
-    folder = OUT / name / "adapter"
+    folder = OUT / name / kind
     model.save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)
     path = folder / "adapter_model.safetensors"
-    save_file({k: v.float() for k, v in load_file(path).items()}, path, metadata={"format": "pt"})
+    save_file({k: v.float().contiguous() for k, v in load_file(path).items()}, path, metadata={"format": "pt"})
 
 
 def main():
@@ -225,4 +225,5 @@ def main():
               runs["lora"]["gradient_norms"][:3], runs["dpo"]["gradient_norms"][:3])
 
 
-main()
+if __name__ == "__main__":
+    main()
