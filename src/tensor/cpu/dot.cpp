@@ -5,6 +5,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/cpu/dot.cpp"
 
+#include <algorithm>
 #include <vector>
 
 #include <hwy/cache_control.h>
@@ -15,18 +16,30 @@
 #include "tensor/cpu/decode-inl.h"
 #include "tensor/cpu/parallel.h"
 
+#ifndef PLINTH_TENSOR_CPU_DOT_ONCE_
+#define PLINTH_TENSOR_CPU_DOT_ONCE_
+
+namespace plinth::tensor::cpu {
+
+// Rows of w at once: each load of x serves four. One row of x is bound by memory, which gives most
+// when each thread reads one row after the other.
+constexpr int kRowsAtOnce = 4;
+// Bytes between a read of such a stream and the prefetch it makes.
+constexpr int64_t kAhead = 8192;
+
+}  // namespace plinth::tensor::cpu
+#endif
+
 HWY_BEFORE_NAMESPACE();
 
 namespace plinth::tensor::cpu::HWY_NAMESPACE {
 
-// Rows of w at once: four streams keep the memory prefetchers busy, and each load of x serves four.
-constexpr int kW = 4;
 // Rows of x at once: kW * kX sums + kX of x + 1 of w fill 16 registers.
 constexpr int kXMax = 3;
 
 // out[i * out_stride + r] (+)= x row i . w row r
-template <DType kType, int kX>
-HWY_INLINE void dots(const float* x, int64_t x_stride, const uint8_t* const w[kW], int64_t k,
+template <DType kType, int kX, int kW>
+HWY_INLINE void dots(const float* x, int64_t x_stride, const uint8_t* const w[], int64_t k,
                      float* out, int64_t out_stride, int64_t w_rows, bool add) {
   const Tag d;
   constexpr int64_t kWidth = kType == DType::kF32 ? 4 : 2;
@@ -45,9 +58,9 @@ HWY_INLINE void dots(const float* x, int64_t x_stride, const uint8_t* const w[kW
     p += kLanes;
   };
   // Rows are short and follow each other: what comes kW rows later is fetched ahead, line by line,
-  // because the processor starts anew at each row.
+  // because the processor starts anew at each row. One row after the other is one stream.
   constexpr int64_t kLine = 64 / kWidth;
-  const int64_t ahead = kW * k * kWidth;
+  const int64_t ahead = kW == 1 ? kAhead : kW * k * kWidth;
   if constexpr (kLanes <= kLine) {
     while (p + kLine <= k) {
       for (int r = 0; r < kW; ++r) hwy::Prefetch(w[r] + p * kWidth + ahead);
@@ -68,15 +81,22 @@ HWY_INLINE void dots(const float* x, int64_t x_stride, const uint8_t* const w[kW
 }
 
 template <DType kType>
-HWY_INLINE void dots_by_x(ConstMatrix x, const uint8_t* const w[kW], float* out, int64_t out_stride,
-                          int64_t w_rows, bool add) {
+HWY_INLINE void dots_by_x(ConstMatrix x, const uint8_t* const w[kRowsAtOnce], float* out,
+                          int64_t out_stride, int64_t w_rows, bool add) {
+  if (x.rows == 1) {
+    for (int64_t r = 0; r < w_rows; ++r)
+      dots<kType, 1, 1>(x.row(0), 0, w + r, x.cols, out + r, out_stride, 1, add);
+    return;
+  }
   int64_t i = 0;
   for (; i + kXMax <= x.rows; i += kXMax)
-    dots<kType, kXMax>(x.row(i), x.stride, w, x.cols, out + i * out_stride, out_stride, w_rows,
-                       add);
+    dots<kType, kXMax, kRowsAtOnce>(x.row(i), x.stride, w, x.cols, out + i * out_stride, out_stride,
+                                    w_rows, add);
   float* rest = out + i * out_stride;
-  if (x.rows - i == 2) dots<kType, 2>(x.row(i), x.stride, w, x.cols, rest, out_stride, w_rows, add);
-  if (x.rows - i == 1) dots<kType, 1>(x.row(i), x.stride, w, x.cols, rest, out_stride, w_rows, add);
+  if (x.rows - i == 2)
+    dots<kType, 2, kRowsAtOnce>(x.row(i), x.stride, w, x.cols, rest, out_stride, w_rows, add);
+  if (x.rows - i == 1)
+    dots<kType, 1, kRowsAtOnce>(x.row(i), x.stride, w, x.cols, rest, out_stride, w_rows, add);
 }
 
 // y[:, begin..end) for the weight's rows [begin, end). scratch: kW * x.cols floats.
@@ -84,7 +104,8 @@ void dot_rows(ConstMatrix x, const Weight& w, Matrix y, bool add, int64_t begin,
               float* scratch) {
   const size_t bytes = row_bytes(w.type, w.cols);
   const auto* base = static_cast<const uint8_t*>(w.data);
-  thread_local std::vector<uint8_t> gathered[kW];
+  thread_local std::vector<uint8_t> gathered[kRowsAtOnce];
+  constexpr int kW = kRowsAtOnce;
   for (int64_t n = begin; n < end; n += kW) {
     const int64_t rows = std::min<int64_t>(kW, end - n);
     const uint8_t* row[kW];
@@ -127,23 +148,45 @@ namespace {
 
 HWY_EXPORT(dot_rows);
 
-// Rows of w handed to a thread at a time.
-int64_t dot_grain(ConstMatrix x) {
+// Rows of w handed to a thread at a time: an eighth of its share, because a task starts without
+// anything fetched ahead, but no fewer than are worth handing out.
+int64_t dot_grain(ConstMatrix x, int64_t rows) {
   const int64_t work = std::max<int64_t>(1, x.cols * x.rows);
-  return std::max<int64_t>(4, (int64_t{64} * 1024 / work + 3) / 4 * 4);
+  const int64_t least = (int64_t{64} * 1024 / work + kRowsAtOnce - 1) / kRowsAtOnce;
+  const int64_t share = rows / (8 * compute_pool().threads() * kRowsAtOnce);
+  return std::max({int64_t{1}, least, share}) * kRowsAtOnce;
 }
 
 }  // namespace
 
-void linear_by_dots(ConstMatrix x, Weight w, Matrix y, bool accumulate) {
-  PLINTH_CHECK(w.panel == 0 || is_quantised(w.type), "dots with {} in panels of {}",
-               dtype_name(w.type), w.panel);
+void linear_by_dots(ConstMatrix x, std::span<const LinearOutput> outputs) {
+  int64_t rows = 0;
+  for (const auto& o : outputs) {
+    PLINTH_CHECK(o.w.panel == 0 || is_quantised(o.w.type), "dots with {} in panels of {}",
+                 dtype_name(o.w.type), o.w.panel);
+    rows += o.w.rows;
+  }
   if (x.rows == 0) return;
-  parallel(w.rows, dot_grain(x), [&](int64_t begin, int64_t end) {
+  const int64_t grain = dot_grain(x, rows);
+  int64_t tasks = 0;
+  for (const auto& o : outputs) tasks += (o.w.rows + grain - 1) / grain;
+  parallel(tasks, 1, [&](int64_t begin, int64_t end) {
     thread_local Buffer scratch;
-    scratch.resize(4 * w.cols);
-    HWY_DYNAMIC_DISPATCH(dot_rows)(x, w, y, accumulate, begin, end, scratch.data());
+    scratch.resize(kRowsAtOnce * x.cols);
+    for (int64_t task = begin; task < end; ++task) {
+      int64_t at = task;
+      const LinearOutput* o = outputs.data();
+      for (; at >= (o->w.rows + grain - 1) / grain; ++o) at -= (o->w.rows + grain - 1) / grain;
+      HWY_DYNAMIC_DISPATCH(dot_rows)
+      (x, o->w, o->y, o->accumulate, at * grain, std::min(o->w.rows, (at + 1) * grain),
+       scratch.data());
+    }
   });
+}
+
+void linear_by_dots(ConstMatrix x, Weight w, Matrix y, bool accumulate) {
+  const LinearOutput output = {w, y, accumulate};
+  linear_by_dots(x, {&output, 1});
 }
 
 }  // namespace plinth::tensor::cpu

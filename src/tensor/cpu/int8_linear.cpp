@@ -131,7 +131,7 @@ struct PanelReader {
   }
 
   // Bytes between a read and the prefetch it makes.
-  static constexpr int64_t kAhead = 4096;
+  static constexpr int64_t kAhead = 8192;
 
   int64_t stride;
   int rows;

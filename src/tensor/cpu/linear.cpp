@@ -99,7 +99,7 @@ void linear_shared(ConstMatrix x, std::span<const LinearOutput> outputs) {
                      is_quantised(type) ? AmxRounding::kBoth : AmxRounding::kNone);
         break;
       case Kernel::kDots:
-        for (const auto& o : some) linear_by_dots(x, o.w, o.y, o.accumulate);
+        linear_by_dots(x, some);
         break;
       case Kernel::kVectors:
         multiply(x.rows, x.cols, strided(x), products(some));
@@ -115,11 +115,8 @@ void linear_exact(ConstMatrix x, Weight w, Matrix y, bool accumulate) {
 }
 
 void linear_exact_shared(ConstMatrix x, std::span<const LinearOutput> outputs) {
-  if (x.rows < kDotRows) {
-    for (const auto& o : outputs) linear_exact(x, o.w, o.y, o.accumulate);
-    return;
-  }
   for (const auto& o : outputs) check_shapes(x, o.w, o.y);
+  if (x.rows < kDotRows) return linear_by_dots(x, outputs);
   multiply_floats(x.rows, x.cols, strided(x), products(outputs));
 }
 
