@@ -151,7 +151,7 @@ Result<StepBench> bench_step(const std::shared_ptr<const model::Model>& base,
                                              .owns_base = options.full,
                                              .budget = options.memory}));
   Tape tape(learners.model(), tensor::exact_ops(), bench.plan.recomputed_layers);
-  PreferenceLoss preference(kBeta, 1.0 / static_cast<double>(options.sequences));
+  PreferenceLoss preference({kBeta, 1.0 / static_cast<double>(options.sequences)});
   for (int64_t i = 0; i <= options.repeats; ++i) {  // the first warms up
     const Stopwatch watch;
     bench.loss =
