@@ -137,7 +137,9 @@ class Bench {
       // The end of text must not end a benchmark.
       request.sampling.logit_bias = {{loaded_.base->tokenizer().eos(), -100.0f}};
       if (loaded_.base->tokenizer().eos() < 0) request.sampling.logit_bias.clear();
-      request.tokens_max = kAnswer;
+      // Prompts are read between steps of those that already decode: the first must not end before
+      // the last begins.
+      request.tokens_max = kAnswer + 2 * (std::ssize(adapters) - 1);
       request.sink = [&, i](const engine::Event& event) {
         const std::lock_guard lock(mutex);
         const int64_t now = system_clock().monotonic_ns();
