@@ -109,6 +109,9 @@ struct RefineRecipe {
   Path keywords;  // a library in risk classes: see clean/keywords.h; empty: none
   std::vector<SourceLicence> sources;
   bool licence_required = false;  // documents of sources that the register does not know go
+  // Headers, footers, navigation: lines at the ends of more than this share of a source's documents
+  // go; 1 switches it off. See clean/boilerplate.h.
+  double boilerplate_share = 0.2;
   // Duplicates
   double near_jaccard = 0.8;   // of character 5-grams; 1 switches near de-duplication off
   double value_jaccard = 0.8;  // of the numbers: reports that differ in their values both stay
@@ -133,6 +136,11 @@ struct RefineOptions {
   // part, which merge_parts() turns into the corpus together with the others.
   int rank = 0;
   int world = 1;
+  // Of the inputs, files in an order of chance that depends on their names, until they hold so many
+  // bytes; of a container or a long file, its beginning. 0: all.
+  uint64_t sample_bytes = 0;
+  // Lines before and after every rule in the report, personal data unmasked: see dry_run().
+  bool explain = false;
   // For tests: called after each durable step; an error ends the run as a crash there would.
   std::function<Status(std::string_view step)> step;
 };
@@ -149,14 +157,20 @@ struct RefineReport {
   std::string json;  // report.json as written
 };
 
-// done of total bytes read so far; called from the calling thread.
-using RefineProgress = std::function<void(uint64_t done, uint64_t total)>;
+// How far the stage named (which says of what) has come; called from the calling thread.
+using RefineProgress = std::function<void(std::string_view stage, uint64_t done, uint64_t total)>;
 
 // Runs the whole pipeline. Output appears under `out` only when complete: it is written in
 // `out`.work and renamed. After an error, an interruption or a crash that folder stays, and the
 // same call goes on with what is there; with other inputs or another recipe it starts again. An
 // unreadable file is a reject; an unreadable suite or a full disk is an error.
 Result<RefineReport> refine(const RefineOptions& options, const RefineProgress& progress = {});
+
+// What every rule would do to a sample of the inputs: report.json of a run that leaves nothing
+// behind, with lines before and after. They show what is masked: not to be kept. options.out and
+// rank are not used.
+Result<RefineReport> dry_run(RefineOptions options, uint64_t sample_bytes,
+                             const RefineProgress& progress = {});
 
 // The corpus that one machine would have made, from the parts of all: byte by byte, report's
 // seconds excepted. Each part's pieces are checked against its list; parts of different runs, and

@@ -11,6 +11,7 @@
 namespace plinth::corpus {
 namespace {
 
+constexpr std::string_view kReadingStage = "reading, bytes";
 constexpr size_t kUnitFiles = 64;
 constexpr uint64_t kUnitBytes = uint64_t{16} << 20;
 // Units are worked on together until so much is in memory.
@@ -49,8 +50,8 @@ class Reader {
       : work_(work), rules_(rules), store_(store), step_(step) {}
 
   Status run(const RefineProgress& progress) {
-    uint64_t total = 0, done = 0;
-    for (size_t u = work_.first; u < work_.units.size(); u += work_.stride) total += bytes_of(u);
+    progress_ = progress;
+    for (size_t u = work_.first; u < work_.units.size(); u += work_.stride) total_ += bytes_of(u);
     for (size_t u = work_.first; u < work_.units.size();) {
       PLINTH_TRY(check_interrupted());
       std::vector<Work> window;
@@ -58,7 +59,7 @@ class Reader {
       uint64_t bytes = 0;
       for (; u < work_.units.size(); u += work_.stride) {
         if (store_.complete(u)) {
-          done += bytes_of(u);
+          done_ += bytes_of(u);
           continue;
         }
         const Unit& unit = work_.units[u];
@@ -76,8 +77,8 @@ class Reader {
       if (window.empty()) continue;
       process(window);
       PLINTH_TRY(write(window));
-      for (const Work& one : window) done += bytes_of(one.unit);
-      if (progress) progress(done, total);
+      for (const Work& one : window) done_ += bytes_of(one.unit);
+      tell(0);
     }
     return {};
   }
@@ -88,6 +89,11 @@ class Reader {
     for (size_t i = work_.units[u].begin; i < work_.units[u].end; ++i)
       bytes += work_.files[i].bytes;
     return bytes;
+  }
+
+  // more: of the unit at work.
+  void tell(uint64_t more) const {
+    if (progress_) progress_(kReadingStage, std::min(done_ + more, total_), total_);
   }
 
   const InputFile& file_of(const Work& one, size_t i) const {
@@ -169,7 +175,7 @@ class Reader {
   Status leaves(size_t unit, const InputFile& file, const FileOutcome& container, Part& part) {
     const auto map = MappedFile::open(file.path);
     std::vector<Leaf> batch;
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, unpacked = 0;
     const auto flush = [&]() -> Status {
       PLINTH_TRY(check_interrupted());
       part.leaves += batch.size();
@@ -185,18 +191,25 @@ class Reader {
         }
       }
       batch.clear();
+      unpacked += bytes;
       bytes = 0;
+      tell(std::min(unpacked, file.bytes));
       if (map) give_back(*map);
       if (part.bytes < kWindowBytes && part.leaves < kPartLeaves) return {};
       return write_part(unit, part, false);
     };
+    bool full = false;  // a sample
     const auto take = [&](Leaf&& leaf) -> Status {
+      full = full || unpacked + bytes >= work_.unpack_max;
+      if (full) return make_error(Code::kCancelled, "the sample is full");
       bytes += leaf.bytes.size();
       batch.push_back(std::move(leaf));
       return batch.size() < kLeavesAtOnce && bytes < kWindowBytes ? Status() : flush();
     };
     if (map) {
-      PLINTH_TRY(unpack({file.name, map->text()}, container.kind, rules_.recipe, take));
+      const Status status = unpack({file.name, map->text(), {}, [&] { give_back(*map); }},
+                                   container.kind, rules_.recipe, take);
+      if (!full) PLINTH_TRY(status);
     } else {
       Leaf gone;
       gone.path = file.name;
@@ -210,6 +223,9 @@ class Reader {
   const Rules& rules_;
   PieceStore& store_;
   const StepHook& step_;
+  RefineProgress progress_;
+  uint64_t total_ = 0;
+  uint64_t done_ = 0;  // before the window at work
 };
 
 }  // namespace
