@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "core/file.h"
+#include "core/json.h"
 #include "core/result.h"
 
 namespace plinth::corpus {
@@ -255,6 +256,12 @@ struct BuildOptions {
   int answer_chars_max = 600;  // longer section answers are cut at a sentence
   bool text_rows = true;
   bool question_rows = true;
+  bool cloze_rows = false;  // each fact with its value left out
+  // A language model: a prompt in, its answer out; an error ends the build. Asked for questions and
+  // answers about passages of the corpus. Empty: templates only.
+  std::function<Result<std::string>(const std::string& prompt)> writer;
+  int64_t written_passages = 200;  // so many, drawn by the seed
+  int passage_chars = 300;         // of each: small models have small contexts
 };
 
 struct BuildReport {
@@ -263,6 +270,8 @@ struct BuildReport {
   int64_t message_rows = 0;
   int64_t duplicates = 0;  // dropped
   int64_t leaks = 0;       // dropped: shared a run with a suite
+  int64_t unusable = 0;    // answers of the writer without a pair in the form asked for
+  int64_t ungrounded = 0;  // pairs of the writer whose answer does not stand in the passage
   std::map<std::string, int64_t> by_generator;
   std::string json;  // all of the above, lengths and a sample
 };
@@ -272,7 +281,29 @@ struct BuildReport {
 Result<BuildReport> build_dataset(const Path& corpus_dir, const std::vector<Path>& suites,
                                   const Path& out_file, const BuildOptions& options = {});
 
+// A row of a training file in one of the two shapes that are checked, and what it was.
+struct ShapedRow {
+  std::string shape;  // "text", "messages", "alpaca", "sharegpt", "query"
+  Json row;           // {"text"} or {"messages": [...]}
+};
+
+// Makes a line one of these; kInvalidArgument says what is wrong with it.
+using RowShaper = std::function<Result<ShapedRow>(std::string_view line)>;
+
+// The rows that it knows: {"text"} and {"messages"}.
+Result<ShapedRow> plain_row(std::string_view line);
+
+struct Lengths {
+  int64_t least = 0;
+  int64_t median = 0;
+  int64_t p95 = 0;
+  int64_t most = 0;
+};
+
 struct CheckReport {
+  std::map<std::string, int64_t> by_shape;
+  Lengths prompt_chars;   // of a conversation, what is not learned
+  Lengths learned_chars;  // what the assistant says; of a text, all
   int64_t rows = 0;
   int64_t text_rows = 0;
   int64_t message_rows = 0;
@@ -285,8 +316,9 @@ struct CheckReport {
   bool fine() const { return rows > 0 && bad == 0 && leaks == 0; }
 };
 
-// Validates a training file: shape of each line, duplicates, leaks against the suites.
-Result<CheckReport> check_dataset(const Path& file, const std::vector<Path>& suites);
+// Validates a training file: shape of each line, lengths, duplicates, leaks against the suites.
+Result<CheckReport> check_dataset(const Path& file, const std::vector<Path>& suites,
+                                  const RowShaper& shaper = plain_row);
 
 // What the refinery reaches on labelled data: speed, and how often it is right.
 struct Figure {

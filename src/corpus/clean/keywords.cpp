@@ -43,6 +43,8 @@ Result<KeywordLibrary> KeywordLibrary::parse(std::string_view toml, std::string_
       PLINTH_TRY(out.add(trim(word), out.classes_.size() - 1, name));
   }
   PLINTH_TRY(config.finish());
+  out.short_.finish();
+  out.long_.finish();
   return out;
 }
 
@@ -68,16 +70,38 @@ uint64_t KeywordLibrary::Heads::key_of(std::string_view text) const {
 
 void KeywordLibrary::Heads::add(std::string_view word, uint32_t index) {
   const uint64_t key = key_of(word);
-  maybe_[slot_of(key) / 64] |= uint64_t{1} << slot_of(key) % 64;
-  words_[key].push_back(index);
+  maybe_[bit_of(key) / 64] |= uint64_t{1} << bit_of(key) % 64;
+  added_.emplace_back(key, index);
+}
+
+void KeywordLibrary::Heads::finish() {
+  std::sort(added_.begin(), added_.end());
+  size_t size = 4;
+  while (size < added_.size() * 4) size *= 2;
+  slots_.assign(size, {});
+  for (size_t from = 0; from < added_.size();) {
+    Slot slot{added_[from].first, static_cast<uint32_t>(from), 0};
+    size_t to = from;
+    for (; to < added_.size() && added_[to].first == slot.key; ++to)
+      words_.push_back(added_[to].second);
+    slot.end = static_cast<uint32_t>(to);
+    size_t at = mixed(slot.key) >> 20;
+    while (slots_[at & (size - 1)].end != 0) ++at;
+    slots_[at & (size - 1)] = slot;
+    from = to;
+  }
+  added_ = {};
 }
 
 std::span<const uint32_t> KeywordLibrary::Heads::find(std::string_view text) const {
   if (text.size() < bytes_) return {};
   const uint64_t key = key_of(text);
-  if ((maybe_[slot_of(key) / 64] >> slot_of(key) % 64 & 1) == 0) return {};
-  const auto list = words_.find(key);
-  return list == words_.end() ? std::span<const uint32_t>() : list->second;
+  if ((maybe_[bit_of(key) / 64] >> bit_of(key) % 64 & 1) == 0) return {};
+  for (size_t at = mixed(key) >> 20;; ++at) {
+    const Slot& slot = slots_[at & (slots_.size() - 1)];
+    if (slot.end == 0) return {};
+    if (slot.key == key) return std::span(words_).subspan(slot.begin, slot.end - slot.begin);
+  }
 }
 
 std::vector<RiskHit> KeywordLibrary::find(std::string_view text) const {

@@ -14,7 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/file.h"
@@ -64,24 +64,37 @@ class KeywordLibrary {
   // be any.
   class Heads {
    public:
-    explicit Heads(size_t bytes) : bytes_(bytes), maybe_(kSlots / 64) {}
+    explicit Heads(size_t bytes) : bytes_(bytes), maybe_(kBits / 64) {}
 
     size_t bytes() const { return bytes_; }
 
+    // Indices ascending; find() knows a word once finish() has been called.
     void add(std::string_view word, uint32_t index);
+    void finish();
     // The words that may begin where this text does, by index.
     std::span<const uint32_t> find(std::string_view text) const;
 
    private:
-    static constexpr size_t kSlots = size_t{1} << 18;
+    static constexpr size_t kBits = size_t{1} << 18;
+
+    // Words [begin, end) of words_ have this key; begin = end: an empty slot.
+    struct Slot {
+      uint64_t key = 0;
+      uint32_t begin = 0;
+      uint32_t end = 0;
+    };
 
     uint64_t key_of(std::string_view text) const;
 
-    static size_t slot_of(uint64_t key) { return key * 0x9E3779B97F4A7C15u >> 46; }
+    static uint64_t mixed(uint64_t key) { return key * 0x9E3779B97F4A7C15u; }
+
+    static size_t bit_of(uint64_t key) { return mixed(key) >> 46; }
 
     size_t bytes_;
     std::vector<uint64_t> maybe_;
-    std::unordered_map<uint64_t, std::vector<uint32_t>> words_;
+    std::vector<std::pair<uint64_t, uint32_t>> added_;  // key, index; until finish()
+    std::vector<uint32_t> words_;
+    std::vector<Slot> slots_;  // open addressing, at most a quarter full
   };
 
   Status add(std::string_view word, size_t risk_class, std::string_view where);

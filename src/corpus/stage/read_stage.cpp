@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "core/interrupt.h"
@@ -28,13 +29,22 @@ struct Work {
   Status written;
 };
 
+// What a leaf and what comes of it take in memory before its part is written, in bytes: a row is a
+// document, however short it is. From its bytes alone: see Part.
+uint64_t weight_of(const Leaf& leaf) {
+  constexpr uint64_t kRowBytes = 1024;
+  if (leaf.kind != Kind::kJsonl) return leaf.bytes.size();
+  const auto rows = std::count(leaf.bytes.begin(), leaf.bytes.end(), '\n');
+  return leaf.bytes.size() + kRowBytes * static_cast<uint64_t>(rows);
+}
+
 // What a unit with containers is cut into. Where a part ends depends on the inputs alone, so that
 // a run that goes on knows which leaves it need not process again.
 struct Part {
   size_t n = 0;
   PieceBuilder builder;
   size_t leaves = 0;
-  uint64_t bytes = 0;
+  uint64_t weight = 0;
 };
 
 // Pages of a map that were read count as this process's memory until the system is told that they
@@ -175,11 +185,11 @@ class Reader {
   Status leaves(size_t unit, const InputFile& file, const FileOutcome& container, Part& part) {
     const auto map = MappedFile::open(file.path);
     std::vector<Leaf> batch;
-    uint64_t bytes = 0, unpacked = 0;
+    uint64_t bytes = 0, weight = 0, unpacked = 0;
     const auto flush = [&]() -> Status {
       PLINTH_TRY(check_interrupted());
       part.leaves += batch.size();
-      part.bytes += bytes;
+      part.weight += weight;
       if (!store_.has(unit, part.n)) {
         std::vector<std::optional<Result<EncodedFile>>> encoded(batch.size());
         each(batch.size(), [&](size_t i) {
@@ -192,10 +202,10 @@ class Reader {
       }
       batch.clear();
       unpacked += bytes;
-      bytes = 0;
+      bytes = weight = 0;
       tell(std::min(unpacked, file.bytes));
       if (map) give_back(*map);
-      if (part.bytes < kWindowBytes && part.leaves < kPartLeaves) return {};
+      if (part.weight < kWindowBytes && part.leaves < kPartLeaves) return {};
       return write_part(unit, part, false);
     };
     bool full = false;  // a sample
@@ -203,8 +213,9 @@ class Reader {
       full = full || unpacked + bytes >= work_.unpack_max;
       if (full) return make_error(Code::kCancelled, "the sample is full");
       bytes += leaf.bytes.size();
+      weight += weight_of(leaf);
       batch.push_back(std::move(leaf));
-      return batch.size() < kLeavesAtOnce && bytes < kWindowBytes ? Status() : flush();
+      return batch.size() < kLeavesAtOnce && weight < kWindowBytes ? Status() : flush();
     };
     if (map) {
       const Status status = unpack({file.name, map->text(), {}, [&] { give_back(*map); }},

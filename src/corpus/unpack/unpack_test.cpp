@@ -114,6 +114,22 @@ TEST(Unpack, DamageIsOneLine) {
   }
 }
 
+TEST(Unpack, ShortRowsComeInPiecesOfSoMany) {
+  std::string rows;
+  for (int i = 0; i < 40'000; ++i) rows += "{}\n";
+  std::string read;
+  std::vector<size_t> sizes;
+  ASSERT_TRUE(unpack({"a.jsonl", rows}, Kind::kJsonl, {}, [&](Leaf&& leaf) -> Status {
+    EXPECT_EQ(leaf.begin, read.size());
+    EXPECT_EQ(leaf.end, read.size() + leaf.bytes.size());
+    read += leaf.bytes;
+    sizes.push_back(leaf.bytes.size() / 3);
+    return {};
+  }));
+  EXPECT_EQ(read, rows);
+  EXPECT_THAT(sizes, ElementsAre(16'384, 16'384, 40'000 - 2 * 16'384));
+}
+
 TEST(Unpack, ALineThatIsTooLongIsOneRejectAndItsNeighboursStay) {
   RefineRecipe recipe;
   recipe.file_bytes_max = 100'000;
