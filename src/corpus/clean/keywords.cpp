@@ -116,8 +116,11 @@ std::vector<RiskHit> KeywordLibrary::find(std::string_view text) const {
         std::find(hit.words.begin(), hit.words.end(), word.text) == hit.words.end())
       hit.words.push_back(word.text);
   };
-  for (size_t at = 0; at + short_.bytes() <= text.size(); ++at) {
-    if ((static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) continue;
+  for (size_t next = 0, at = 0; at + short_.bytes() <= text.size(); at = next) {
+    const auto lead = static_cast<unsigned char>(text[at]);
+    // Text is valid UTF-8: the lead byte says how long the character is.
+    next = at + (lead < 0xC0 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4);
+    if ((lead & 0xC0) == 0x80) continue;
     const std::string_view rest = text.substr(at);
     auto long_words = long_.find(rest);
     auto short_words = any_short_ ? short_.find(rest) : std::span<const uint32_t>();
