@@ -312,6 +312,19 @@ TEST(FuzzSeeds, OfWhatPeopleAndRunsLeaveBehind) {
   }
 }
 
+TEST(FuzzSeeds, FilesRun) {
+  const Path corpus = Path(PLINTH_SOURCE_DIR) / "fuzz" / "corpus";
+  int run = 0;
+  for (const auto& [folder, fuzz] :
+       {std::pair("piece", &fuzz_piece), std::pair("keywords", &fuzz_keywords),
+        std::pair("quality_model", &fuzz_quality_model), std::pair("verdicts", &fuzz_verdicts)})
+    for (const auto& entry : std::filesystem::directory_iterator(corpus / folder)) {
+      fuzz(*read_file(entry.path()));
+      ++run;
+    }
+  EXPECT_GE(run, 4);
+}
+
 TEST(FuzzSeeds, AllRun) {
   for (const std::string& seed :
        {std::string(kPage), std::string("<table><tr><td rowspan=9999 colspan=-1>x<table>"),
