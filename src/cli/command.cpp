@@ -67,6 +67,13 @@ void Command::flag(const std::string& name, bool& value, const std::string& help
   impl_->app->add_flag(name, value, help);
 }
 
+void Command::require_unless(const std::string& option, const std::string& flag) {
+  impl_->app->parse_complete_callback([app = impl_->app, option, flag] {
+    if (app->get_subcommands().empty() && app->count(option) == 0 && app->count(flag) == 0)
+      throw CLI::RequiredError(fmt::format("{} (or {})", option, flag));
+  });
+}
+
 void Command::action(std::function<Status()> run) {
   impl_->app->callback([app = impl_->app, chosen = impl_->chosen, run = std::move(run)] {
     if (app->get_subcommands().empty()) chosen->run = run;

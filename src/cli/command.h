@@ -42,6 +42,9 @@ class Command {
               bool required = false);
   void flag(const std::string& name, bool& value, const std::string& help);
 
+  // Without `flag` the option must be given. Both were added before, by these names.
+  void require_unless(const std::string& option, const std::string& flag);
+
   // What the command does once its options are read.
   void action(std::function<Status()> run);
 

@@ -1,4 +1,7 @@
+#include <algorithm>
+
 #include "cli/command.h"
+#include "core/clock.h"
 #include "core/json.h"
 #include "core/progress.h"
 #include "corpus/corpus.h"
@@ -13,6 +16,40 @@ struct Options {
   std::vector<Path> suites;
   int64_t rank = 0;
   int64_t world = 1;
+  bool dry_run = false;
+  int64_t sample_mb = 64;
+};
+
+// A line for each stage: how far, how fast, how long still.
+class StageProgress {
+ public:
+  explicit StageProgress(bool quiet) : quiet_(quiet) {}
+
+  void update(std::string_view stage, uint64_t done, uint64_t total) {
+    if (stage != stage_) {
+      finish();
+      stage_ = stage;
+      first_ = done;
+      watch_ = Stopwatch();
+      line_ = std::make_unique<Progress>(fmt::format("refine: {}", stage),
+                                         static_cast<int64_t>(total), quiet_);
+    }
+    const double rate = static_cast<double>(done - std::min(first_, done)) / watch_.seconds();
+    line_->update(static_cast<int64_t>(done),
+                  stage.ends_with("bytes") ? fmt::format("{:.1f} MB/s", rate / 1e6) : "");
+  }
+
+  void finish() {
+    if (line_) line_->finish();
+    line_.reset();
+  }
+
+ private:
+  bool quiet_;
+  std::string stage_;
+  uint64_t first_ = 0;  // what an earlier start had done does not count for the rate
+  Stopwatch watch_;
+  std::unique_ptr<Progress> line_;
 };
 
 Status print(const corpus::RefineReport& report, const Path& out, const Context& context) {
@@ -24,6 +61,50 @@ Status print(const corpus::RefineReport& report, const Path& out, const Context&
              report.documents_in, report.documents_out, report.rejects, report.seconds);
   for (const auto& [kind, n] : report.found) fmt::print("  {:<24} {}\n", kind, n);
   fmt::print("report: {}\n", (out / "report.html").string());
+  return {};
+}
+
+// One rule after the other: how many documents and characters, and what that looks like.
+Status print_dry_run(const corpus::RefineReport& report, const Context& context) {
+  if (context.json) {
+    fmt::print("{}\n", report.json);
+    return {};
+  }
+  PLINTH_TRY(const Json json, parse_json(report.json, "report.json"));
+  const auto short_line = [](const std::string& text) {
+    std::string out = text;
+    std::replace(out.begin(), out.end(), '\n', ' ');
+    return out;
+  };
+  fmt::print("a sample of {} files, {:.1f} MB: {} documents, {} would stay. Nothing was written.\n",
+             report.files, static_cast<double>(report.bytes_in) / 1e6, report.documents_in,
+             report.documents_out);
+  fmt::print("\nrules that change text        documents  characters\n");
+  for (const auto& [name, rule] : json["rules"].items()) {
+    fmt::print("  {:<26} {:>10} {:>11}\n", name, int_or(rule, "documents", 0),
+               int_or(rule, "chars", 0));
+    size_t shown = 0;
+    for (const Json& e : rule["examples"]) {
+      if (++shown > 3) break;
+      fmt::print("      {}\n        - {}\n", string_or(e, "path", ""),
+                 short_line(string_or(e, "before", "")));
+      if (const auto after = string_or(e, "after", ""); !after.empty())
+        fmt::print("        + {}\n", short_line(after));
+    }
+  }
+  fmt::print("\nrules that drop documents     documents  characters\n");
+  for (const auto& [stage, n] : json["rejects_by_stage"].items()) {
+    fmt::print("  {:<26} {:>10} {:>11}\n", stage, n.get<int64_t>(),
+               int_or(json["reject_chars_by_stage"], stage, 0));
+    size_t shown = 0;
+    for (const Json& e : json["examples"].value(stage, Json::array())) {
+      if (++shown > 3) break;
+      fmt::print("      {}: {}\n", string_or(e, "path", ""), string_or(e, "reason", ""));
+      if (const auto text = string_or(e, "text", ""); !text.empty())
+        fmt::print("        - {}\n", short_line(text));
+    }
+  }
+  fmt::print("\nduplicates and repeated lines are those within the sample\n");
   return {};
 }
 
@@ -50,10 +131,17 @@ Status run(const Options& options, const Context& context) {
   if (refine.rank >= refine.world)
     return invalid("--rank {}: with --world {} it is 0..{}", refine.rank, refine.world,
                    refine.world - 1);
-  Progress progress("refine", 0, context.quiet || context.json);
-  auto report = corpus::refine(refine, [&](uint64_t done, uint64_t total) {
-    progress.update(static_cast<int64_t>(done), fmt::format("of {} bytes", total));
-  });
+  StageProgress progress(context.quiet || context.json);
+  const auto told = [&](std::string_view stage, uint64_t done, uint64_t total) {
+    progress.update(stage, done, total);
+  };
+  if (options.dry_run) {
+    PLINTH_TRY(const auto tried,
+               corpus::dry_run(refine, static_cast<uint64_t>(options.sample_mb) << 20, told));
+    progress.finish();
+    return print_dry_run(tried, context);
+  }
+  auto report = corpus::refine(refine, told);
   if (!report) return with_advice(std::move(report).error(), options.out);
   progress.finish();
   if (options.world == 1) return print(*report, options.out, context);
@@ -73,26 +161,49 @@ Status merge(const std::vector<Path>& parts, const Path& out, const Context& con
 }
 
 struct TraceOptions {
-  Path corpus;
-  std::string id;
+  std::vector<Path> place;  // CORPUS ID, or ID
   std::vector<Path> inputs;
 };
 
 // ID, or ID:BYTE.
 Status trace(const TraceOptions& options) {
-  const size_t colon = options.id.find(':');
-  if (colon == options.id.npos) {
-    PLINTH_TRY(const auto line, corpus::trace(options.corpus, options.id));
+  if (options.place.empty() || options.place.size() > 2)
+    return invalid("trace: a corpus folder and a document's id are needed, not {} words",
+                   options.place.size());
+  const Path corpus = options.place.size() == 2 ? options.place.front() : Path("corpus");
+  const std::string id = options.place.back().string();
+  const size_t colon = id.find(':');
+  if (colon == id.npos) {
+    PLINTH_TRY(const auto line, corpus::trace(corpus, id));
     fmt::print("{}\n", line);
     return {};
   }
-  const std::string number = options.id.substr(colon + 1);
+  const std::string number = id.substr(colon + 1);
   if (number.empty() || number.size() > 18 || number.find_first_not_of("0123456789") != number.npos)
-    return invalid("trace {}: \"{}\" is no byte of a text", options.id, number);
-  PLINTH_TRY(const auto place, corpus::trace_byte(options.corpus, options.id.substr(0, colon),
-                                                  std::stoull(number), options.inputs));
+    return invalid("trace {}: \"{}\" is no byte of a text", id, number);
+  PLINTH_TRY(const auto place,
+             corpus::trace_byte(corpus, id.substr(0, colon), std::stoull(number), options.inputs));
   fmt::print("{}\n", place);
   return {};
+}
+
+Status show_report(const Path& corpus, const Context& context) {
+  PLINTH_TRY(const auto text, read_file(corpus / "report.json"));
+  if (context.json) {
+    fmt::print("{}", text);
+    return {};
+  }
+  PLINTH_TRY(const Json json, parse_json(text, (corpus / "report.json").string()));
+  corpus::RefineReport report;
+  report.files = int_or(json, "files", 0);
+  report.documents_in = int_or(json, "documents_in", 0);
+  report.documents_out = int_or(json, "documents_out", 0);
+  report.rejects = int_or(json, "rejects", 0);
+  report.seconds = number_or(json, "seconds", 0);
+  if (const auto found = json.find("found"); found != json.end() && found->is_object())
+    for (const auto& [kind, n] : found->items())
+      report.found[kind] = n.is_number() ? n.get<int64_t>() : 0;
+  return print(report, corpus, context);
 }
 
 struct ReviewOptions {
@@ -164,6 +275,27 @@ Status diff(const Path& a, const Path& b, const Context& context) {
   return {};
 }
 
+void add_trace(Command& parent, const std::string& name) {
+  auto options = std::make_shared<TraceOptions>();
+  auto command = parent.add("trace", "one document or reject of a corpus, and where it came from",
+                            name + " ./corpus 3f9a0c5d11e2aa01:420 --input ./documents");
+  command.option(
+      "PLACE", options->place,
+      "the corpus (left out: ./corpus) and a document's id; ID:BYTE for a byte of its text", true);
+  command.option("--input", options->inputs,
+                 "the inputs as refine had them: back to the bytes of the file");
+  command.action([options] { return trace(*options); });
+}
+
+void add_diff(Command& parent, const std::string& name, const Context& context) {
+  auto a = std::make_shared<Path>(), b = std::make_shared<Path>();
+  auto command = parent.add("diff", "what changed between two refined corpora, and why",
+                            name + " ./corpus-may ./corpus-june --json");
+  command.option("A", *a, "a refined corpus", true);
+  command.option("B", *b, "a later one", true);
+  command.action([a, b, &context] { return diff(*a, *b, context); });
+}
+
 }  // namespace
 
 void add_refine(Command& root, const Context& context) {
@@ -171,8 +303,7 @@ void add_refine(Command& root, const Context& context) {
   auto command = root.add("refine", "raw documents to a clean, traceable corpus",
                           "plinth refine ./documents -o ./corpus --suite exam.jsonl");
   command.option("IN", options->inputs, "files and folders", true);
-  command.option("-o,--out", options->out, "the corpus folder; replaced as a whole when complete",
-                 true);
+  command.option("-o,--out", options->out, "the corpus folder; replaced as a whole when complete");
   command.option("--recipe", options->recipe, "TOML with a [refine] table");
   command.option("--suite", options->suites,
                  "exam files whose questions must not be in the corpus");
@@ -180,6 +311,11 @@ void add_refine(Command& root, const Context& context) {
   command.option("--rank", options->rank,
                  "this machine's number, from 0: OUT becomes a part for `refine merge`", 0,
                  1 << 20);
+  command.flag("--dry-run", options->dry_run,
+               "what each rule would do to a sample; writes nothing, shows what would be masked");
+  command.require_unless("--out", "--dry-run");
+  command.option("--sample-mb", options->sample_mb, "size of that sample, MiB of files", 1,
+                 1 << 30);
   command.action([options, &context] { return run(*options, context); });
 
   auto parts = std::make_shared<std::vector<Path>>();
@@ -213,22 +349,16 @@ void add_refine(Command& root, const Context& context) {
   training.option("--seed", quality->seed, "of order and split", 0, INT64_MAX);
   training.action([quality] { return train_quality(*quality); });
 
-  auto tracing_options = std::make_shared<TraceOptions>();
-  auto tracing = root.add("trace", "one document or reject of a corpus, and where it came from",
-                          "plinth trace ./corpus 3f9a0c5d11e2aa01:420 --input ./documents");
-  tracing.option("CORPUS", tracing_options->corpus, "a refined corpus", true);
-  tracing.option("ID", tracing_options->id, "a document's id; ID:BYTE for a byte of its text",
-                 true);
-  tracing.option("--input", tracing_options->inputs,
-                 "the inputs as refine had them: back to the bytes of the file");
-  tracing.action([tracing_options] { return trace(*tracing_options); });
+  auto reported = std::make_shared<Path>();
+  auto reporting =
+      command.add("report", "what a run found, in short", "plinth refine report ./corpus");
+  reporting.option("CORPUS", *reported, "a refined corpus", true);
+  reporting.action([reported, &context] { return show_report(*reported, context); });
 
-  auto a = std::make_shared<Path>(), b = std::make_shared<Path>();
-  auto differing = root.add("diff", "what changed between two refined corpora, and why",
-                            "plinth diff ./corpus-may ./corpus-june --json");
-  differing.option("A", *a, "a refined corpus", true);
-  differing.option("B", *b, "a later one", true);
-  differing.action([a, b, &context] { return diff(*a, *b, context); });
+  add_trace(command, "plinth refine trace");
+  add_trace(root, "plinth trace");
+  add_diff(command, "plinth refine diff", context);
+  add_diff(root, "plinth diff", context);
 }
 
 }  // namespace plinth::cli

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "core/file.h"
+#include "core/json.h"
 #include "core/result.h"
 
 namespace plinth::corpus {
@@ -109,6 +110,9 @@ struct RefineRecipe {
   Path keywords;  // a library in risk classes: see clean/keywords.h; empty: none
   std::vector<SourceLicence> sources;
   bool licence_required = false;  // documents of sources that the register does not know go
+  // Headers, footers, navigation: lines at the ends of more than this share of a source's documents
+  // go; 1 switches it off. See clean/boilerplate.h.
+  double boilerplate_share = 0.2;
   // Duplicates
   double near_jaccard = 0.8;   // of character 5-grams; 1 switches near de-duplication off
   double value_jaccard = 0.8;  // of the numbers: reports that differ in their values both stay
@@ -133,6 +137,11 @@ struct RefineOptions {
   // part, which merge_parts() turns into the corpus together with the others.
   int rank = 0;
   int world = 1;
+  // Of the inputs, files in an order of chance that depends on their names, until they hold so many
+  // bytes; of a container or a long file, its beginning. 0: all.
+  uint64_t sample_bytes = 0;
+  // Lines before and after every rule in the report, personal data unmasked: see dry_run().
+  bool explain = false;
   // For tests: called after each durable step; an error ends the run as a crash there would.
   std::function<Status(std::string_view step)> step;
 };
@@ -149,14 +158,20 @@ struct RefineReport {
   std::string json;  // report.json as written
 };
 
-// done of total bytes read so far; called from the calling thread.
-using RefineProgress = std::function<void(uint64_t done, uint64_t total)>;
+// How far the stage named (which says of what) has come; called from the calling thread.
+using RefineProgress = std::function<void(std::string_view stage, uint64_t done, uint64_t total)>;
 
 // Runs the whole pipeline. Output appears under `out` only when complete: it is written in
 // `out`.work and renamed. After an error, an interruption or a crash that folder stays, and the
 // same call goes on with what is there; with other inputs or another recipe it starts again. An
 // unreadable file is a reject; an unreadable suite or a full disk is an error.
 Result<RefineReport> refine(const RefineOptions& options, const RefineProgress& progress = {});
+
+// What every rule would do to a sample of the inputs: report.json of a run that leaves nothing
+// behind, with lines before and after. They show what is masked: not to be kept. options.out and
+// rank are not used.
+Result<RefineReport> dry_run(RefineOptions options, uint64_t sample_bytes,
+                             const RefineProgress& progress = {});
 
 // The corpus that one machine would have made, from the parts of all: byte by byte, report's
 // seconds excepted. Each part's pieces are checked against its list; parts of different runs, and
@@ -241,6 +256,12 @@ struct BuildOptions {
   int answer_chars_max = 600;  // longer section answers are cut at a sentence
   bool text_rows = true;
   bool question_rows = true;
+  bool cloze_rows = false;  // each fact with its value left out
+  // A language model: a prompt in, its answer out; an error ends the build. Asked for questions and
+  // answers about passages of the corpus. Empty: templates only.
+  std::function<Result<std::string>(const std::string& prompt)> writer;
+  int64_t written_passages = 200;  // so many, drawn by the seed
+  int passage_chars = 300;         // of each: small models have small contexts
 };
 
 struct BuildReport {
@@ -249,6 +270,8 @@ struct BuildReport {
   int64_t message_rows = 0;
   int64_t duplicates = 0;  // dropped
   int64_t leaks = 0;       // dropped: shared a run with a suite
+  int64_t unusable = 0;    // answers of the writer without a pair in the form asked for
+  int64_t ungrounded = 0;  // pairs of the writer whose answer does not stand in the passage
   std::map<std::string, int64_t> by_generator;
   std::string json;  // all of the above, lengths and a sample
 };
@@ -258,7 +281,29 @@ struct BuildReport {
 Result<BuildReport> build_dataset(const Path& corpus_dir, const std::vector<Path>& suites,
                                   const Path& out_file, const BuildOptions& options = {});
 
+// A row of a training file in one of the two shapes that are checked, and what it was.
+struct ShapedRow {
+  std::string shape;  // "text", "messages", "alpaca", "sharegpt", "query"
+  Json row;           // {"text"} or {"messages": [...]}
+};
+
+// Makes a line one of these; kInvalidArgument says what is wrong with it.
+using RowShaper = std::function<Result<ShapedRow>(std::string_view line)>;
+
+// The rows that it knows: {"text"} and {"messages"}.
+Result<ShapedRow> plain_row(std::string_view line);
+
+struct Lengths {
+  int64_t least = 0;
+  int64_t median = 0;
+  int64_t p95 = 0;
+  int64_t most = 0;
+};
+
 struct CheckReport {
+  std::map<std::string, int64_t> by_shape;
+  Lengths prompt_chars;   // of a conversation, what is not learned
+  Lengths learned_chars;  // what the assistant says; of a text, all
   int64_t rows = 0;
   int64_t text_rows = 0;
   int64_t message_rows = 0;
@@ -271,8 +316,9 @@ struct CheckReport {
   bool fine() const { return rows > 0 && bad == 0 && leaks == 0; }
 };
 
-// Validates a training file: shape of each line, duplicates, leaks against the suites.
-Result<CheckReport> check_dataset(const Path& file, const std::vector<Path>& suites);
+// Validates a training file: shape of each line, lengths, duplicates, leaks against the suites.
+Result<CheckReport> check_dataset(const Path& file, const std::vector<Path>& suites,
+                                  const RowShaper& shaper = plain_row);
 
 // What the refinery reaches on labelled data: speed, and how often it is right.
 struct Figure {

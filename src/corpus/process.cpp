@@ -17,35 +17,6 @@ std::string document_id(std::string_view path, uint64_t begin, int number) {
   return sha256_hex(key).substr(0, 16);
 }
 
-// White space and heading marks do not make a text another text.
-uint64_t text_hash(std::string_view text) {
-  std::string bare;
-  bare.reserve(text.size());
-  bool line_start = true;
-  size_t from = 0;  // of what is not yet copied
-  for (size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    size_t next = i + 1;
-    bool skip = lead <= ' ' || (lead == '#' && line_start);
-    // Spaces beyond ASCII begin with one of four bytes; all else need not be decoded.
-    if (lead == 0xC2 || lead == 0xE2 || lead == 0xE3 || lead == 0xEF) {
-      next = i;
-      skip = is_space(next_char(text, next));
-    }
-    if (lead == '\n' || lead == kPageMark)
-      line_start = true;
-    else if (!skip)
-      line_start = false;
-    if (skip) {
-      bare.append(text, from, i - from);
-      from = next;
-    }
-    i = next;
-  }
-  bare += text.substr(from);
-  return xxh3(bare);
-}
-
 // Takes the page marks out of the text and notes where they were.
 std::vector<PageMark> take_page_marks(std::string& text, int first_page) {
   std::vector<PageMark> pages;
@@ -64,17 +35,64 @@ std::vector<PageMark> take_page_marks(std::string& text, int first_page) {
   return pages;
 }
 
-// The first line that masking changed, both ways: a sample for the report.
-void note_difference(std::string_view before, std::string_view after, Outcome& outcome) {
+constexpr size_t kSampleChars = 160;
+
+// From `begin` to the end of the line, cut short.
+std::string line_from(std::string_view text, size_t begin) {
+  return std::string(
+      prefix_chars(text.substr(begin, text.find('\n', begin) - begin), kSampleChars));
+}
+
+// The first line that differs, both ways; nothing when none does.
+void note_difference(std::string_view before, std::string_view after, Effect& effect) {
   size_t from = 0;
   while (from < before.size() && from < after.size() && before[from] == after[from]) ++from;
   if (from == before.size() && from == after.size()) return;
-  const size_t start = from == 0 ? 0 : before.rfind('\n', from - 1) + 1;
-  const auto line = [&](std::string_view text) {
-    return std::string(prefix_chars(text.substr(start, text.find('\n', from) - start), 160));
-  };
-  outcome.before = line(before);
-  outcome.after = line(after);
+  // Both share all before it, and so where its line begins.
+  constexpr size_t kBytesBefore = 120;
+  size_t start = from == 0 ? 0 : before.rfind('\n', from - 1) + 1;
+  if (from - start > kBytesBefore) {
+    start = from - kBytesBefore;
+    while (start < from && (static_cast<unsigned char>(before[start]) & 0xC0) == 0x80) ++start;
+  }
+  effect.before = line_from(before, start);
+  effect.after = line_from(after, start);
+}
+
+bool is_free_of_personal_data(std::string_view line) {
+  return find_personal_data(line).empty();
+}
+
+// What only a dry run asks for: the rules of the reader, and lines before and after.
+void explain(const Draft& draft, const CleanText& clean, Outcome& out) {
+  for (const std::string& rule : out.document.rules) {
+    // "html:boilerplate:7" is the same rule for any number.
+    const size_t number = rule.find_last_not_of("0123456789");
+    const bool counted = number + 1 < rule.size() && rule[number] == ':';
+    out.effects.push_back({counted ? rule.substr(0, number) : rule, 0, {}, {}});
+  }
+  if (!clean.normalised || clean.repaired) return;
+  Effect effect{"normalise", 0, {}, {}};
+  effect.chars = out.chars - static_cast<int64_t>(count_chars(clean.text));
+  note_difference(draft.text, clean.text, effect);
+  if (!is_free_of_personal_data(effect.before) || !is_free_of_personal_data(effect.after))
+    effect.before = effect.after = {};  // the rules that mask show theirs
+  out.effects.push_back(std::move(effect));
+}
+
+// A line with a value of each kind that is masked, both ways.
+void explain_masks(std::string_view text, const RefineRecipe& recipe, Outcome& out) {
+  std::map<std::string_view, size_t> first;
+  for (const PiiHit& hit : find_personal_data(text))
+    if (!hit.near_miss) first.emplace(hit.kind, hit.begin);
+  for (Effect& effect : out.effects) {
+    if (!effect.rule.starts_with("mask:")) continue;
+    const auto at = first.find(std::string_view(effect.rule).substr(5));
+    if (at == first.end()) continue;
+    effect.before = line_from(text, at->second == 0 ? 0 : text.rfind('\n', at->second - 1) + 1);
+    std::map<std::string, PiiCount> unused;
+    effect.after = mask_personal_data(effect.before, recipe, unused);
+  }
 }
 
 void look_for_risks(std::string_view text, const KeywordLibrary& library, Outcome& out) {
@@ -108,6 +126,7 @@ Outcome process_draft(Draft draft, const Rules& rules) {
   out.normalised = clean.normalised;
   Document& document = out.document;
   document.rules = std::move(draft.rules);
+  if (rules.explain) explain(draft, clean, out);
   if (clean.repaired) document.rules.emplace_back("mojibake");
   document.title = std::string(trim(clean_text(draft.title).text));
 
@@ -129,6 +148,10 @@ Outcome process_draft(Draft draft, const Rules& rules) {
     Cut cut = cut_exam_lines(clean.text, rules.exams);
     if (!cut.lines.empty()) {
       document.rules.push_back(fmt::format("exam-lines:{}", cut.lines.size()));
+      Effect effect{"exam-lines", 0, std::string(prefix_chars(cut.lines[0], kSampleChars)), {}};
+      for (const std::string& line : cut.lines)
+        effect.chars += static_cast<int64_t>(count_chars(line));
+      out.effects.push_back(std::move(effect));
       if (cut.share > recipe.exam_share_max)
         out.drop =
             Drop{"exam", fmt::format("{:.0f} % of the text is exam questions", cut.share * 100)};
@@ -140,11 +163,18 @@ Outcome process_draft(Draft draft, const Rules& rules) {
   std::string masked = mask_personal_data(clean.text, recipe, out.pii);
   std::map<std::string, PiiCount> in_title;  // a title mostly repeats the text: not counted again
   document.title = mask_personal_data(document.title, recipe, in_title);
-  for (const auto& [kind, count] : out.pii)
-    if (count.masked > 0) document.rules.push_back(fmt::format("mask:{}:{}", kind, count.masked));
-  // Samples show the masked form only: the report must not carry what the corpus may not.
-  note_difference(out.repaired ? std::string_view(draft.text) : std::string_view(masked), masked,
-                  out);
+  for (const auto& [kind, count] : out.pii) {
+    if (count.masked == 0) continue;
+    document.rules.push_back(fmt::format("mask:{}:{}", kind, count.masked));
+    out.effects.push_back({"mask:" + kind, count.chars, {}, {}});
+  }
+  if (rules.explain) explain_masks(clean.text, recipe, out);
+  if (out.repaired) {
+    // The sample is of the masked form: the report must not carry what the corpus may not.
+    Effect effect{"mojibake", static_cast<int64_t>(count_chars(masked)), {}, {}};
+    note_difference(draft.text, masked, effect);
+    out.effects.push_back(std::move(effect));
+  }
   document.text = std::move(masked);
   document.source.begin = draft.begin;
   document.source.end = draft.end;
@@ -166,14 +196,16 @@ constexpr uint64_t kLongFileBytes = uint64_t{8} << 20;
 
 // Is this a file whose leaves are processed by themselves? A ZIP says so in its directory, at its
 // end; everything else in its first bytes.
-Result<bool> opens(const InputFile& file, FileOutcome& out) {
+Result<bool> opens(const InputFile& file, const Rules& rules, FileOutcome& out) {
   {
     PLINTH_TRY(const auto map, MappedFile::open(file.path));
     out.kind = kind_of(file.name, map.text());
     if (!is_container(out.kind) &&
-        (file.bytes <= kLongFileBytes || !comes_in_pieces(out.kind, map.text())))
+        (file.bytes <= std::min(kLongFileBytes, rules.recipe.file_bytes_max) ||
+         !comes_in_pieces(out.kind, map.text())))
       return false;
   }
+  if (rules.explain) return true;  // a sample may need but the beginning of the file
   PLINTH_TRY(out.sha256, sha256_file(file.path));
   return true;
 }
@@ -206,6 +238,34 @@ void add_drafts(Result<Drafts> drafts, uint64_t bytes, const Rules& rules, FileO
 
 }  // namespace
 
+uint64_t text_hash(std::string_view text) {
+  std::string bare;
+  bare.reserve(text.size());
+  bool line_start = true;
+  size_t from = 0;  // of what is not yet copied
+  for (size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    size_t next = i + 1;
+    bool skip = lead <= ' ' || (lead == '#' && line_start);
+    // Spaces beyond ASCII begin with one of four bytes; all else need not be decoded.
+    if (lead == 0xC2 || lead == 0xE2 || lead == 0xE3 || lead == 0xEF) {
+      next = i;
+      skip = is_space(next_char(text, next));
+    }
+    if (lead == '\n' || lead == kPageMark)
+      line_start = true;
+    else if (!skip)
+      line_start = false;
+    if (skip) {
+      bare.append(text, from, i - from);
+      from = next;
+    }
+    i = next;
+  }
+  bare += text.substr(from);
+  return xxh3(bare);
+}
+
 FileOutcome process_file(const InputFile& file, const Rules& rules) {
   const RefineRecipe& recipe = rules.recipe;
   FileOutcome out;
@@ -216,7 +276,7 @@ FileOutcome process_file(const InputFile& file, const Rules& rules) {
     return std::move(out);
   };
   if (file.bytes == 0) return fail("the file is empty");
-  const auto container = opens(file, out);
+  const auto container = opens(file, rules, out);
   if (!container) return fail(container.error().message);
   out.opens = *container;
   if (out.opens) return out;

@@ -18,6 +18,14 @@
 
 namespace plinth::corpus {
 
+// What a rule did to a document.
+struct Effect {
+  std::string rule;    // "mojibake", "exam-lines", "mask:phone", ...
+  int64_t chars = 0;   // that went or are others now
+  std::string before;  // one of the lines; empty: none is shown
+  std::string after;   // what became of it; empty: it went
+};
+
 // A document on its way: finished but for its fate among the duplicates.
 struct Outcome {
   Document document;
@@ -31,8 +39,7 @@ struct Outcome {
   std::vector<std::string> exam_lines;  // cut out
   std::map<std::string, PiiCount> pii;
   std::vector<std::string> risks;  // ids of the risk classes whose words it has
-  std::string before;              // a line as it was read, where masking or repair changed it
-  std::string after;
+  std::vector<Effect> effects;     // of the rules that change text
 };
 
 // What came of a file on disk, or of a leaf of a container.
@@ -44,6 +51,9 @@ struct FileOutcome {
   bool opens = false;             // a container: its leaves follow, outcomes is empty
   std::vector<Outcome> outcomes;  // unreadable parts are outcomes with stage "read"
 };
+
+// Of a text: white space and heading marks do not make it another text.
+uint64_t text_hash(std::string_view text);
 
 // Reads a file, unless it is one whose leaves are to be processed by themselves (see `opens`).
 FileOutcome process_file(const InputFile& file, const Rules& rules);

@@ -96,6 +96,7 @@ Result<RefineRecipe> read_recipe(const Path& path) {
       return invalid("{}: the source \"{}\" has no licence", path.string(), source.path);
     r.sources.push_back(std::move(source));
   }
+  PLINTH_TRY(share("boilerplate_share", r.boilerplate_share));
   PLINTH_TRY(share("near_jaccard", r.near_jaccard));
   PLINTH_TRY(share("value_jaccard", r.value_jaccard));
   PLINTH_TRY(const int64_t run, config.integer("refine.exam_run", r.exam_run, 4, 64));
@@ -140,6 +141,7 @@ Json to_json(const RefineRecipe& r) {
           {"broken_share_max", r.broken_share_max},
           {"spam_score_max", r.spam_score_max},
           {"quality_min", r.quality_min},
+          {"boilerplate_share", r.boilerplate_share},
           {"near_jaccard", r.near_jaccard},
           {"value_jaccard", r.value_jaccard},
           {"exam_run", r.exam_run},

@@ -1,6 +1,7 @@
 // refine() and merge_parts(): the stages in their order. Each stage leaves something durable, from
 // which the same call goes on after a crash: pieces, fates, the finished folder.
 #include <algorithm>
+#include <optional>
 
 #include "core/clock.h"
 #include "core/hash.h"
@@ -9,6 +10,7 @@
 #include "corpus/shard.h"
 #include "corpus/stage/plan.h"
 #include "corpus/stage/read_stage.h"
+#include "corpus/stage/repeated_lines.h"
 #include "corpus/stage/work_folder.h"
 #include "corpus/stage/write_stage.h"
 
@@ -17,7 +19,7 @@ namespace {
 
 // Pieces to a corpus under OUT. Needs nothing of the inputs any more.
 Result<RefineReport> finish(const Json& plan, const std::vector<Path>& pieces, WorkFolder& work,
-                            const StepHook& step, double seconds) {
+                            const StepHook& step, double seconds, const RefineProgress& progress) {
   const auto at = [&](std::string_view name) { return step ? step(name) : Status(); };
   const Stopwatch watch;
   const Json& recipe = plan["recipe"];
@@ -26,10 +28,28 @@ Result<RefineReport> finish(const Json& plan, const std::vector<Path>& pieces, W
   options.near.value_jaccard = number_or(recipe, "value_jaccard", options.near.value_jaccard);
   options.find_near = options.near.jaccard < 1.0;
   options.memory_bytes = static_cast<uint64_t>(number_or(recipe, "memory", 0)) / 2;
-  PLINTH_TRY(const Documents documents, Documents::judge(pieces, work.tables(), options));
+  const Path first = work.tables() / "first", last = work.tables() / "last";
+  RepeatedLineOptions lines;
+  lines.share = number_or(recipe, "boilerplate_share", 1);
+  lines.chars_min = int_or(recipe, "chars_min", 0);
+  lines.memory_bytes = options.memory_bytes;
+  PLINTH_TRY(make_directories(first));
+  const auto near = [&](double share) {
+    if (progress) progress("duplicates, %", static_cast<uint64_t>(share * 100), 100);
+  };
+  PLINTH_TRY(std::optional<Documents> documents, Documents::judge(pieces, first, options, near));
+  PLINTH_TRY(const auto cut,
+             cut_repeated_lines(pieces, *documents, work.tables() / "lines", lines, progress));
+  PLINTH_TRY(at("lines"));
+  if (cut != pieces) {
+    documents.reset();
+    PLINTH_TRY(make_directories(last));
+    PLINTH_TRY(documents, Documents::judge(cut, last, options, near));
+  }
   PLINTH_TRY(at("fates"));
   PLINTH_TRY(const Path out, work.fresh_output());
-  PLINTH_TRY(auto report, write_corpus(plan, pieces, documents, out, seconds + watch.seconds()));
+  PLINTH_TRY(auto report,
+             write_corpus(plan, cut, *documents, out, seconds + watch.seconds(), progress));
   PLINTH_TRY(at("corpus"));
   PLINTH_TRY(work.publish());
   return report;
@@ -124,6 +144,20 @@ Result<std::vector<Path>> pieces_of(std::span<const Part> parts) {
   return out;
 }
 
+// Files that an order of chance puts first, until they hold `bytes`; in the order of their names.
+void take_sample(std::vector<InputFile>& files, uint64_t bytes) {
+  const auto by_chance = [](const InputFile& a, const InputFile& b) {
+    const uint64_t left = xxh3(a.name), right = xxh3(b.name);
+    return left != right ? left < right : a.name < b.name;
+  };
+  std::sort(files.begin(), files.end(), by_chance);
+  size_t n = 0;
+  for (uint64_t taken = 0; n < files.size() && taken < bytes; ++n) taken += files[n].bytes;
+  files.resize(n);
+  std::sort(files.begin(), files.end(),
+            [](const InputFile& a, const InputFile& b) { return a.name < b.name; });
+}
+
 }  // namespace
 
 Result<RefineReport> refine(const RefineOptions& options, const RefineProgress& progress) {
@@ -131,8 +165,10 @@ Result<RefineReport> refine(const RefineOptions& options, const RefineProgress& 
   if (options.out.empty()) return invalid("refine: no output folder was given");
   if (options.world < 1 || options.rank < 0 || options.rank >= options.world)
     return invalid("refine: rank {} of {} machines", options.rank, options.world);
-  PLINTH_TRY(const Rules rules, read_rules(options.recipe, options.suites));
-  PLINTH_TRY(const auto files, walk_inputs(options.inputs));
+  PLINTH_TRY(Rules rules, read_rules(options.recipe, options.suites));
+  rules.explain = options.explain;
+  PLINTH_TRY(auto files, walk_inputs(options.inputs));
+  if (options.sample_bytes > 0) take_sample(files, options.sample_bytes);
   const auto units = units_of(files);
   PLINTH_TRY(const Json plan, make_plan(options, files, rules.exams.questions(), units.size()));
   PLINTH_TRY(WorkFolder work, WorkFolder::open(options.out, {{"plan", plan},
@@ -143,12 +179,24 @@ Result<RefineReport> refine(const RefineOptions& options, const RefineProgress& 
   ReadWork todo{files, units};
   todo.first = static_cast<size_t>(options.rank);
   todo.stride = static_cast<size_t>(options.world);
+  if (options.sample_bytes > 0) todo.unpack_max = options.sample_bytes;
   PLINTH_TRY(read_inputs(todo, rules, store, progress, options.step));
   std::vector<Path> pieces;
   for (size_t u = todo.first; u < units.size(); u += todo.stride)
     for (Path& path : store.paths(u)) pieces.push_back(std::move(path));
   if (options.world > 1) return publish_part(plan, options, pieces, work);
-  return finish(plan, pieces, work, options.step, watch.seconds());
+  return finish(plan, pieces, work, options.step, watch.seconds(), progress);
+}
+
+Result<RefineReport> dry_run(RefineOptions options, uint64_t sample_bytes,
+                             const RefineProgress& progress) {
+  PLINTH_TRY(const auto temp, TempDirectory::create());
+  options.out = temp.path() / "corpus";
+  options.rank = 0;
+  options.world = 1;
+  options.sample_bytes = sample_bytes;
+  options.explain = true;
+  return refine(options, progress);
 }
 
 Result<RefineReport> merge_parts(const std::vector<Path>& folders, const Path& out) {
@@ -162,7 +210,7 @@ Result<RefineReport> merge_parts(const std::vector<Path>& folders, const Path& o
   PLINTH_TRY(const auto pieces, pieces_of(parts));
   const Json& plan = parts[0].json["plan"];
   PLINTH_TRY(WorkFolder work, WorkFolder::open(out, {{"merge", plan}}));
-  return finish(plan, pieces, work, {}, watch.seconds());
+  return finish(plan, pieces, work, {}, watch.seconds(), {});
 }
 
 Result<std::vector<Document>> read_documents(const Path& corpus_dir) {

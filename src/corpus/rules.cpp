@@ -13,7 +13,7 @@ constexpr uint64_t kDocumentShare = 16;
 
 Result<Rules> read_rules(const RefineRecipe& recipe, const std::vector<Path>& suites) {
   PLINTH_TRY(auto exams, ExamIndex::read(suites, recipe.exam_run));
-  Rules out{recipe, std::move(exams), {}, {}};
+  Rules out{recipe, std::move(exams), {}, {}, false};
   if (!recipe.keywords.empty()) {
     PLINTH_TRY(out.keywords, KeywordLibrary::read(recipe.keywords));
   }

@@ -13,6 +13,7 @@ struct Rules {
   ExamIndex exams;
   KeywordLibrary keywords;
   QualityModel quality;
+  bool explain = false;  // effects with lines before and after, unmasked: for a dry run only
 };
 
 Result<Rules> read_rules(const RefineRecipe& recipe, const std::vector<Path>& suites);

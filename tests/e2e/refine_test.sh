@@ -58,6 +58,33 @@ else
   echo "no full disk tried: may not mount"
 fi
 
+# What the rules would do, and nothing written.
+expect_exit 0 "$PLINTH" refine "$raw" --dry-run
+expect_text "$work/out" "mask:phone"
+expect_text "$work/out" "near_duplicate"
+expect_text "$work/out" "Nothing was written"
+expect_exit 2 "$PLINTH" refine "$raw"
+
+# Headers and footers of a site's pages go, by any number of processes.
+mkdir -p "$work/site"
+for i in $(seq 40); do
+  { echo "晨光门户 首页 新闻 服务大厅"
+    head -c 3000 /dev/urandom | od -An -tx1 -w16 | tr -d ' \n' | fold -w 60 | sed "s/^/巡检记录 $i /"
+    echo "版权所有 晨光门户 未经许可不得转载"; } >"$work/site/$i.txt"
+done
+cat >"$work/site.toml" <<'T'
+[refine]
+symbol_share_max = 1
+T
+expect_exit 0 "$PLINTH" refine "$work/site" --recipe "$work/site.toml" -o "$work/pages" --json
+expect_text "$work/out" '"boilerplate_lines": 40'
+zstd -dc "$work/pages/documents-00000.jsonl.zst" | grep -q 晨光门户 && fail "a header stayed"
+for rank in 0 1; do
+  expect_exit 0 "$PLINTH" refine "$work/site" --recipe "$work/site.toml" -o "$work/pages-$rank" --rank $rank --world 2
+done
+expect_exit 0 "$PLINTH" refine merge "$work/pages-0" "$work/pages-1" -o "$work/pages-merged"
+same "$work/pages" "$work/pages-merged"
+
 # A folder of anything: devices' output, broken archives, names in no encoding, loops of links.
 odd=$work/odd
 mkdir -p "$odd/a/b" "$odd/.git"
@@ -79,6 +106,14 @@ expect_text "$work/out" "1 kept"
 
 # From a byte of the output to the bytes of the input; review sheets; the quality model.
 id=$(zstd -dc "$work/oddities/documents-00000.jsonl.zst" | sed -n 's/.*"id":"\([0-9a-f]*\)".*/\1/p' | head -n 1)
+expect_exit 0 "$PLINTH" refine trace "$work/oddities" "$id"
+expect_text "$work/out" "good.txt"
+cp -r "$work/oddities" "$work/corpus"
+(cd "$work" && expect_exit 0 "$PLINTH" refine trace "$id")
+expect_exit 0 "$PLINTH" refine diff "$work/oddities" "$work/out-1"
+expect_text "$work/out" "gone, now:"
+expect_exit 0 "$PLINTH" refine report "$work/out-1"
+expect_text "$work/out" "near_duplicate"
 expect_exit 0 "$PLINTH" trace "$work/oddities" "$id:9" --input "$odd"
 expect_text "$work/out" '"exact": true'
 expect_exit 1 "$PLINTH" trace "$work/oddities" "$id:99999"

@@ -1,6 +1,7 @@
 #include "corpus/clean/keywords.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "core/config.h"
 #include "corpus/utf8.h"
@@ -8,17 +9,7 @@
 namespace plinth::corpus {
 namespace {
 
-constexpr size_t kHead = 3;  // bytes
 constexpr size_t kWordsMax = 8;
-
-uint32_t head_of(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]) + 0u; };
-  return byte(0) | byte(1) << 8 | byte(2) << 16;
-}
-
-size_t bit_of(uint32_t head) {
-  return head * 0x9E3779B1u >> 16;
-}
 
 }  // namespace
 
@@ -52,37 +43,94 @@ Result<KeywordLibrary> KeywordLibrary::parse(std::string_view toml, std::string_
       PLINTH_TRY(out.add(trim(word), out.classes_.size() - 1, name));
   }
   PLINTH_TRY(config.finish());
+  out.short_.finish();
+  out.long_.finish();
   return out;
 }
 
 Status KeywordLibrary::add(std::string_view word, size_t risk_class, std::string_view where) {
-  if (word.size() < kHead || count_chars(word) < 2)
+  if (word.size() < short_.bytes() || count_chars(word) < 2)
     return invalid("{}: class {}: the word \"{}\" is too short to mean anything", where,
                    classes_[risk_class].id, word);
-  const uint32_t head = head_of(word);
-  maybe_[bit_of(head) / 64] |= uint64_t{1} << bit_of(head) % 64;
-  by_head_[head].push_back(static_cast<uint32_t>(words_.size()));
+  const bool is_short = word.size() < long_.bytes();
+  any_short_ = any_short_ || is_short;
+  (is_short ? short_ : long_).add(word, static_cast<uint32_t>(words_.size()));
   words_.push_back({std::string(word), risk_class});
   return {};
+}
+
+uint64_t KeywordLibrary::Heads::key_of(std::string_view text) const {
+  uint64_t key = 0;
+  if (text.size() >= sizeof key)
+    std::memcpy(&key, text.data(), sizeof key);  // one load; the bytes beyond are masked out
+  else
+    std::memcpy(&key, text.data(), bytes_);
+  return key & ((uint64_t{1} << 8 * bytes_) - 1);
+}
+
+void KeywordLibrary::Heads::add(std::string_view word, uint32_t index) {
+  const uint64_t key = key_of(word);
+  maybe_[bit_of(key) / 64] |= uint64_t{1} << bit_of(key) % 64;
+  added_.emplace_back(key, index);
+}
+
+void KeywordLibrary::Heads::finish() {
+  std::sort(added_.begin(), added_.end());
+  size_t size = 4;
+  while (size < added_.size() * 4) size *= 2;
+  slots_.assign(size, {});
+  for (size_t from = 0; from < added_.size();) {
+    Slot slot{added_[from].first, static_cast<uint32_t>(from), 0};
+    size_t to = from;
+    for (; to < added_.size() && added_[to].first == slot.key; ++to)
+      words_.push_back(added_[to].second);
+    slot.end = static_cast<uint32_t>(to);
+    size_t at = mixed(slot.key) >> 20;
+    while (slots_[at & (size - 1)].end != 0) ++at;
+    slots_[at & (size - 1)] = slot;
+    from = to;
+  }
+  added_ = {};
+}
+
+std::span<const uint32_t> KeywordLibrary::Heads::find(std::string_view text) const {
+  if (text.size() < bytes_) return {};
+  const uint64_t key = key_of(text);
+  if ((maybe_[bit_of(key) / 64] >> bit_of(key) % 64 & 1) == 0) return {};
+  for (size_t at = mixed(key) >> 20;; ++at) {
+    const Slot& slot = slots_[at & (slots_.size() - 1)];
+    if (slot.end == 0) return {};
+    if (slot.key == key) return std::span(words_).subspan(slot.begin, slot.end - slot.begin);
+  }
 }
 
 std::vector<RiskHit> KeywordLibrary::find(std::string_view text) const {
   std::vector<RiskHit> all(classes_.size());
   for (size_t i = 0; i < all.size(); ++i) all[i].risk_class = i;
-  for (size_t at = 0; at + kHead <= text.size(); ++at) {
-    if ((static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) continue;
-    const uint32_t head = head_of(text.substr(at));
-    if ((maybe_[bit_of(head) / 64] >> bit_of(head) % 64 & 1) == 0) continue;
-    const auto list = by_head_.find(head);
-    if (list == by_head_.end()) continue;
-    for (const uint32_t w : list->second) {
-      const Word& word = words_[w];
-      if (!text.substr(at).starts_with(word.text)) continue;
-      RiskHit& hit = all[word.risk_class];
-      ++hit.hits;
-      if (hit.words.size() < kWordsMax &&
-          std::find(hit.words.begin(), hit.words.end(), word.text) == hit.words.end())
-        hit.words.push_back(word.text);
+  const auto look = [&](uint32_t index, std::string_view rest) {
+    const Word& word = words_[index];
+    if (!rest.starts_with(word.text)) return;
+    RiskHit& hit = all[word.risk_class];
+    ++hit.hits;
+    if (hit.words.size() < kWordsMax &&
+        std::find(hit.words.begin(), hit.words.end(), word.text) == hit.words.end())
+      hit.words.push_back(word.text);
+  };
+  for (size_t next = 0, at = 0; at + short_.bytes() <= text.size(); at = next) {
+    const auto lead = static_cast<unsigned char>(text[at]);
+    // Text is valid UTF-8: the lead byte says how long the character is.
+    next = at + (lead < 0xC0 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4);
+    if ((lead & 0xC0) == 0x80) continue;
+    const std::string_view rest = text.substr(at);
+    auto long_words = long_.find(rest);
+    auto short_words = any_short_ ? short_.find(rest) : std::span<const uint32_t>();
+    // In the order of the library, whichever table they are in.
+    while (!long_words.empty() || !short_words.empty()) {
+      const bool is_short =
+          long_words.empty() || (!short_words.empty() && short_words[0] < long_words[0]);
+      auto& list = is_short ? short_words : long_words;
+      look(list[0], rest);
+      list = list.subspan(1);
     }
   }
   std::erase_if(all,

@@ -366,6 +366,7 @@ std::string mask_personal_data(std::string_view text, const RefineRecipe& recipe
     const PiiAction action = action_for(recipe, hit.kind);
     if (action == PiiAction::kKeep) continue;
     ++count.masked;
+    count.chars += static_cast<int64_t>(count_chars(text.substr(hit.begin, hit.end - hit.begin)));
     out += text.substr(at, hit.begin - at);
     if (action == PiiAction::kMask)
       out += mask_value(hit.kind, text.substr(hit.begin, hit.end - hit.begin));

@@ -39,6 +39,7 @@ struct PiiCount {
   int64_t found = 0;
   int64_t masked = 0;
   int64_t near_miss = 0;
+  int64_t chars = 0;  // in the values that were masked
 };
 
 // Applies the recipe's actions; counts by kind.

@@ -1,6 +1,7 @@
 #include "corpus/clean/quality_model.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -21,24 +22,28 @@ constexpr float kDecay = 1e-4F;
 
 // The places of a text's features, each once, in ascending order.
 std::vector<uint16_t> features(std::string_view text) {
-  std::vector<uint16_t> out;
+  std::array<uint64_t, kPlaces / 64> marks{};
   uint64_t one = 0, two = 0;
   size_t chars = 0;
   for (size_t at = 0; at < text.size() && chars < kCharsMax;) {
     const char32_t c = fold_char(next_char(text, at));
     if (is_space(c)) continue;
     ++chars;
-    const auto place = [&](uint64_t gram) {
-      out.push_back(static_cast<uint16_t>(gram * 0x9E3779B97F4A7C15u >> 48));
+    const auto mark = [&](uint64_t gram) {
+      const uint64_t place = gram * 0x9E3779B97F4A7C15u >> 48;
+      marks[place / 64] |= uint64_t{1} << place % 64;
     };
-    place(c + 1);
-    if (chars > 1) place((one << 21 | c) + (uint64_t{1} << 62));
-    if (chars > 2) place((two << 42 | one << 21 | c) + (uint64_t{1} << 63));
+    mark(c + 1);
+    if (chars > 1) mark((one << 21 | c) + (uint64_t{1} << 62));
+    if (chars > 2) mark((two << 42 | one << 21 | c) + (uint64_t{1} << 63));
     two = one;
     one = c;
   }
-  std::sort(out.begin(), out.end());
-  out.erase(std::unique(out.begin(), out.end()), out.end());
+  std::vector<uint16_t> out;
+  out.reserve(std::min(3 * chars, kPlaces));
+  for (size_t word = 0; word < marks.size(); ++word)
+    for (uint64_t bits = marks[word]; bits != 0; bits &= bits - 1)
+      out.push_back(static_cast<uint16_t>(word * 64 + static_cast<size_t>(std::countr_zero(bits))));
   return out;
 }
 

@@ -9,6 +9,7 @@
 #include "corpus/corpus.h"
 #include "corpus/data/facts.h"
 #include "corpus/data/row.h"
+#include "corpus/data/written.h"
 #include "corpus/exam_index.h"
 #include "corpus/utf8.h"
 
@@ -46,7 +47,10 @@ std::vector<Row> generate(const std::vector<Document>& documents, const BuildOpt
   Rng rng(options.seed);
   std::unordered_set<std::string> known;
   for (const Fact& fact : facts)
-    if (known.insert(key_of(fact)).second) add_fact_rows(fact, options.phrasings, rng, rows);
+    if (known.insert(key_of(fact)).second) {
+      add_fact_rows(fact, options.phrasings, rng, rows);
+      if (options.cloze_rows) add_cloze_row(fact, rows);
+    }
   return rows;
 }
 
@@ -79,10 +83,11 @@ Result<BuildReport> build_dataset(const Path& corpus_dir, const std::vector<Path
   PLINTH_TRY(const ExamIndex exams, ExamIndex::read(suites, kExamRun));
   PLINTH_TRY(const auto documents, read_documents(corpus_dir));
   PLINTH_TRY(check_interrupted());
+  BuildReport report;
   auto rows = generate(documents, options);
+  if (options.writer) PLINTH_TRY(add_written_rows(documents, options, rows, report));
   shuffle(rows, options.seed);
 
-  BuildReport report;
   std::unordered_set<uint64_t> seen;
   std::string out;
   int64_t question_chars = 0, answer_chars = 0, text_chars = 0;
@@ -121,6 +126,8 @@ Result<BuildReport> build_dataset(const Path& corpus_dir, const std::vector<Path
       {"by_generator", report.by_generator},
       {"duplicates", report.duplicates},
       {"leaks", report.leaks},
+      {"unusable", report.unusable},
+      {"ungrounded", report.ungrounded},
       {"documents", documents.size()},
       {"suite_questions", exams.questions()},
       {"seed", options.seed},

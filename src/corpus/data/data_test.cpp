@@ -205,5 +205,64 @@ TEST_F(Build, CheckNamesBadLines) {
   EXPECT_FALSE(check->fine());
 }
 
+TEST_F(Build, ClozeRowsOnRequest) {
+  EXPECT_EQ(built().find("填空"), std::string::npos);
+  BuildOptions options;
+  options.cloze_rows = true;
+  const Path out = temp_.path() / "cloze.jsonl";
+  const auto report = build_dataset(temp_.path() / "corpus", {}, out, options);
+  ASSERT_TRUE(report);
+  EXPECT_GE(report->by_generator.at("cloze"), 2);
+  EXPECT_THAT(*read_file(out), testing::HasSubstr("填空：云桅V3的额定载重是____。"));
+}
+
+TEST_F(Build, AModelWritesPairsThatStandInTheirPassage) {
+  BuildOptions options;
+  options.text_rows = options.question_rows = false;
+  std::vector<std::string> prompts;
+  options.writer = [&](const std::string& prompt) -> Result<std::string> {
+    prompts.push_back(prompt);
+    return std::string(
+        "好的：[{\"question\":\"额定载重是多少？\",\"answer\":\"额定载重是825公斤\"},"
+        "{\"question\":\"谁制造的？\",\"answer\":\"上海某某机械有限公司制造\"},{\"question\":1}]");
+  };
+  const Path out = temp_.path() / "written.jsonl";
+  const auto report = build_dataset(temp_.path() / "corpus", {}, out, options);
+  ASSERT_TRUE(report) << report.error().message;
+  ASSERT_EQ(prompts.size(), 1u);
+  EXPECT_THAT(prompts[0], testing::HasSubstr("云桅V3的额定载重是825公斤"));
+  EXPECT_EQ(report->by_generator.at("model"), 1);
+  EXPECT_EQ(report->ungrounded, 1);
+  EXPECT_EQ(report->unusable, 0);
+  options.writer = [](const std::string&) -> Result<std::string> { return std::string("不会"); };
+  const auto none = build_dataset(temp_.path() / "corpus", {}, out, options);
+  ASSERT_FALSE(none);  // no rows at all
+  options.question_rows = true;
+  const auto rest = build_dataset(temp_.path() / "corpus", {}, out, options);
+  ASSERT_TRUE(rest);
+  EXPECT_EQ(rest->unusable, 1);
+  options.writer = [](const std::string&) -> Result<std::string> {
+    return make_error(Code::kUnavailable, "no such host");
+  };
+  EXPECT_EQ(build_dataset(temp_.path() / "corpus", {}, out, options).error().message,
+            "no such host");
+}
+
+TEST_F(Build, CheckReportsLengthsAndShapes) {
+  const Path file = temp_.path() / "rows.jsonl";
+  ASSERT_TRUE(write_file_atomic(
+      file,
+      "{\"text\":\"一二三四\"}\n{\"messages\":[{\"role\":\"user\",\"content\":\"一二三\"},"
+      "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"1\"}]},"
+      "{\"role\":\"tool\",\"content\":\"五\"},{\"role\":\"assistant\",\"content\":\"好\"}]}\n"));
+  const auto check = check_dataset(file, {});
+  ASSERT_TRUE(check);
+  EXPECT_TRUE(check->fine()) << check->json;
+  EXPECT_EQ(check->by_shape, (std::map<std::string, int64_t>{{"messages", 1}, {"text", 1}}));
+  EXPECT_EQ(check->prompt_chars.most, 4);
+  EXPECT_EQ(check->learned_chars.least, 1);
+  EXPECT_EQ(check->learned_chars.most, 4);
+}
+
 }  // namespace
 }  // namespace plinth::corpus

@@ -46,4 +46,7 @@ std::vector<Fact> statement_facts(const Document& document, const Lexicon& lexic
 // value.
 void add_fact_rows(const Fact& fact, int phrasings, Rng& rng, std::vector<Row>& rows);
 
+// The fact with its value left out: "填空：云桅V3的额定载重是____。"
+void add_cloze_row(const Fact& fact, std::vector<Row>& rows);
+
 }  // namespace plinth::corpus

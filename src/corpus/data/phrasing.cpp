@@ -63,4 +63,11 @@ void add_fact_rows(const Fact& fact, int phrasings, Rng& rng, std::vector<Row>& 
   }
 }
 
+void add_cloze_row(const Fact& fact, std::vector<Row>& rows) {
+  rows.push_back({"cloze", fact.source,
+                  fmt::format("填空：{}{}{}{}____。", fact.subject,
+                              fact.subject.empty() ? "" : "的", fact.attribute, fact.relation),
+                  fact.value});
+}
+
 }  // namespace plinth::corpus

@@ -10,7 +10,7 @@
 namespace plinth::corpus {
 
 struct Row {
-  std::string_view generator;  // "text", "faq", "heading", "article", "table", "statement"
+  std::string_view generator;  // "text", "faq", "heading", "article", "table", "statement", ...
   std::string source;          // document id
   std::string question;        // empty for running text
   std::string answer;          // the text itself for running text

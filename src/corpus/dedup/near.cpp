@@ -45,10 +45,15 @@ std::vector<std::string> numbers_of(std::string_view text) {
   return out;
 }
 
-// 0 when the two are no duplicates.
-double verified(std::string_view a, std::string_view b, const NearOptions& options) {
+struct Verdict {
+  double jaccard = 0;  // 0: not alike
+  bool same_values = false;
+};
+
+Verdict compare(std::string_view a, std::string_view b, const NearOptions& options) {
   const double j = exact_jaccard(a, b);
-  return j >= options.jaccard && value_similarity(a, b) >= options.value_jaccard ? j : 0;
+  if (j < options.jaccard) return {};
+  return {j, value_similarity(a, b) >= options.value_jaccard};
 }
 
 }  // namespace
@@ -56,7 +61,7 @@ double verified(std::string_view a, std::string_view b, const NearOptions& optio
 bool near_duplicates(std::string_view a, std::string_view b, const NearOptions& options) {
   const BandKeys left = band_keys(a), right = band_keys(b);
   for (size_t band = 0; band < kBands; ++band)
-    if (left[band] == right[band]) return verified(a, b, options) > 0;
+    if (left[band] == right[band]) return compare(a, b, options).same_values;
   return false;
 }
 
@@ -129,22 +134,22 @@ Status NearIndex::candidates(size_t band, PairRuns& pairs) const {
 }
 
 Status NearIndex::find(const std::function<Result<std::string>(int32_t rank)>& text,
-                       const NearOptions& options, std::span<Match> matches) {
+                       const NearOptions& options, std::span<Match> matches,
+                       const std::function<void(double share)>& progress) {
   for (OutputFile& file : files_) PLINTH_TRY(file.close());
   PairRuns pairs(folder_, memory_bytes_ / 4);
   for (size_t band = 0; band < kBands; ++band) {
     PLINTH_TRY(candidates(band, pairs));
     PLINTH_TRY(pairs.compact());
     PLINTH_TRY(remove_tree(band_path(band)));
+    if (progress) progress(static_cast<double>(band + 1) / kBands / 2);
   }
   PLINTH_TRY(pairs.begin_reading());
   // Pairs come sorted by (a, b) and a < b: when a pair is judged, a's fate is settled. Of a chunk
   // only the pairs whose a may stay need be verified.
-  const auto stays = [&](int32_t rank) {
-    return matches[static_cast<size_t>(rank)].how == Match::How::kStays;
-  };
+  const auto stays = [&](int32_t rank) { return matches[static_cast<size_t>(rank)].stays(); };
   std::vector<RankPair> chunk;
-  std::vector<double> similarity;
+  std::vector<Verdict> verdicts;
   for (bool more = true; more;) {
     PLINTH_TRY(check_interrupted());
     chunk.clear();
@@ -153,7 +158,10 @@ Status NearIndex::find(const std::function<Result<std::string>(int32_t rank)>& t
       if (!more) break;
       if (stays(pair.a)) chunk.push_back(pair);
     }
-    similarity.assign(chunk.size(), 0.0);
+    // Of a pair's better document: the pairs of the best come first.
+    if (progress && !chunk.empty())
+      progress(0.5 + 0.5 * chunk.front().a / static_cast<double>(matches.size()));
+    verdicts.assign(chunk.size(), {});
     std::vector<std::optional<Error>> errors(static_cast<size_t>(compute_pool().threads()));
     compute_pool().parallel_for(
         static_cast<int64_t>(chunk.size()), 4, [&](int64_t begin, int64_t end, int worker) {
@@ -162,7 +170,7 @@ Status NearIndex::find(const std::function<Result<std::string>(int32_t rank)>& t
             if (!a || chunk[i].a != chunk[i - 1].a) a = text(chunk[i].a);
             const auto b = text(chunk[i].b);
             if (*a && b)
-              similarity[i] = verified(**a, *b, options);
+              verdicts[i] = compare(**a, *b, options);
             else
               errors[static_cast<size_t>(worker)] = *a ? b.error() : a->error();
           }
@@ -171,8 +179,13 @@ Status NearIndex::find(const std::function<Result<std::string>(int32_t rank)>& t
       if (error) return *error;
     for (size_t i = 0; i < chunk.size(); ++i) {
       Match& match = matches[static_cast<size_t>(chunk[i].b)];
-      if (similarity[i] > 0 && stays(chunk[i].a) && similarity[i] > match.similarity)
-        match = {similarity[i], chunk[i].a, Match::How::kNear};
+      const Verdict& verdict = verdicts[i];
+      if (verdict.jaccard == 0 || !stays(chunk[i].a)) continue;
+      if (!verdict.same_values) {
+        if (match.how == Match::How::kStays) match.how = Match::How::kAlike;
+      } else if (match.stays() || verdict.jaccard > match.similarity) {
+        match = {verdict.jaccard, chunk[i].a, Match::How::kNear};
+      }
     }
   }
   return {};

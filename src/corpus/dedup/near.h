@@ -27,7 +27,10 @@ struct NearOptions {
 
 // What became of a document among the others.
 struct Match {
-  enum class How : int32_t { kStays, kExact, kNear };
+  // kAlike: stays, and says the same as a better one but for its values.
+  enum class How : int32_t { kStays, kAlike, kExact, kNear };
+
+  bool stays() const { return how == How::kStays || how == How::kAlike; }
 
   double similarity = 0;
   int32_t kept = 0;  // the rank that stays in its place
@@ -44,9 +47,10 @@ class NearIndex {
   Status add(int32_t rank, const BandKeys& keys);
 
   // Once, after all are added. text: of a rank; called from several threads.
-  // matches: by rank; entries become kNear where a document goes.
+  // matches: by rank; entries become kNear where a document goes, kAlike where its values keep it.
   Status find(const std::function<Result<std::string>(int32_t rank)>& text,
-              const NearOptions& options, std::span<Match> matches);
+              const NearOptions& options, std::span<Match> matches,
+              const std::function<void(double share)>& progress = {});
 
  private:
   NearIndex(Path folder, uint64_t memory_bytes)

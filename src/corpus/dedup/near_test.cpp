@@ -27,6 +27,7 @@ std::string random_text(uint64_t seed, int n) {
 struct Found {
   int32_t kept = -1;
   double similarity = 0;
+  bool alike = false;
 };
 
 std::vector<Found> find(const std::vector<std::string>& texts, uint64_t memory = 1 << 20) {
@@ -40,7 +41,8 @@ std::vector<Found> find(const std::vector<std::string>& texts, uint64_t memory =
                   {}, matches));
   std::vector<Found> out;
   for (const Match& match : matches)
-    out.push_back(match.how == Match::How::kStays ? Found{} : Found{match.kept, match.similarity});
+    out.push_back(match.stays() ? Found{-1, 0, match.how == Match::How::kAlike}
+                                : Found{match.kept, match.similarity, false});
   return out;
 }
 
@@ -84,6 +86,8 @@ TEST(Near, ReportsThatDifferInTheirValuesBothStay) {
                     other = form + "额定载重650公斤，间隙0.28毫米";
   ASSERT_GT(exact_jaccard(one, other), 0.9);
   EXPECT_EQ(find({one, other})[1].kept, -1);
+  EXPECT_TRUE(find({one, other})[1].alike);
+  EXPECT_FALSE(find({one, random_text(6, 400)})[1].alike);
   EXPECT_EQ(find({one, one + "。"})[1].kept, 0);
 }
 

@@ -32,6 +32,17 @@ std::string by_stage(const std::map<std::string, int>& stages) {
   return out;
 }
 
+// Documents of a container that a whole run changes as boilerplate, of how many: all its documents
+// are one source.
+Result<std::pair<int64_t, int64_t>> loses_lines(Measurement& m, const std::string& name) {
+  PLINTH_TRY(const auto temp, TempDirectory::create());
+  RefineOptions options;
+  options.inputs = {m.path(name)};
+  options.out = temp.path() / "corpus";
+  PLINTH_TRY(const RefineReport report, refine(options));
+  return std::pair{report.found.at("boilerplate_lines"), report.documents_in};
+}
+
 }  // namespace
 
 Status measure_false_positives(Measurement& m) {
@@ -41,6 +52,11 @@ Status measure_false_positives(Measurement& m) {
   if (laws.second > 0)
     m.add({fmt::format("good laws rejected ({}{})", laws.second, by_stage(stages)),
            100.0 * laws.first / laws.second, "%", 1, true});
+  if (laws.second > 0) {
+    PLINTH_TRY(const auto cut, loses_lines(m, "raw/law/laws_md.tar.zst"));
+    m.add({fmt::format("good laws that lose lines as boilerplate ({})", cut.second),
+           100.0 * static_cast<double>(cut.first) / static_cast<double>(cut.second), "%", 1, true});
+  }
   stages.clear();
   int drops = 0, all = 0;
   for (const char* name :

@@ -17,6 +17,8 @@ class Measurement {
   // The same for JSONL whose rows are wanted whole.
   Result<std::vector<std::string>> rows(const std::string& name);
 
+  Path path(const std::string& name) const { return data_ / name; }
+
   void add(Figure figure) { out.rows.push_back(std::move(figure)); }
 
   // The median rate in MB/s of `work`, which takes `bytes` bytes.

@@ -6,8 +6,8 @@
 
 namespace plinth::corpus {
 
-std::vector<CsvRow> parse_csv(std::string_view text, char separator) {
-  std::vector<CsvRow> rows;
+void each_csv_row(std::string_view text, char separator,
+                  const std::function<void(CsvRow&& row)>& body) {
   CsvRow row;
   std::string cell;
   bool quoted = false, was_quoted = false;
@@ -20,7 +20,7 @@ std::vector<CsvRow> parse_csv(std::string_view text, char separator) {
     end_cell();
     row.end = at;
     if (std::any_of(row.cells.begin(), row.cells.end(), [](const auto& c) { return !c.empty(); }))
-      rows.push_back(std::move(row));
+      body(std::move(row));
     row = {};
     row.begin = at;
   };
@@ -47,6 +47,11 @@ std::vector<CsvRow> parse_csv(std::string_view text, char separator) {
     }
   }
   if (!cell.empty() || !row.cells.empty()) end_row(text.size());
+}
+
+std::vector<CsvRow> parse_csv(std::string_view text, char separator) {
+  std::vector<CsvRow> rows;
+  each_csv_row(text, separator, [&](CsvRow&& row) { rows.push_back(std::move(row)); });
   return rows;
 }
 

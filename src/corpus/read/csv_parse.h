@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,7 +19,11 @@ struct CsvRow {
 // The mark that cuts the first lines into the same number of cells, at least two; ',' else.
 char csv_separator(std::string_view text);
 
-// Rows with no text at all are left out.
+// Calls body(row) for each row in order; rows with no text at all are left out.
+void each_csv_row(std::string_view text, char separator,
+                  const std::function<void(CsvRow&& row)>& body);
+
+// All of them.
 std::vector<CsvRow> parse_csv(std::string_view text, char separator);
 
 }  // namespace plinth::corpus

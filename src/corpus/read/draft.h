@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,8 @@ struct RawFile {
   std::string path;  // relative, for titles and messages
   std::string_view bytes;
   std::string charset = {};  // what came with the bytes says of them (an HTTP header): a hint
+  // Of a mapped file: pages that were read may leave memory (they come back when read again).
+  std::function<void()> release = {};
 };
 
 }  // namespace plinth::corpus

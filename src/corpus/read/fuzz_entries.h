@@ -2,12 +2,22 @@
 #pragma once
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 #include <string_view>
 
 #include "core/check.h"
+#include "core/file.h"
+#include "core/hash.h"
+#include "core/json.h"
+#include "corpus/clean/keywords.h"
+#include "corpus/clean/quality_model.h"
+#include "corpus/document_json.h"
 #include "corpus/office/office.h"
 #include "corpus/read/readers.h"
+#include "corpus/report/verdicts.h"
+#include "corpus/stage/facts.h"
+#include "corpus/stage/piece.h"
 #include "corpus/text_path.h"
 #include "corpus/unpack/unpack.h"
 #include "corpus/unpack/web_archive.h"
@@ -95,6 +105,64 @@ inline void fuzz_web_archive(std::string_view bytes) {
     PLINTH_CHECK(record.begin <= record.end && record.error.empty() != record.bytes.empty());
     return {};
   }));
+}
+
+// A piece with its sum set right, which no guess would reach.
+inline void fuzz_piece(std::string_view bytes) {
+  static const TempDirectory folder = *TempDirectory::create("plinth-fuzz");
+  const Path path = folder.path() / "piece";
+  std::string piece(bytes);
+  if (piece.size() >= sizeof(uint64_t)) {
+    const size_t head = piece.size() - sizeof(uint64_t);
+    const uint64_t sum = xxh3(std::string_view(piece).substr(0, head));
+    std::memcpy(piece.data() + head, &sum, sizeof sum);
+  }
+  {
+    auto file = OutputFile::create(path);
+    PLINTH_CHECK(file->write(piece) && file->close());
+  }
+  const auto opened = Piece::open(path);
+  if (!opened) return;
+  const auto look = [](std::string_view record) {
+    (void)document_facts_text(record);
+    if (const auto json = parse_json(document_line(record), "f")) (void)document_from_json(*json);
+    if (const auto json = parse_json(document_facts_text(record), "f"))
+      (void)to_json(document_facts(*json));
+  };
+  (void)opened->each_record([&](std::string_view record) -> Status {
+    look(record);
+    return {};
+  });
+  for (const PieceEntry& entry : opened->entries())
+    if (const auto record = read_record(path, entry.at, entry.bytes)) look(*record);
+}
+
+// A library finds without reading beyond the text, and what it finds stands there.
+inline void fuzz_keywords(std::string_view bytes) {
+  const auto library = KeywordLibrary::parse(bytes, "f");
+  if (!library) return;
+  for (const RiskHit& hit : library->find(bytes))
+    for (const std::string_view word : hit.words) PLINTH_CHECK(bytes.find(word) != bytes.npos);
+}
+
+// The head of a model with weights behind it, scoring what else there is.
+inline void fuzz_quality_model(std::string_view bytes) {
+  constexpr size_t kHead = 20, kWeights = size_t{1} << 16;
+  (void)QualityModel::parse(bytes, "f");
+  std::string model(bytes.substr(0, kHead));
+  model.resize(kHead + kWeights, static_cast<char>(bytes.empty() ? 0 : bytes.back()));
+  const auto read = QualityModel::parse(model, "f");
+  if (!read) return;
+  PLINTH_CHECK(read->bytes() == model);
+  const double score = read->score(bytes);
+  PLINTH_CHECK(score >= 0 && score <= 1);
+}
+
+inline void fuzz_verdicts(std::string_view bytes) {
+  const auto report = parse_verdicts(bytes, "f");
+  if (!report) return;
+  PLINTH_CHECK(report->all.passed <= report->all.reviewed);
+  PLINTH_CHECK(parse_json(report->json, "f"));
 }
 
 }  // namespace plinth::corpus

@@ -270,6 +270,61 @@ TEST(Table, SpansAreFilledInAndCellsReadBack) {
   EXPECT_TRUE(is_table_rule("| --- | :-: |"));
 }
 
+TEST(FuzzSeeds, OfWhatPeopleAndRunsLeaveBehind) {
+  FileOutcome file;
+  file.outcomes.resize(2);
+  file.outcomes[0].document.text = "正文";
+  file.outcomes[0].pii["phone"] = {1, 1, 0, 11};
+  file.outcomes[1].drop = Drop{"length", "短"};
+  PieceBuilder builder;
+  builder.add(*encode("a.txt", file));
+  const std::string piece = builder.finish(true);
+  for (size_t at = 0; at < piece.size(); at += 3) {
+    std::string damaged = piece;
+    damaged[at] = static_cast<char>(damaged[at] ^ 0x81);
+    fuzz_piece(damaged);  // its sum is set right: every part must be checked by itself
+    fuzz_piece(std::string_view(piece).substr(at));
+  }
+  // Records that are well formed and mean nothing.
+  for (const char* text : {"D", "F", "x", "D{}\n{\"pii\":{\"a\":[\"1\",{},null]}}",
+                           "D[]\n{\"effects\":[[1,2,3,4],[]]}", "D\n\n"}) {
+    EncodedFile one;
+    ASSERT_TRUE(append_record(text, one.records));
+    PieceEntry entry;
+    entry.at = sizeof(uint32_t);
+    entry.bytes = static_cast<uint32_t>(one.records.size() - sizeof(uint32_t));
+    one.entries.push_back(entry);
+    PieceBuilder other;
+    other.add(one);
+    fuzz_piece(other.finish(true));
+  }
+  for (const std::string& seed :
+       {std::string(
+            "[[class]]\nid = \"a\"\nwords = [\"ab\\u0000c\", \"甲乙\", \"甲乙丙\"]\n甲乙丙"),
+        std::string("class = 1"), std::string("[[class]]\nid=\"a b\""), std::string("plinthQ1"),
+        std::string("plinthQ1\0\0\x80\x3f\0\0\xc0\x7f\0\0\0\0x", 21),
+        std::string("verdict,source\npass,a/b\n合格,\nfail\n\"x\",\n"), std::string("verdict"),
+        std::string("\xEF\xBB\xBFverdict;risk_class\nfail;a\n")}) {
+    fuzz_keywords(seed);
+    fuzz_quality_model(seed);
+    fuzz_verdicts(seed);
+    fuzz_piece(seed);
+  }
+}
+
+TEST(FuzzSeeds, FilesRun) {
+  const Path corpus = Path(PLINTH_SOURCE_DIR) / "fuzz" / "corpus";
+  int run = 0;
+  for (const auto& [folder, fuzz] :
+       {std::pair("piece", &fuzz_piece), std::pair("keywords", &fuzz_keywords),
+        std::pair("quality_model", &fuzz_quality_model), std::pair("verdicts", &fuzz_verdicts)})
+    for (const auto& entry : std::filesystem::directory_iterator(corpus / folder)) {
+      fuzz(*read_file(entry.path()));
+      ++run;
+    }
+  EXPECT_GE(run, 4);
+}
+
 TEST(FuzzSeeds, AllRun) {
   for (const std::string& seed :
        {std::string(kPage), std::string("<table><tr><td rowspan=9999 colspan=-1>x<table>"),

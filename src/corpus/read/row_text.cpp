@@ -10,12 +10,6 @@
 namespace plinth::corpus {
 namespace {
 
-struct Columns {
-  std::vector<std::string> names;
-  int question = -1;
-  int answer = -1;
-};
-
 std::string one_line(std::string_view text) {
   std::string out;
   for (const char c : trim(text)) out.push_back(c == '\n' || c == '\r' || c == '\t' ? ' ' : c);
@@ -39,7 +33,9 @@ bool is_header(const CsvRow& row) {
   });
 }
 
-Columns columns_of(const CsvRow& header, bool named) {
+}  // namespace
+
+RowsAsText::Columns RowsAsText::columns_of(const CsvRow& header, bool named) {
   Columns out;
   for (size_t i = 0; i < header.cells.size(); ++i)
     out.names.push_back(named ? one_line(header.cells[i]) : fmt::format("第{}列", i + 1));
@@ -51,7 +47,7 @@ Columns columns_of(const CsvRow& header, bool named) {
   return out;
 }
 
-std::string row_line(const CsvRow& row, const Columns& columns) {
+std::string RowsAsText::row_line(const CsvRow& row, const Columns& columns) {
   std::string out;
   for (size_t i = 0; i < row.cells.size(); ++i) {
     const std::string value = one_line(row.cells[i]);
@@ -62,35 +58,68 @@ std::string row_line(const CsvRow& row, const Columns& columns) {
   return out.empty() ? out : out + "。\n";
 }
 
-std::string pair_lines(const CsvRow& row, const Columns& columns) {
+std::string RowsAsText::pair_lines(const CsvRow& row, const Columns& columns) {
   const auto question = static_cast<size_t>(columns.question),
              answer = static_cast<size_t>(columns.answer);
   if (std::max(question, answer) >= row.cells.size()) return row_line(row, columns);
   return "问：" + one_line(row.cells[question]) + "\n答：" + one_line(row.cells[answer]) + "\n\n";
 }
 
-}  // namespace
+void RowsAsText::add(const CsvRow& row) {
+  if (rows_ == 0 && !head_) {
+    head_ = row;
+    return;
+  }
+  if (head_) begin(is_header(*head_));
+  add_values(row);
+}
+
+void RowsAsText::end() {
+  if (head_) begin(false);
+  if (part_.last > part_.first) hand_over(numbered_);
+}
+
+// The first row is a header, or a row like the others.
+void RowsAsText::begin(bool named) {
+  const CsvRow head = *std::move(head_);
+  head_.reset();
+  columns_ = columns_of(head, named);
+  header_ = named ? 1 : 0;
+  if (named)
+    rows_ = part_.first = part_.last = 1;
+  else
+    add_values(head);
+}
+
+void RowsAsText::add_values(const CsvRow& row) {
+  if (part_.last - part_.first == rows_max_) {
+    numbered_ = true;  // there is more than one part
+    hand_over(true);
+  }
+  if (part_.last == part_.first) part_.begin = row.begin;
+  part_.end = row.end;
+  part_.text += columns_.question >= 0 && columns_.answer >= 0 ? pair_lines(row, columns_)
+                                                               : row_line(row, columns_);
+  part_.last = ++rows_;
+}
+
+void RowsAsText::hand_over(bool numbered) {
+  part_.title = numbered ? fmt::format("{}（第{}-{}行）", title_, part_.first - header_ + 1,
+                                       part_.last - header_)
+                         : title_;
+  part_.text = "# " + part_.title + "\n\n" + part_.text;
+  const size_t next = part_.last;
+  sink_(std::move(part_));
+  part_ = {};
+  part_.first = part_.last = next;
+}
 
 std::vector<RowsText> rows_as_text(std::span<const CsvRow> rows, const std::string& title,
                                    size_t rows_max) {
   std::vector<RowsText> out;
-  if (rows.empty()) return out;
-  const bool named = rows.size() > 1 && is_header(rows.front());
-  const Columns columns = columns_of(rows.front(), named);
-  const bool pairs = columns.question >= 0 && columns.answer >= 0;
-  const size_t first = named ? 1 : 0;
-  for (size_t from = first; from < rows.size(); from += rows_max) {
-    RowsText part;
-    part.first = from;
-    part.last = std::min(from + rows_max, rows.size());
-    part.title = rows.size() - first <= rows_max
-                     ? title
-                     : fmt::format("{}（第{}-{}行）", title, from - first + 1, part.last - first);
-    part.text = "# " + part.title + "\n\n";
-    for (size_t i = from; i < part.last; ++i)
-      part.text += pairs ? pair_lines(rows[i], columns) : row_line(rows[i], columns);
-    out.push_back(std::move(part));
-  }
+  RowsAsText text(title, rows_max, [&](RowsText&& part) { out.push_back(std::move(part)); });
+  for (const CsvRow& row : rows) text.add(row);
+  text.end();
   return out;
 }
 

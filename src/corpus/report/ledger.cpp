@@ -7,6 +7,7 @@ namespace plinth::corpus {
 namespace {
 
 constexpr size_t kExamplesPerStage = 6;
+constexpr size_t kExamplesPerRule = 6;
 constexpr size_t kSamplesMax = 12;
 constexpr size_t kSourcesMax = 10'000;
 
@@ -34,8 +35,9 @@ int64_t at_or_zero(const std::map<std::string, int64_t>& map, const std::string&
 
 const std::vector<std::string>& stage_order() {
   static const std::vector<std::string> kStages = {
-      "read",    "length",  "broken", "language", "symbols",         "spam",          "repetition",
-      "quality", "keyword", "exam",   "licence",  "exact_duplicate", "near_duplicate"};
+      "read",    "length",      "broken",          "language",      "symbols",
+      "spam",    "repetition",  "quality",         "keyword",       "exam",
+      "licence", "boilerplate", "exact_duplicate", "near_duplicate"};
   return kStages;
 }
 
@@ -66,12 +68,18 @@ void Ledger::add_read(const DocumentFacts& document) {
   exam_documents += document.exam_lines > 0 && document.stage.empty() ? 1 : 0;
   for (const std::string& line : document.exam_samples)
     if (exam_samples.size() < kSamplesMax) exam_samples.push_back(line);
-  if (!document.after.empty() && changes.size() < kSamplesMax)
-    changes.push_back({document.path, document.before, document.after});
+  for (const Effect& effect : document.effects) {
+    RuleEffect& rule = rules[effect.rule];
+    ++rule.documents;
+    rule.chars += effect.chars;
+    if (!effect.before.empty() && rule.examples.size() < kExamplesPerRule)
+      rule.examples.push_back({document.path, effect.before, effect.after});
+  }
 }
 
 void Ledger::add_reject(const DocumentFacts& document, const std::function<std::string()>& text) {
   ++rejects_by_stage[document.stage];
+  chars_by_stage[document.stage] += document.chars_in;
   auto& list = examples[document.stage];
   if (list.size() < kExamplesPerStage)
     list.push_back({document.path, document.reason, std::string(prefix_chars(trim(text()), 90))});
@@ -100,6 +108,8 @@ std::map<std::string, int64_t> found_by_kind(const Ledger& ledger) {
   out["spam"] = at_or_zero(ledger.rejects_by_stage, "spam");
   out["mojibake"] = ledger.repaired;
   out["boilerplate"] = ledger.html_pages_cleaned;
+  const auto lines = ledger.rules.find("boilerplate-lines");
+  out["boilerplate_lines"] = lines == ledger.rules.end() ? 0 : lines->second.documents;
   out["unreadable"] = ledger.unreadable;
   out["keyword"] = at_or_zero(ledger.rejects_by_stage, "keyword");
   for (const std::string_view name : kPiiKinds) {
@@ -128,6 +138,14 @@ std::string report_json(const Ledger& ledger, double seconds) {
   for (const auto& [stage, list] : ledger.examples)
     for (const RejectExample& e : list)
       examples[stage].push_back({{"path", e.path}, {"reason", e.reason}, {"text", e.snippet}});
+  Json rules = Json::object();
+  for (const auto& [name, rule] : ledger.rules) {
+    Json list = Json::array();
+    for (const auto& e : rule.examples)
+      list.push_back({{"path", e.path}, {"before", e.before}, {"after", e.after}});
+    rules[name] = {
+        {"documents", rule.documents}, {"chars", rule.chars}, {"examples", std::move(list)}};
+  }
   Json licences = Json::object(), risks = Json::object();
   for (const auto& [name, of] : ledger.licences)
     licences[name] = {{"documents", of.documents}, {"chars", of.chars}};
@@ -142,6 +160,8 @@ std::string report_json(const Ledger& ledger, double seconds) {
       {"documents_out", ledger.documents_out},
       {"rejects", ledger.documents_in - ledger.documents_out},
       {"rejects_by_stage", ledger.rejects_by_stage},
+      {"reject_chars_by_stage", ledger.chars_by_stage},
+      {"rules", std::move(rules)},
       {"chars_in", ledger.chars_in},
       {"chars_out", ledger.chars_out},
       {"funnel", std::move(funnel)},

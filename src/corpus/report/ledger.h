@@ -31,10 +31,18 @@ struct Cluster {
   int64_t dropped_total = 0;
 };
 
-struct ChangeSample {
-  std::string path;
-  std::string before;
-  std::string after;
+// A rule that changes text, over all documents.
+struct RuleEffect {
+  int64_t documents = 0;
+  int64_t chars = 0;  // that went or are others now
+
+  struct Example {
+    std::string path;
+    std::string before;
+    std::string after;
+  };
+
+  std::vector<Example> examples;  // the first few
 };
 
 struct Ledger {
@@ -58,11 +66,12 @@ struct Ledger {
   std::map<std::string, int64_t> files_by_kind;
   std::map<std::string, int64_t> documents_by_lang;
   std::map<std::string, int64_t> rejects_by_stage;
+  std::map<std::string, int64_t> chars_by_stage;               // of these, as read
   std::map<std::string, std::vector<RejectExample>> examples;  // by stage, the first few
   std::map<std::string, PiiCount> pii;
   std::vector<Cluster> exact;
   std::vector<Cluster> near;
-  std::vector<ChangeSample> changes;
+  std::map<std::string, RuleEffect> rules;  // by name
   std::vector<std::string> exam_samples;
   std::map<std::string, int64_t> sources;  // documents kept, by top folder
 

@@ -30,30 +30,35 @@ std::string_view label(std::string_view name) {
     std::string_view name, text;
   };
 
-  static constexpr Label kLabels[] = {{"read", "读取 unreadable"},
-                                      {"length", "过短 too short"},
-                                      {"broken", "乱码 broken characters"},
-                                      {"language", "语种 language"},
-                                      {"symbols", "符号过多 symbols"},
-                                      {"spam", "垃圾内容 spam"},
-                                      {"repetition", "重复文字 repetition"},
-                                      {"quality", "质量 quality"},
-                                      {"keyword", "关键词 keywords"},
-                                      {"licence", "无许可登记 no licence entry"},
-                                      {"exam", "考题 exam text"},
-                                      {"exact_duplicate", "完全重复 exact duplicate"},
-                                      {"near_duplicate", "近似重复 near duplicate"},
-                                      {"id_card", "身份证号 identity number"},
-                                      {"phone", "手机号 mobile"},
-                                      {"landline", "固定电话 landline"},
-                                      {"bank_card", "银行卡号 bank card"},
-                                      {"uscc", "统一社会信用代码 organisation code"},
-                                      {"email", "电子邮箱 e-mail"},
-                                      {"ipv4", "IP 地址 IP address"},
-                                      {"passport", "护照号 passport"},
-                                      {"plate", "车牌号 licence plate"},
-                                      {"address", "住址 home address"},
-                                      {"name", "姓名 name with title"}};
+  static constexpr Label kLabels[] = {
+      {"read", "读取 unreadable"},
+      {"length", "过短 too short"},
+      {"broken", "乱码 broken characters"},
+      {"language", "语种 language"},
+      {"symbols", "符号过多 symbols"},
+      {"spam", "垃圾内容 spam"},
+      {"repetition", "重复文字 repetition"},
+      {"quality", "质量 quality"},
+      {"keyword", "关键词 keywords"},
+      {"licence", "无许可登记 no licence entry"},
+      {"exam", "考题 exam text"},
+      {"boilerplate", "只有样板行 nothing but boilerplate"},
+      {"boilerplate-lines", "来源内反复出现的行 lines repeated over a source"},
+      {"exam-lines", "考题行 exam lines"},
+      {"mojibake", "乱码修复 mojibake repaired"},
+      {"exact_duplicate", "完全重复 exact duplicate"},
+      {"near_duplicate", "近似重复 near duplicate"},
+      {"id_card", "身份证号 identity number"},
+      {"phone", "手机号 mobile"},
+      {"landline", "固定电话 landline"},
+      {"bank_card", "银行卡号 bank card"},
+      {"uscc", "统一社会信用代码 organisation code"},
+      {"email", "电子邮箱 e-mail"},
+      {"ipv4", "IP 地址 IP address"},
+      {"passport", "护照号 passport"},
+      {"plate", "车牌号 licence plate"},
+      {"address", "住址 home address"},
+      {"name", "姓名 name with title"}};
   for (const Label& l : kLabels)
     if (l.name == name) return l.text;
   return name;
@@ -69,7 +74,7 @@ class Page {
     clusters("近似重复 <small>Near duplicates</small>", ledger.near);
     clusters("完全重复 <small>Exact duplicates</small>", ledger.exact);
     reasons(ledger);
-    changes(ledger);
+    rules(ledger);
     exams(ledger);
     sources(ledger);
     compliance(ledger);
@@ -161,14 +166,19 @@ class Page {
     out_ += "</table>\n";
   }
 
-  void changes(const Ledger& l) {
-    if (l.changes.empty()) return;
+  void rules(const Ledger& l) {
+    if (l.rules.empty()) return;
     out_ +=
-        "<h2>处理前后 <small>Before and after</small></h2><table><tr><th>文件 File<th>前 "
-        "Before<th>后 After</tr>\n";
-    for (const ChangeSample& c : l.changes)
-      put("<tr><td>{}<td><del>{}</del><td><ins>{}</ins></tr>\n", escape_html(c.path),
-          escape_html(c.before), escape_html(c.after));
+        "<h2>改动文字的规则 <small>Rules that change text</small></h2><table><tr><th>规则 Rule<th "
+        "class=n>文档 Documents<th class=n>字符 Characters<th>例 Examples</tr>\n";
+    for (const auto& [name, rule] : l.rules) {
+      put("<tr><td>{}<td class=n>{}<td class=n>{}<td>", escape_html(label(name)), rule.documents,
+          rule.chars);
+      for (const auto& e : rule.examples)
+        put("<p><small>{}</small><br><del>{}</del><br><ins>{}</ins></p>", escape_html(e.path),
+            escape_html(e.before), escape_html(e.after));
+      out_ += "</tr>\n";
+    }
     out_ += "</table>\n";
   }
 

@@ -11,6 +11,7 @@
 #include "corpus/corpus.h"
 #include "corpus/document_json.h"
 #include "corpus/read/csv_parse.h"
+#include "corpus/report/verdicts.h"
 #include "corpus/shard.h"
 #include "corpus/utf8.h"
 
@@ -154,19 +155,21 @@ Result<int64_t> write_review(const Path& corpus_dir, const Path& out,
 
 Result<ReviewReport> read_verdicts(const Path& sheet) {
   PLINTH_TRY(const std::string bytes, read_file(sheet, uint64_t{1} << 30));
-  std::string_view text = bytes;
+  return parse_verdicts(bytes, sheet.string());
+}
+
+Result<ReviewReport> parse_verdicts(std::string_view text, std::string_view name) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   const auto rows = parse_csv(text, csv_separator(text.substr(0, text.find('\n'))));
-  if (rows.empty()) return invalid("{}: no rows", sheet.string());
-  const auto column = [&](std::string_view name) {
+  if (rows.empty()) return invalid("{}: no rows", name);
+  const auto column = [&](std::string_view wanted) {
     const auto& head = rows[0].cells;
     const auto at = std::find_if(head.begin(), head.end(),
-                                 [&](const std::string& c) { return trim(c) == name; });
+                                 [&](const std::string& c) { return trim(c) == wanted; });
     return static_cast<size_t>(at - head.begin());
   };
   const size_t verdict = column("verdict"), source = column("source"), risk = column("risk_class");
-  if (verdict == rows[0].cells.size())
-    return invalid("{}: no column is called verdict", sheet.string());
+  if (verdict == rows[0].cells.size()) return invalid("{}: no column is called verdict", name);
   ReviewReport out;
   const auto cell_of = [](const CsvRow& row, size_t i) {
     return i < row.cells.size() ? std::string(trim(row.cells[i])) : std::string();
@@ -179,8 +182,8 @@ Result<ReviewReport> read_verdicts(const Path& sheet) {
     }
     const auto passed = verdict_of(word);
     if (!passed)
-      return invalid("{}: row {}: the verdict \"{}\" is neither pass nor fail (合格, 不合格)",
-                     sheet.string(), i + 1, word);
+      return invalid("{}: row {}: the verdict \"{}\" is neither pass nor fail (合格, 不合格)", name,
+                     i + 1, word);
     const std::string path = cell_of(rows[i], source);
     PassRate& of_source = out.by_source[path.substr(0, std::min(path.find('/'), path.size()))];
     for (PassRate* rate : {&out.all, &of_source}) {
@@ -190,7 +193,7 @@ Result<ReviewReport> read_verdicts(const Path& sheet) {
     if (!*passed) ++out.failed_by_class[cell_of(rows[i], risk)];
   }
   Json by_source = Json::object();
-  for (const auto& [name, rate] : out.by_source) by_source[name] = rate_json(rate);
+  for (const auto& [path, rate] : out.by_source) by_source[path] = rate_json(rate);
   out.json = Json({{"all", rate_json(out.all)},
                    {"open", out.open},
                    {"by_source", std::move(by_source)},

@@ -8,7 +8,8 @@
 namespace plinth::corpus {
 
 Result<Documents> Documents::judge(std::span<const Path> pieces, const Path& folder,
-                                   const DuplicateOptions& options) {
+                                   const DuplicateOptions& options,
+                                   const std::function<void(double share)>& progress) {
   Documents out(pieces);
   PLINTH_TRY(out.collect(folder));
   out.rank();
@@ -21,7 +22,7 @@ Result<Documents> Documents::judge(std::span<const Path> pieces, const Path& fol
   }
   PLINTH_TRY(out.matches_, TableFile::create(path, bytes));
   PLINTH_TRY(out.match_exact(folder));
-  if (options.find_near) PLINTH_TRY(out.match_near(folder, options));
+  if (options.find_near) PLINTH_TRY(out.match_near(folder, options, progress));
   PLINTH_TRY(out.matches_.sync());
   PLINTH_TRY(write_file_atomic(done, "\n"));
   return out;
@@ -92,7 +93,8 @@ Status Documents::match_exact(const Path& folder) {
   return remove_tree(folder / "by-hash");
 }
 
-Status Documents::match_near(const Path& folder, const DuplicateOptions& options) {
+Status Documents::match_near(const Path& folder, const DuplicateOptions& options,
+                             const std::function<void(double share)>& progress) {
   const auto ranks = ranks_.rows<int32_t>(), by_rank = by_rank_.rows<int32_t>();
   const auto matches = matches_.rows<Match>();
   const Path near_folder = folder / "near";
@@ -104,7 +106,7 @@ Status Documents::match_near(const Path& folder, const DuplicateOptions& options
     PLINTH_TRY(const Piece piece, Piece::open(path));
     for (const PieceEntry& entry : piece.entries()) {
       const int32_t rank = ranks[n++];
-      if (rank >= 0 && matches[static_cast<size_t>(rank)].how == Match::How::kStays)
+      if (rank >= 0 && matches[static_cast<size_t>(rank)].stays())
         PLINTH_TRY(index.add(rank, piece.keys()[static_cast<size_t>(entry.keys)]));
     }
   }
@@ -114,7 +116,7 @@ Status Documents::match_near(const Path& folder, const DuplicateOptions& options
     PLINTH_TRY(const Json json, parse_json(document_line(found), "a document of this run"));
     return get_string(json, "text");
   };
-  PLINTH_TRY(index.find(text, options.near, matches));
+  PLINTH_TRY(index.find(text, options.near, matches, progress));
   return remove_tree(near_folder);
 }
 
@@ -122,7 +124,12 @@ const Match* Documents::match(size_t document) const {
   const int32_t rank = ranks_.rows<int32_t>()[document];
   if (rank < 0) return nullptr;
   const Match& match = matches_.rows<Match>()[static_cast<size_t>(rank)];
-  return match.how == Match::How::kStays ? nullptr : &match;
+  return match.stays() ? nullptr : &match;
+}
+
+bool Documents::stands_alone(size_t document) const {
+  const int32_t rank = ranks_.rows<int32_t>()[document];
+  return rank >= 0 && matches_.rows<Match>()[static_cast<size_t>(rank)].how == Match::How::kStays;
 }
 
 size_t Documents::kept_by(const Match& match) const {

@@ -25,10 +25,13 @@ class Documents {
   // pieces: all of the run, in order. folder: for the tables; what an earlier start finished there
   // is used.
   static Result<Documents> judge(std::span<const Path> pieces, const Path& folder,
-                                 const DuplicateOptions& options);
+                                 const DuplicateOptions& options,
+                                 const std::function<void(double share)>& progress = {});
 
   // Why it goes, among those that no filter has dropped; null when it stays or was dropped.
   const Match* match(size_t document) const;
+  // Does it stay, and is it more than another one with other values?
+  bool stands_alone(size_t document) const;
   // The document that stays in a match's place.
   size_t kept_by(const Match& match) const;
   // Its record: see piece.h.
@@ -51,7 +54,8 @@ class Documents {
   Status collect(const Path& folder);
   void rank();
   Status match_exact(const Path& folder);
-  Status match_near(const Path& folder, const DuplicateOptions& options);
+  Status match_near(const Path& folder, const DuplicateOptions& options,
+                    const std::function<void(double share)>& progress);
 
   std::span<const Path> pieces_;
   TableFile rows_{TableFile::none()};

@@ -49,8 +49,7 @@ DocumentFacts facts_of(const Outcome& outcome, Kind kind) {
   out.pii = outcome.pii;
   out.risks = outcome.risks;
   out.licence = outcome.document.source.licence;
-  out.before = outcome.before;
-  out.after = outcome.after;
+  out.effects = outcome.effects;
   return out;
 }
 
@@ -77,8 +76,8 @@ Json to_json(const DocumentFacts& facts) {
   put(json, "exam_samples", facts.exam_samples);
   put(json, "risks", facts.risks);
   put(json, "licence", facts.licence);
-  put(json, "before", facts.before);
-  put(json, "after", facts.after);
+  for (const Effect& e : facts.effects)
+    json["effects"].push_back({e.rule, e.chars, e.before, e.after});
   for (const auto& [kind, count] : facts.pii)
     json["pii"][kind] = {count.found, count.masked, count.near_miss};
   return json;
@@ -108,15 +107,21 @@ DocumentFacts document_facts(const Json& json) {
   out.normalised = bool_or(json, "normalised", false);
   out.blocks_removed = int_or(json, "blocks_removed", 0);
   out.exam_lines = int_or(json, "exam_lines", 0);
-  out.before = string_or(json, "before", "");
-  out.after = string_or(json, "after", "");
+  if (const auto it = json.find("effects"); it != json.end() && it->is_array())
+    for (const Json& e : *it)
+      if (e.is_array() && e.size() == 4 && e[0].is_string() && e[1].is_number_integer() &&
+          e[2].is_string() && e[3].is_string())
+        out.effects.push_back({e[0].get<std::string>(), e[1].get<int64_t>(),
+                               e[2].get<std::string>(), e[3].get<std::string>()});
   out.licence = string_or(json, "licence", "");
   out.exam_samples = texts_of(json, "exam_samples");
   out.risks = texts_of(json, "risks");
   if (const auto it = json.find("pii"); it != json.end() && it->is_object())
     for (const auto& [kind, count] : it->items())
-      if (count.is_array() && count.size() == 3)
-        out.pii[kind] = {count[0].get<int64_t>(), count[1].get<int64_t>(), count[2].get<int64_t>()};
+      if (count.is_array() && count.size() == 3 && count[0].is_number_integer() &&
+          count[1].is_number_integer() && count[2].is_number_integer())
+        out.pii[kind] = {count[0].get<int64_t>(), count[1].get<int64_t>(), count[2].get<int64_t>(),
+                         0};
   return out;
 }
 

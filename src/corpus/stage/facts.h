@@ -39,8 +39,7 @@ struct DocumentFacts {
   std::map<std::string, PiiCount> pii;
   std::vector<std::string> risks;  // ids of risk classes
   std::string licence;
-  std::string before;
-  std::string after;
+  std::vector<Effect> effects;
 };
 
 FileFacts facts_of(const std::string& path, const FileOutcome& file);

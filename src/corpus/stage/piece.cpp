@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "core/hash.h"
+#include "corpus/clean/boilerplate.h"
 #include "corpus/document_json.h"
 #include "corpus/stage/facts.h"
 #include "corpus/utf8.h"
@@ -14,7 +15,7 @@
 namespace plinth::corpus {
 namespace {
 
-constexpr std::string_view kMagic = "plinthP1";
+constexpr std::string_view kMagic = "plinthP2";
 constexpr int kLevel = 1;  // read once or twice, then gone
 constexpr uint64_t kRecordBytesMax = uint64_t{1} << 30;
 
@@ -22,12 +23,12 @@ struct Footer {
   uint64_t entries_at = 0;
   uint32_t entries = 0;
   uint32_t keys = 0;
+  uint32_t lines = 0;
   uint32_t last = 0;
-  uint32_t zero = 0;
   uint64_t sum = 0;
 };
 
-static_assert(sizeof(Footer) == 32 && sizeof(PieceEntry) == 32 && sizeof(BandKeys) == 256);
+static_assert(sizeof(Footer) == 32 && sizeof(PieceEntry) == 40 && sizeof(BandKeys) == 256);
 
 struct FreeContext {
   void operator()(ZSTD_CCtx* c) const { ZSTD_freeCCtx(c); }
@@ -50,7 +51,9 @@ void append_raw(std::string& out, const T* values, size_t n) {
   out.append(reinterpret_cast<const char*>(values), n * sizeof(T));
 }
 
-Result<std::string> decompress(std::string_view frame, const Path& path) {
+}  // namespace
+
+Result<std::string> record_of(std::string_view frame, const Path& path) {
   const auto size = ZSTD_getFrameContentSize(frame.data(), frame.size());
   if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN || size > kRecordBytesMax)
     return data_loss("{}: a record is damaged", path.string());
@@ -58,29 +61,30 @@ Result<std::string> decompress(std::string_view frame, const Path& path) {
   const size_t got = ZSTD_decompress(out.data(), out.size(), frame.data(), frame.size());
   if (ZSTD_isError(got) != 0 || got != size)
     return data_loss("{}: a record is damaged", path.string());
+  if (out.empty()) return data_loss("{}: a record is empty", path.string());
   return out;
 }
 
-}  // namespace
+Status append_record(std::string_view text, std::string& records) {
+  thread_local const std::unique_ptr<ZSTD_CCtx, FreeContext> zstd(ZSTD_createCCtx());
+  ZSTD_CCtx_setParameter(zstd.get(), ZSTD_c_compressionLevel, kLevel);
+  ZSTD_CCtx_setParameter(zstd.get(), ZSTD_c_checksumFlag, 1);
+  const size_t bound = ZSTD_compressBound(text.size());
+  const size_t at = records.size();
+  records.resize(at + sizeof(uint32_t) + bound);
+  char* frame = records.data() + at + sizeof(uint32_t);
+  const size_t size = ZSTD_compress2(zstd.get(), frame, bound, text.data(), text.size());
+  if (ZSTD_isError(size) != 0) return internal_error("zstd: {}", ZSTD_getErrorName(size));
+  if (size > UINT32_MAX) return exhausted("a document of {} bytes is too large", text.size());
+  const auto length = static_cast<uint32_t>(size);
+  std::memcpy(records.data() + at, &length, sizeof length);
+  records.resize(at + sizeof length + size);
+  return {};
+}
 
 Result<EncodedFile> encode(const std::string& path, const FileOutcome& file) {
   EncodedFile out;
-  const std::unique_ptr<ZSTD_CCtx, FreeContext> zstd(ZSTD_createCCtx());
-  ZSTD_CCtx_setParameter(zstd.get(), ZSTD_c_compressionLevel, kLevel);
-  ZSTD_CCtx_setParameter(zstd.get(), ZSTD_c_checksumFlag, 1);
-  std::string frame;
-  const auto add = [&](std::string_view text) -> Status {
-    frame.resize(ZSTD_compressBound(text.size()));
-    const size_t size =
-        ZSTD_compress2(zstd.get(), frame.data(), frame.size(), text.data(), text.size());
-    if (ZSTD_isError(size) != 0) return internal_error("zstd: {}", ZSTD_getErrorName(size));
-    if (size > UINT32_MAX)
-      return exhausted("{}: a document of {} bytes is too large", path, text.size());
-    const auto length = static_cast<uint32_t>(size);
-    append_raw(out.records, &length, 1);
-    out.records.append(frame, 0, size);
-    return {};
-  };
+  const auto add = [&](std::string_view text) { return append_record(text, out.records); };
   PLINTH_TRY(add(fmt::format("F{}", to_text(to_json(facts_of(path, file))))));
   for (const Outcome& one : file.outcomes) {
     const DocumentFacts facts = facts_of(one, file.kind);
@@ -95,6 +99,9 @@ Result<EncodedFile> encode(const std::string& path, const FileOutcome& file) {
     if (!one.drop) {
       entry.keys = static_cast<int32_t>(out.keys.size());
       out.keys.push_back(one.keys);
+      const auto lines = edge_line_keys(one.document.text, source_name(one.document.source));
+      entry.lines = static_cast<uint32_t>(lines.size());
+      out.lines.insert(out.lines.end(), lines.begin(), lines.end());
     }
     out.entries.push_back(entry);
   }
@@ -110,12 +117,14 @@ void PieceBuilder::add(const EncodedFile& file) {
   }
   records_ += file.records;
   keys_.insert(keys_.end(), file.keys.begin(), file.keys.end());
+  lines_.insert(lines_.end(), file.lines.begin(), file.lines.end());
 }
 
 std::string PieceBuilder::finish(bool last) {
   std::string out;
   out.reserve(kMagic.size() + records_.size() + entries_.size() * sizeof(PieceEntry) +
-              keys_.size() * sizeof(BandKeys) + sizeof(Footer) + 8);
+              keys_.size() * sizeof(BandKeys) + lines_.size() * sizeof(uint64_t) + sizeof(Footer) +
+              8);
   out += kMagic;
   out += records_;
   out.append((8 - out.size() % 8) % 8, '\0');  // so that a map can be read in place
@@ -123,9 +132,11 @@ std::string PieceBuilder::finish(bool last) {
   footer.entries_at = out.size();
   footer.entries = static_cast<uint32_t>(entries_.size());
   footer.keys = static_cast<uint32_t>(keys_.size());
+  footer.lines = static_cast<uint32_t>(lines_.size());
   footer.last = last ? 1 : 0;
   append_raw(out, entries_.data(), entries_.size());
   append_raw(out, keys_.data(), keys_.size());
+  append_raw(out, lines_.data(), lines_.size());
   append_raw(out, &footer, 1);
   footer.sum = xxh3(std::string_view(out).substr(0, out.size() - sizeof footer.sum));
   std::memcpy(out.data() + out.size() - sizeof footer.sum, &footer.sum, sizeof footer.sum);
@@ -145,7 +156,8 @@ Result<Piece> Piece::open(const Path& path) {
   std::memcpy(&footer, all.data() + all.size() - sizeof footer, sizeof footer);
   if (footer.sum != xxh3(all.substr(0, all.size() - sizeof footer.sum)))
     return damaged("damaged: its sum is another one");
-  const uint64_t tail = footer.entries * sizeof(PieceEntry) + footer.keys * sizeof(BandKeys);
+  const uint64_t tail = footer.entries * sizeof(PieceEntry) + footer.keys * sizeof(BandKeys) +
+                        footer.lines * sizeof(uint64_t);
   if (footer.entries_at % 8 != 0 || footer.entries_at > all.size() ||
       footer.entries_at + tail + sizeof footer != all.size())
     return damaged("its parts do not add up");
@@ -155,29 +167,40 @@ Result<Piece> Piece::open(const Path& path) {
   piece.entries_ = {reinterpret_cast<const PieceEntry*>(at), footer.entries};
   piece.keys_ = {reinterpret_cast<const BandKeys*>(at + footer.entries * sizeof(PieceEntry)),
                  footer.keys};
+  piece.lines_ = {reinterpret_cast<const uint64_t*>(piece.keys_.data() + footer.keys),
+                  footer.lines};
   piece.last_ = footer.last != 0;
-  for (const PieceEntry& entry : piece.entries_)
+  uint64_t lines = 0;
+  for (const PieceEntry& entry : piece.entries_) {
+    lines += entry.lines;
     if (entry.at > footer.entries_at || entry.bytes > footer.entries_at - entry.at ||
-        entry.keys >= static_cast<int64_t>(footer.keys))
+        entry.keys >= static_cast<int64_t>(footer.keys) || entry.keys < -1 || lines > footer.lines)
       return damaged("an entry points outside");
+  }
   return piece;
 }
 
-Status Piece::each_record(const std::function<Status(std::string_view record)>& body) const {
+Status Piece::each_frame(
+    const std::function<Status(uint64_t at, std::string_view frame)>& body) const {
   const std::string_view all = map_.text().substr(0, records_end_);
   constexpr size_t kPadding = 8;  // fewer bytes than that stand behind the last record
-  for (uint64_t at = kMagic.size(); all.size() - at >= kPadding;) {
+  for (uint64_t at = kMagic.size(); at + kPadding <= all.size();) {
     uint32_t length = 0;
     std::memcpy(&length, all.data() + at, sizeof length);
     at += sizeof length;
     if (length == 0 || at + length > all.size())
       return data_loss("{}: a record is damaged", path_.string());
-    PLINTH_TRY(const std::string record, decompress(all.substr(at, length), path_));
-    if (record.empty()) return data_loss("{}: a record is empty", path_.string());
-    PLINTH_TRY(body(record));
+    PLINTH_TRY(body(at, all.substr(at, length)));
     at += length;
   }
   return {};
+}
+
+Status Piece::each_record(const std::function<Status(std::string_view record)>& body) const {
+  return each_frame([&](uint64_t, std::string_view frame) -> Status {
+    PLINTH_TRY(const std::string record, record_of(frame, path_));
+    return body(record);
+  });
 }
 
 std::string_view document_line(std::string_view record) {
@@ -192,7 +215,7 @@ Result<std::string> read_record(const Path& piece, uint64_t at, uint32_t bytes) 
   PLINTH_TRY(const auto map, MappedFile::open(piece));
   if (at > map.text().size() || bytes > map.text().size() - at)
     return data_loss("{}: a record is missing", piece.string());
-  return decompress(map.text().substr(at, bytes), piece);
+  return record_of(map.text().substr(at, bytes), piece);
 }
 
 }  // namespace plinth::corpus

@@ -2,12 +2,13 @@
 // each appears whole, by a rename, or not at all; a run that goes on makes only those that are
 // missing, and machines that share a run make some each.
 //
-//   "plinthP1"                      8 bytes
+//   "plinthP2"                      8 bytes
 //   records                         u32 length, one Zstandard frame with a checksum
 //   PieceEntry x entries            one per document
 //   BandKeys x keys                 one per document that may stay
-//   footer                          u64 where the entries begin, u32 entries, u32 keys, u32 last,
-//                                   u32 zero, u64 XXH3 of all before
+//   u64 x lines                     of each document that may stay, see edge_line_keys()
+//   footer                          u64 where the entries begin, u32 entries, u32 keys, u32 lines,
+//                                   u32 last, u64 XXH3 of all before
 //
 // A frame holds "F" and a file's facts, or "D", a document's JSON line, '\n' and its facts. Numbers
 // are little endian.
@@ -34,6 +35,8 @@ struct PieceEntry {
   uint32_t chars = 0;
   int32_t keys = -1;  // its place among the keys; -1: dropped
   uint32_t copy_like = 0;
+  uint32_t lines = 0;  // keys of lines, behind those of the documents before
+  uint32_t zero = 0;
 };
 
 // One file's outcomes, ready for a piece. Made in parallel.
@@ -41,7 +44,11 @@ struct EncodedFile {
   std::string records;
   std::vector<PieceEntry> entries;  // `at` counts from the beginning of the records
   std::vector<BandKeys> keys;
+  std::vector<uint64_t> lines;
 };
+
+// Appends one record: its length and its frame.
+Status append_record(std::string_view text, std::string& records);
 
 Result<EncodedFile> encode(const std::string& path, const FileOutcome& file);
 
@@ -57,6 +64,7 @@ class PieceBuilder {
   std::string records_;
   std::vector<PieceEntry> entries_;
   std::vector<BandKeys> keys_;
+  std::vector<uint64_t> lines_;
 };
 
 // A piece, mapped. open() checks its sum.
@@ -68,10 +76,15 @@ class Piece {
 
   std::span<const BandKeys> keys() const { return keys_; }
 
+  std::span<const uint64_t> lines() const { return lines_; }
+
   bool last() const { return last_; }
 
   // Calls body(record) for each record in order; see above for what it holds.
   Status each_record(const std::function<Status(std::string_view record)>& body) const;
+
+  // The same with the records as they lie there. `at`: of the frame, as in entries.
+  Status each_frame(const std::function<Status(uint64_t at, std::string_view frame)>& body) const;
 
  private:
   Piece(MappedFile map, Path path) : map_(std::move(map)), path_(std::move(path)) {}
@@ -81,8 +94,12 @@ class Piece {
   uint64_t records_end_ = 0;
   std::span<const PieceEntry> entries_;
   std::span<const BandKeys> keys_;
+  std::span<const uint64_t> lines_;
   bool last_ = false;
 };
+
+// What a frame holds; path: for the message.
+Result<std::string> record_of(std::string_view frame, const Path& path);
 
 // The JSON line and the facts in a "D" record.
 std::string_view document_line(std::string_view record);

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "core/interrupt.h"
@@ -11,6 +12,7 @@
 namespace plinth::corpus {
 namespace {
 
+constexpr std::string_view kReadingStage = "reading, bytes";
 constexpr size_t kUnitFiles = 64;
 constexpr uint64_t kUnitBytes = uint64_t{16} << 20;
 // Units are worked on together until so much is in memory.
@@ -27,13 +29,22 @@ struct Work {
   Status written;
 };
 
+// What a leaf and what comes of it take in memory before its part is written, in bytes: a row is a
+// document, however short it is. From its bytes alone: see Part.
+uint64_t weight_of(const Leaf& leaf) {
+  constexpr uint64_t kRowBytes = 1024;
+  if (leaf.kind != Kind::kJsonl) return leaf.bytes.size();
+  const auto rows = std::count(leaf.bytes.begin(), leaf.bytes.end(), '\n');
+  return leaf.bytes.size() + kRowBytes * static_cast<uint64_t>(rows);
+}
+
 // What a unit with containers is cut into. Where a part ends depends on the inputs alone, so that
 // a run that goes on knows which leaves it need not process again.
 struct Part {
   size_t n = 0;
   PieceBuilder builder;
   size_t leaves = 0;
-  uint64_t bytes = 0;
+  uint64_t weight = 0;
 };
 
 // Pages of a map that were read count as this process's memory until the system is told that they
@@ -49,8 +60,8 @@ class Reader {
       : work_(work), rules_(rules), store_(store), step_(step) {}
 
   Status run(const RefineProgress& progress) {
-    uint64_t total = 0, done = 0;
-    for (size_t u = work_.first; u < work_.units.size(); u += work_.stride) total += bytes_of(u);
+    progress_ = progress;
+    for (size_t u = work_.first; u < work_.units.size(); u += work_.stride) total_ += bytes_of(u);
     for (size_t u = work_.first; u < work_.units.size();) {
       PLINTH_TRY(check_interrupted());
       std::vector<Work> window;
@@ -58,7 +69,7 @@ class Reader {
       uint64_t bytes = 0;
       for (; u < work_.units.size(); u += work_.stride) {
         if (store_.complete(u)) {
-          done += bytes_of(u);
+          done_ += bytes_of(u);
           continue;
         }
         const Unit& unit = work_.units[u];
@@ -76,8 +87,8 @@ class Reader {
       if (window.empty()) continue;
       process(window);
       PLINTH_TRY(write(window));
-      for (const Work& one : window) done += bytes_of(one.unit);
-      if (progress) progress(done, total);
+      for (const Work& one : window) done_ += bytes_of(one.unit);
+      tell(0);
     }
     return {};
   }
@@ -88,6 +99,11 @@ class Reader {
     for (size_t i = work_.units[u].begin; i < work_.units[u].end; ++i)
       bytes += work_.files[i].bytes;
     return bytes;
+  }
+
+  // more: of the unit at work.
+  void tell(uint64_t more) const {
+    if (progress_) progress_(kReadingStage, std::min(done_ + more, total_), total_);
   }
 
   const InputFile& file_of(const Work& one, size_t i) const {
@@ -169,11 +185,11 @@ class Reader {
   Status leaves(size_t unit, const InputFile& file, const FileOutcome& container, Part& part) {
     const auto map = MappedFile::open(file.path);
     std::vector<Leaf> batch;
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, weight = 0, unpacked = 0;
     const auto flush = [&]() -> Status {
       PLINTH_TRY(check_interrupted());
       part.leaves += batch.size();
-      part.bytes += bytes;
+      part.weight += weight;
       if (!store_.has(unit, part.n)) {
         std::vector<std::optional<Result<EncodedFile>>> encoded(batch.size());
         each(batch.size(), [&](size_t i) {
@@ -185,18 +201,26 @@ class Reader {
         }
       }
       batch.clear();
-      bytes = 0;
+      unpacked += bytes;
+      bytes = weight = 0;
+      tell(std::min(unpacked, file.bytes));
       if (map) give_back(*map);
-      if (part.bytes < kWindowBytes && part.leaves < kPartLeaves) return {};
+      if (part.weight < kWindowBytes && part.leaves < kPartLeaves) return {};
       return write_part(unit, part, false);
     };
+    bool full = false;  // a sample
     const auto take = [&](Leaf&& leaf) -> Status {
+      full = full || unpacked + bytes >= work_.unpack_max;
+      if (full) return make_error(Code::kCancelled, "the sample is full");
       bytes += leaf.bytes.size();
+      weight += weight_of(leaf);
       batch.push_back(std::move(leaf));
-      return batch.size() < kLeavesAtOnce && bytes < kWindowBytes ? Status() : flush();
+      return batch.size() < kLeavesAtOnce && weight < kWindowBytes ? Status() : flush();
     };
     if (map) {
-      PLINTH_TRY(unpack({file.name, map->text()}, container.kind, rules_.recipe, take));
+      const Status status = unpack({file.name, map->text(), {}, [&] { give_back(*map); }},
+                                   container.kind, rules_.recipe, take);
+      if (!full) PLINTH_TRY(status);
     } else {
       Leaf gone;
       gone.path = file.name;
@@ -210,6 +234,9 @@ class Reader {
   const Rules& rules_;
   PieceStore& store_;
   const StepHook& step_;
+  RefineProgress progress_;
+  uint64_t total_ = 0;
+  uint64_t done_ = 0;  // before the window at work
 };
 
 }  // namespace

@@ -27,6 +27,7 @@ struct ReadWork {
   std::span<const Unit> units;
   size_t first = 0;  // does units first, first + stride, ...
   size_t stride = 1;
+  uint64_t unpack_max = UINT64_MAX;  // bytes of leaves of one file: a sample takes its beginning
 };
 
 // Makes the pieces that the store does not have yet. Stops with an interruption or with what the

@@ -213,7 +213,7 @@ TEST_F(Stages, AContainerOfManyPartsGoesOnInTheMiddle) {
   ASSERT_FALSE(refine(o));
   steps = 10;
   ASSERT_TRUE(refine(o));
-  EXPECT_EQ(steps, 10 + 4);  // the last part, the unit, fates, the corpus
+  EXPECT_EQ(steps, 10 + 5);  // the last part, the unit, lines, fates, the corpus
   o.out = temp_.path() / "whole";
   ASSERT_TRUE(refine(o));
   EXPECT_EQ(hashes(temp_.path() / "cut"), hashes(o.out));

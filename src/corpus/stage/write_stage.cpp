@@ -22,9 +22,9 @@ class Writer {
     ledger_.suite_questions = int_or(plan, "suite_questions", 0);
   }
 
-  Result<RefineReport> run(double seconds) {
+  Result<RefineReport> run(double seconds, const RefineProgress& progress) {
     choose_clusters();
-    PLINTH_TRY(write_shards());
+    PLINTH_TRY(write_shards(progress));
     for (auto& [unused, cluster] : exact_) ledger_.exact.push_back(std::move(cluster));
     for (auto& [unused, cluster] : near_) ledger_.near.push_back(std::move(cluster));
     RefineReport report;
@@ -55,13 +55,14 @@ class Writer {
     }
   }
 
-  Status write_shards() {
+  Status write_shards(const RefineProgress& progress) {
     PLINTH_TRY(auto kept, ShardWriter::create(folder_, "documents"));
     PLINTH_TRY(auto rejects, ShardWriter::create(folder_, "rejects"));
     PLINTH_TRY(auto inputs, OutputFile::create(inputs_path()));
-    size_t n = 0;
+    size_t n = 0, done = 0;
     for (const Path& path : pieces_) {
       PLINTH_TRY(check_interrupted());
+      if (progress) progress("writing, pieces", ++done, pieces_.size());
       PLINTH_TRY(const Piece piece, Piece::open(path));
       PLINTH_TRY(piece.each_record([&](std::string_view record) -> Status {
         if (!record.starts_with('F')) return add_document(n++, record, kept, rejects);
@@ -171,8 +172,9 @@ class Writer {
 }  // namespace
 
 Result<RefineReport> write_corpus(const Json& plan, std::span<const Path> pieces,
-                                  const Documents& documents, const Path& folder, double seconds) {
-  return Writer(plan, pieces, documents, folder).run(seconds);
+                                  const Documents& documents, const Path& folder, double seconds,
+                                  const RefineProgress& progress) {
+  return Writer(plan, pieces, documents, folder).run(seconds, progress);
 }
 
 }  // namespace plinth::corpus

@@ -11,6 +11,7 @@ namespace plinth::corpus {
 
 // Writes a whole corpus into `folder`, which is empty. seconds: what the run took so far.
 Result<RefineReport> write_corpus(const Json& plan, std::span<const Path> pieces,
-                                  const Documents& documents, const Path& folder, double seconds);
+                                  const Documents& documents, const Path& folder, double seconds,
+                                  const RefineProgress& progress = {});
 
 }  // namespace plinth::corpus

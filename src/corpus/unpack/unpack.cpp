@@ -16,8 +16,11 @@
 namespace plinth::corpus {
 namespace {
 
-// Rows of a long JSONL file, lines of a long text are handed over in pieces of this size.
-constexpr size_t kPieceBytes = size_t{8} << 20;
+// Rows of a long JSONL file, lines of a long text are handed over in pieces of this size, or of
+// what a document may have where that is less.
+constexpr uint64_t kPieceBytes = uint64_t{8} << 20;
+constexpr size_t kRowsAtOnce = 16'384;
+constexpr uint64_t kReleaseBytes = uint64_t{32} << 20;
 // Small files may have any ratio: a hundred kilobytes that unpack to this do no harm.
 constexpr uint64_t kFreeBytes = uint64_t{64} << 20;
 
@@ -81,7 +84,10 @@ std::string detail(archive& a) {
 class Unpacker {
  public:
   Unpacker(const RawFile& file, const RefineRecipe& recipe, const LeafSink& sink)
-      : file_(file), recipe_(recipe), sink_(sink) {}
+      : file_(file),
+        recipe_(recipe),
+        sink_(sink),
+        piece_bytes_(std::min(kPieceBytes, recipe.file_bytes_max)) {}
 
   Status run(Kind kind) {
     if (recipe_.unpack_depth_max < 1 && is_container(kind))
@@ -104,6 +110,7 @@ class Unpacker {
   Status count(uint64_t entries, uint64_t bytes) {
     entries_ += entries;
     unpacked_ += bytes;
+    look_back(bytes);
     const double ratio = static_cast<double>(unpacked_) / static_cast<double>(file_.bytes.size());
     if (entries_ > recipe_.unpack_entries_max)
       over_ = fmt::format("more than {} files are inside", recipe_.unpack_entries_max);
@@ -113,6 +120,14 @@ class Unpacker {
       over_ = fmt::format("unpacks to more than {} times its size", recipe_.unpack_ratio_max);
     if (over_) return exhausted("{}: {}", file_.path, *over_);
     return {};
+  }
+
+  // After so many bytes those read so far may leave memory.
+  void look_back(uint64_t bytes) {
+    since_release_ += bytes;
+    if (since_release_ < kReleaseBytes) return;
+    since_release_ = 0;
+    if (file_.release) file_.release();
   }
 
   Status fail(const std::string& path, std::string reason, uint64_t begin = 0, uint64_t end = 0) {
@@ -167,8 +182,10 @@ class Unpacker {
     std::string bytes;
     std::optional<Kind> kind;
     uint64_t begin = 0;  // of `bytes` in the member
-    size_t cut_at = kPieceBytes;
+    size_t cut_at = piece_bytes_;
     bool too_long = false;
+    uint64_t line_begin = 0;    // of a line that is too long
+    bool in_long_line = false;  // its bytes are passed over
     char block[1 << 16];
     while (true) {
       const auto got = archive_read_data(&a, block, sizeof block);
@@ -182,21 +199,41 @@ class Unpacker {
       if (got == 0) break;
       PLINTH_TRY(count(0, static_cast<uint64_t>(got)));
       if (too_long) continue;
-      bytes.append(block, static_cast<size_t>(got));
-      if (bytes.size() >= kPieceBytes && !kind) kind = kind_of(file.path, bytes);
+      std::string_view some(block, static_cast<size_t>(got));
+      if (in_long_line) {
+        const size_t line_end = some.find('\n');
+        begin += line_end == some.npos ? some.size() : line_end + 1;
+        if (line_end == some.npos) continue;
+        PLINTH_TRY(long_line(file.path, line_begin, begin));
+        in_long_line = false;
+        some.remove_prefix(line_end + 1);
+      }
+      bytes.append(some);
+      if (bytes.size() >= piece_bytes_ && !kind) kind = kind_of(file.path, bytes);
       if (bytes.size() >= cut_at && comes_in_pieces(*kind, bytes)) {
         PLINTH_TRY(whole_lines(file.path, *kind, bytes, begin));
         cut_at =
-            bytes.size() + kPieceBytes;  // a line of many pieces is not searched for each block
+            bytes.size() + piece_bytes_;  // a line of many pieces is not searched for each block
       }
       const uint64_t limit =
           kind && is_container(*kind) ? nested_bytes_max() : recipe_.file_bytes_max;
       if (bytes.size() <= limit) continue;
+      if (kind && comes_in_pieces(*kind, bytes)) {
+        PLINTH_TRY(whole_lines(file.path, *kind, bytes, begin));
+        if (bytes.size() <= limit) continue;
+        in_long_line = true;
+        line_begin = begin;
+        begin += bytes.size();
+        bytes = {};
+        cut_at = piece_bytes_;
+        continue;
+      }
       too_long = true;
       bytes = {};
       PLINTH_TRY(fail(file.path, fmt::format("more than {} bytes", limit)));
     }
     if (too_long) return true;
+    if (in_long_line) PLINTH_TRY(long_line(file.path, line_begin, begin));
     if (begin > 0) {  // what is left of a long file
       if (!bytes.empty()) PLINTH_TRY(give(file.path, *kind, std::move(bytes), begin));
       return true;
@@ -217,7 +254,21 @@ class Unpacker {
   // A container inside another one is held in memory while it is open, but not multiplied there.
   uint64_t nested_bytes_max() const { return std::max(recipe_.file_bytes_max, recipe_.memory / 4); }
 
+  // Rows come as so many documents each: of very short ones fewer bytes are handed over at a time.
   Status give(const std::string& path, Kind kind, std::string bytes, uint64_t begin) {
+    if (kind == Kind::kJsonl) {
+      size_t rows = 0, from = 0;
+      for (size_t at = 0; (at = bytes.find('\n', at)) != bytes.npos; ++at) {
+        if (++rows % kRowsAtOnce != 0 || at + 1 == bytes.size()) continue;
+        PLINTH_TRY(hand_over(path, kind, bytes.substr(from, at + 1 - from), begin + from));
+        from = at + 1;
+      }
+      if (from > 0) return hand_over(path, kind, bytes.substr(from), begin + from);
+    }
+    return hand_over(path, kind, std::move(bytes), begin);
+  }
+
+  Status hand_over(const std::string& path, Kind kind, std::string bytes, uint64_t begin) {
     Leaf leaf;
     leaf.path = path;
     leaf.kind = kind;
@@ -225,6 +276,12 @@ class Unpacker {
     leaf.end = begin + bytes.size();
     leaf.bytes = std::move(bytes);
     return sink_(std::move(leaf));
+  }
+
+  Status long_line(const std::string& path, uint64_t begin, uint64_t end) {
+    return fail(
+        path, fmt::format("a line of {} bytes, more than {}", end - begin, recipe_.file_bytes_max),
+        begin, end);
   }
 
   // Hands over the whole lines of `bytes` and keeps the rest.
@@ -242,17 +299,30 @@ class Unpacker {
 
   Status pieces(const RawFile& file, Kind kind) {
     for (size_t at = 0; at < file.bytes.size();) {
-      size_t end = file.bytes.size();
-      if (end - at > kPieceBytes) {
-        const size_t last = file.bytes.substr(at, kPieceBytes).rfind('\n');
-        const size_t next =
-            last != file.bytes.npos ? at + last : file.bytes.find('\n', at + kPieceBytes);
-        if (next != file.bytes.npos) end = next + 1;
+      size_t end = std::min(file.bytes.size(), at + piece_bytes_);
+      if (end < file.bytes.size()) {
+        const size_t last = file.bytes.substr(at, piece_bytes_).rfind('\n');
+        end = last != file.bytes.npos ? at + last + 1 : line_end(file.bytes, end);
       }
-      PLINTH_TRY(give(file.path, kind, std::string(file.bytes.substr(at, end - at)), at));
+      if (end - at > recipe_.file_bytes_max) {
+        PLINTH_TRY(long_line(file.path, at, end));
+      } else {
+        PLINTH_TRY(give(file.path, kind, std::string(file.bytes.substr(at, end - at)), at));
+      }
       at = end;
     }
     return {};
+  }
+
+  // Behind the next line break.
+  size_t line_end(std::string_view bytes, size_t from) {
+    constexpr size_t kStep = size_t{1} << 20;
+    for (; from < bytes.size(); from += kStep) {
+      const size_t found = bytes.substr(from, kStep).find('\n');
+      if (found != bytes.npos) return from + found + 1;
+      look_back(kStep);
+    }
+    return bytes.size();
   }
 
   Status web(const RawFile& file, int depth) {
@@ -301,8 +371,10 @@ class Unpacker {
   const RawFile& file_;
   const RefineRecipe& recipe_;
   const LeafSink& sink_;
+  size_t piece_bytes_;
   int64_t entries_ = 0;
   uint64_t unpacked_ = 0;
+  uint64_t since_release_ = 0;
   std::optional<std::string> over_;  // the bound that was passed
 };
 

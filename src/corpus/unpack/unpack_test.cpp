@@ -79,7 +79,7 @@ TEST(Unpack, ABombIsOneLineAndWhatCameBeforeStays) {
   recipe = {};
   recipe.file_bytes_max = 3;
   EXPECT_THAT(leaves(zip_of({{"a", "1234"}, {"b", "34"}}), "x", recipe),
-              ElementsAre("x!/a: more than 3 bytes", "x!/b=34"));
+              ElementsAre("x!/a: a line of 4 bytes, more than 3", "x!/b=34"));
 }
 
 // A ZIP that holds itself many times over, ten deep, as 42.zip does.
@@ -111,6 +111,52 @@ TEST(Unpack, DamageIsOneLine) {
     const auto found = leaves(cut, "x");
     ASSERT_FALSE(found.empty());
     EXPECT_THAT(found.back(), HasSubstr(": ")) << static_cast<int>(packing);
+  }
+}
+
+TEST(Unpack, ShortRowsComeInPiecesOfSoMany) {
+  std::string rows;
+  for (int i = 0; i < 40'000; ++i) rows += "{}\n";
+  std::string read;
+  std::vector<size_t> sizes;
+  ASSERT_TRUE(unpack({"a.jsonl", rows}, Kind::kJsonl, {}, [&](Leaf&& leaf) -> Status {
+    EXPECT_EQ(leaf.begin, read.size());
+    EXPECT_EQ(leaf.end, read.size() + leaf.bytes.size());
+    read += leaf.bytes;
+    sizes.push_back(leaf.bytes.size() / 3);
+    return {};
+  }));
+  EXPECT_EQ(read, rows);
+  EXPECT_THAT(sizes, ElementsAre(16'384, 16'384, 40'000 - 2 * 16'384));
+}
+
+TEST(Unpack, ALineThatIsTooLongIsOneRejectAndItsNeighboursStay) {
+  RefineRecipe recipe;
+  recipe.file_bytes_max = 100'000;
+  std::string text = "前面的行。\n";
+  const size_t begin = text.size();
+  text += std::string(350'000, 'x') + "\n";
+  const size_t end = text.size();
+  while (text.size() < 700'000) text += "后面的行，每一行都应当留下来。\n";
+  const std::string last = std::string(120'000, 'y');
+  for (const bool packed : {false, true}) {
+    const std::string bytes = text + last;
+    const std::string file = packed ? archive_of({{"a.txt", bytes}}, Packing::kGzip) : bytes;
+    const Kind kind = packed ? Kind::kGzip : Kind::kText;
+    std::string read;
+    std::vector<std::pair<uint64_t, uint64_t>> bad;
+    ASSERT_TRUE(unpack({"a.txt", file}, kind, recipe, [&](Leaf&& leaf) -> Status {
+      EXPECT_LE(leaf.bytes.size(), recipe.file_bytes_max + (1 << 16));
+      EXPECT_EQ(leaf.bytes, leaf.error.empty() ? bytes.substr(leaf.begin, leaf.bytes.size()) : "");
+      read += leaf.bytes;
+      if (leaf.error.empty()) return {};
+      EXPECT_THAT(leaf.error, HasSubstr("a line of"));
+      bad.emplace_back(leaf.begin, leaf.end);
+      return {};
+    }));
+    EXPECT_EQ(read, text.substr(0, begin) + text.substr(end)) << packed;
+    EXPECT_THAT(bad, ElementsAre(std::pair(begin, end), std::pair(text.size(), bytes.size())))
+        << packed;
   }
 }
 
