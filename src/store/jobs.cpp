@@ -4,12 +4,10 @@
 #include <utility>
 
 #include "core/hash.h"
-#include "store/sqlite.h"
+#include "store/database.h"
 
 namespace plinth::store {
 namespace {
-
-constexpr int kBusyMs = 5000;
 
 constexpr std::string_view kColumns =
     "SELECT id, tenant, key, kind, state, spec, result, error, model, created_ms, started_ms, "
@@ -34,8 +32,8 @@ Job job_of(const Row& row) {
 }  // namespace
 
 Result<std::unique_ptr<Jobs>> Jobs::open(const Path& home, const Clock& clock) {
-  PLINTH_TRY(auto db, Database::open(home / "plinth.db", kBusyMs));
-  return std::unique_ptr<Jobs>(new Jobs(std::make_unique<Database>(std::move(db)), clock));
+  PLINTH_TRY(auto db, open_database(home));
+  return std::unique_ptr<Jobs>(new Jobs(std::move(db), clock));
 }
 
 Jobs::Jobs(std::unique_ptr<Database> db, const Clock& clock) : clock_(clock), db_(std::move(db)) {}
@@ -87,12 +85,12 @@ Result<bool> Jobs::flip(std::string_view id, std::string_view from, std::string_
   const std::string list = fmt::format(",{},", from);
   const std::lock_guard lock(mutex_);
   const int64_t now_ms = clock_.unix_ms();
-  PLINTH_TRY(
-      db_->run("UPDATE jobs SET state = ?1, heartbeat_ms = ?2, "
-               "started_ms = IIF(?1 = 'running' AND started_ms = 0, ?2, started_ms), "
-               "ended_ms = IIF(?1 = 'cancelled', ?2, ended_ms) "
-               "WHERE id = ?3 AND INSTR(?4, ',' || state || ',') > 0",
-               {to, now_ms, id, list}));
+  PLINTH_TRY(db_->run(
+      "UPDATE jobs SET state = ?1, heartbeat_ms = ?2, "
+      "started_ms = CASE WHEN ?1 = 'running' AND started_ms = 0 THEN ?2 ELSE started_ms END, "
+      "ended_ms = CASE WHEN ?1 = 'cancelled' THEN ?2 ELSE ended_ms END "
+      "WHERE id = ?3 AND ?4 LIKE '%,' || state || ',%'",
+      {to, now_ms, id, list}));
   return db_->rows_changed() > 0;
 }
 

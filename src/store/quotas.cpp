@@ -14,9 +14,14 @@ Status Store::set_quota(std::string_view tenant_name, const Quota& quota) {
   PLINTH_TRY(const Tenant owner, tenant(tenant_name));
   const std::lock_guard lock(impl_->mutex);
   return impl_->db.run(
-      "INSERT OR REPLACE INTO quotas (tenant, requests_per_minute, tokens_per_minute, "
+      "INSERT INTO quotas (tenant, requests_per_minute, tokens_per_minute, "
       "requests_per_month, tokens_per_month, concurrent, storage_bytes) "
-      "VALUES (?, ?, ?, ?, ?, ?, ?)",
+      "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant) DO UPDATE SET "
+      "requests_per_minute = excluded.requests_per_minute, "
+      "tokens_per_minute = excluded.tokens_per_minute, "
+      "requests_per_month = excluded.requests_per_month, "
+      "tokens_per_month = excluded.tokens_per_month, concurrent = excluded.concurrent, "
+      "storage_bytes = excluded.storage_bytes",
       {owner.id, quota.requests_per_minute, quota.tokens_per_minute, quota.requests_per_month,
        quota.tokens_per_month, quota.concurrent, quota.storage_bytes});
 }
@@ -44,7 +49,9 @@ Status Store::set_price(const Price& price) {
     if (of < 0) return invalid("price of {}: {} is negative", price.model, of);
   const std::lock_guard lock(impl_->mutex);
   return impl_->db.run(
-      "INSERT OR REPLACE INTO prices (model, prompt, cached, completion) VALUES (?, ?, ?, ?)",
+      "INSERT INTO prices (model, prompt, cached, completion) VALUES (?, ?, ?, ?) "
+      "ON CONFLICT (model) DO UPDATE SET prompt = excluded.prompt, cached = excluded.cached, "
+      "completion = excluded.completion",
       {price.model, price.prompt, price.cached, price.completion});
 }
 

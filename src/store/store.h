@@ -1,14 +1,16 @@
 // Everything Plinth remembers, in one folder (PLINTH_HOME):
 //
 //   plinth.db    SQLite in WAL mode, synchronous=FULL: what a call here acknowledged survives a
-//                power cut. Numbered migrations run on open.
+//                power cut. Numbered migrations run on open. Or a PostgreSQL elsewhere: where
+//                $PLINTH_DATABASE or plinth.toml says so (store/database.h).
 //   artifacts/   immutable bytes named by their SHA-256 (artifacts.h)
 //
 // Names are aliases, bytes are digests. A release is immutable and named by the digest of its
 // canonical JSON; an alias says which release a name means now, and flips in one transaction.
 //
 // Threads: every member may be called from any thread (one connection behind one mutex). Several
-// processes may have the same folder open: writers queue up for a few seconds, then kUnavailable.
+// processes may have the same folder open: writers queue up for a few seconds, then kUnavailable,
+// which is also what every call says while a PostgreSQL is away.
 #pragma once
 
 #include <cstdint>
