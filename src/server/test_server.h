@@ -89,7 +89,7 @@ class ServerTest : public ::testing::Test {
     auto ledger = *LedgerWriter::start(store_->home());
     auto models = *DomainModels::create(*store_, model_, engine_->adapters());
     auto batches = *BatchRunner::create(store_->home());
-    auto jobs = *JobRunner::create(store_->home(), model_, 0);
+    auto jobs = *JobRunner::create(store_->home(), *engine_, 0);
     auto audit = *store::AuditLog::open(store_->home());
     grammar::SchemaCache schemas;
     const Settings settings;

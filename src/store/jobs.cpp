@@ -29,6 +29,13 @@ Job job_of(const Row& row) {
           .heartbeat_ms = row.integer(12)};
 }
 
+// OpenAI's clients know tuning jobs; the others are named for what they make.
+std::string_view prefix_of(std::string_view kind) {
+  if (kind == "refine") return "corpus-";
+  if (kind == "prove") return "proof-";
+  return "ftjob-";
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Jobs>> Jobs::open(const Path& home, const Clock& clock) {
@@ -41,7 +48,7 @@ Jobs::Jobs(std::unique_ptr<Database> db, const Clock& clock) : clock_(clock), db
 Jobs::~Jobs() = default;
 
 Result<Job> Jobs::create(const Job& job) {
-  const std::string id = "ftjob-" + random_hex(12);
+  const std::string id = std::string(prefix_of(job.kind)) + random_hex(12);
   {
     const std::lock_guard lock(mutex_);
     PLINTH_TRY(
@@ -62,12 +69,13 @@ Result<Job> Jobs::job(int64_t tenant_id, std::string_view id) const {
   return *std::move(found);
 }
 
-Result<std::vector<Job>> Jobs::jobs(int64_t tenant_id) const {
+Result<std::vector<Job>> Jobs::jobs(int64_t tenant_id, std::string_view kind) const {
   const std::lock_guard lock(mutex_);
   std::vector<Job> all;
-  PLINTH_TRY(
-      db_->each(std::string(kColumns) + "WHERE tenant = ?1 OR ?1 = 0 ORDER BY created_ms DESC, id",
-                {tenant_id}, [&](const Row& row) { all.push_back(job_of(row)); }));
+  PLINTH_TRY(db_->each(
+      std::string(kColumns) +
+          "WHERE (tenant = ?1 OR ?1 = 0) AND (kind = ?2 OR ?2 = '') ORDER BY created_ms DESC, id",
+      {tenant_id, kind}, [&](const Row& row) { all.push_back(job_of(row)); }));
   return all;
 }
 

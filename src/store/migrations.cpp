@@ -210,7 +210,13 @@ constexpr std::string_view kOrder = R"sql(
 CREATE INDEX flips_by_release ON flips (release_digest);
 )sql";
 
-constexpr std::array<std::string_view, 4> kMigrations = {kFirst, kTenancy, kWork, kOrder};
+constexpr std::string_view kTraining = R"sql(
+ALTER TABLE usage ADD COLUMN trained_tokens INTEGER NOT NULL DEFAULT 0 CHECK (trained_tokens >= 0);
+ALTER TABLE prices ADD COLUMN trained INTEGER NOT NULL DEFAULT 0 CHECK (trained >= 0);
+)sql";
+
+constexpr std::array<std::string_view, 5> kMigrations = {kFirst, kTenancy, kWork, kOrder,
+                                                         kTraining};
 
 }  // namespace
 

@@ -55,7 +55,7 @@ std::string one_line(std::string_view message) {
   while (!message.empty() && message.back() == '\n') message.remove_suffix(1);
   std::string line(message);
   for (char& c : line)
-    if (c == '\n') c = ' ';
+    if (c == '\n' || c == '\t') c = ' ';
   return line;
 }
 

@@ -102,7 +102,7 @@ class Sqlite final : public Database {
 Error Sqlite::error(int code) const {
   // SQLite says "disk I/O error" for whatever the system refused: the system's own word says why.
   const int refused = (code & 0xff) == SQLITE_IOERR ? sqlite3_system_errno(db_.get()) : 0;
-  const bool full = refused == ENOSPC || refused == EDQUOT;
+  const bool full = refused == ENOSPC || refused == EDQUOT || refused == EFBIG;
   return make_error(full ? Code::kResourceExhausted : code_of(code), "database {}: {}{}{}",
                     path_.string(), sqlite3_errmsg(db_.get()), refused != 0 ? ": " : "",
                     refused != 0 ? std::generic_category().message(refused) : "");
