@@ -42,7 +42,7 @@ expect_text "$work/stream" '[DONE]'
 "$ctl" kill
 until_status 503
 jq -e '.error.message | contains("database")' "$work/answer" >/dev/null || fail "$(cat "$work/answer")"
-curl -sf -o /dev/null "${address%/v1}/healthz" || fail "the server is gone"
+[ "$(curl -s -o /dev/null -w '%{http_code}' "${address%/v1}/healthz")" = 503 ] || fail "the server is gone, or takes work without its database"
 expect_exit 1 "$PLINTH" usage
 expect_text "$work/err" "database"
 "$ctl" start
