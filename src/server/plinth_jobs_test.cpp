@@ -115,6 +115,14 @@ TEST_F(PlinthJobsTest, AFolderIsRefinedWhereTheSettingsLendIt) {
   const std::string id = parse_json(made.body, "corpus").value()["id"];
   const Json corpus = ended("/plinth/v1/corpora/" + id);
   EXPECT_EQ(corpus["documents"], 1) << to_text(corpus);
+  // What lies elsewhere is not read through a link.
+  std::filesystem::create_symlink("/etc/passwd", docs / "deep/two.md");
+  const Reply linked = create(key_, docs.string());
+  ASSERT_EQ(linked.status, 200) << linked.body;
+  const std::string refused = parse_json(linked.body, "corpus").value()["id"];
+  const Json failed = ended("/plinth/v1/corpora/" + refused);
+  EXPECT_EQ(failed["status"], "failed");
+  EXPECT_NE(failed["error"].get<std::string>().find("deep/two.md is a link"), std::string::npos);
 }
 
 TEST_F(PlinthJobsTest, AProofComparesAReleaseWithItsBase) {

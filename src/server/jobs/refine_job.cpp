@@ -33,6 +33,21 @@ Result<Path> input_folder(const JobWork& work) {
   return folder;
 }
 
+// A link could lead out of what was lent, to what the server may read and the tenant may not.
+// (Links to folders are not followed by refining.)
+Status check_links(const Path& folder) {
+  std::error_code error;
+  std::filesystem::recursive_directory_iterator it(folder, error);
+  for (; !error && it != std::filesystem::recursive_directory_iterator(); it.increment(error)) {
+    std::error_code ignored;
+    if (it->is_symlink(ignored) && !it->is_directory(ignored))
+      return make_error(Code::kPermissionDenied, "folder {}: {} is a link", folder.string(),
+                        it->path().lexically_relative(folder).string());
+  }
+  if (error) return internal_error("folder {}: {}", folder.string(), error.message());
+  return {};
+}
+
 }  // namespace
 
 Status carry_out_refine(JobWork& work) {
@@ -43,6 +58,7 @@ Status carry_out_refine(JobWork& work) {
     options.inputs = {folder};
   } else {
     options.inputs = {Path(string_or(work.spec, "folder", ""))};
+    PLINTH_TRY(check_links(options.inputs.front()));
   }
   for (const Json& id : work.spec.value("suites", Json::array())) {
     const std::string suite = id.get<std::string>();
