@@ -20,6 +20,7 @@ pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)             # libpc
 pkg_check_modules(PUGIXML REQUIRED IMPORTED_TARGET pugixml)              # libpugixml-dev
 pkg_check_modules(POPPLER REQUIRED IMPORTED_TARGET poppler-cpp)          # libpoppler-cpp-dev
 pkg_check_modules(TOMLPP REQUIRED IMPORTED_TARGET tomlplusplus)          # libtomlplusplus-dev
+pkg_check_modules(PQ REQUIRED IMPORTED_TARGET libpq)                     # libpq-dev
 pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)                 # libcurl4-openssl-dev
 find_package(prometheus-cpp REQUIRED COMPONENTS core)                    # prometheus-cpp-dev
 find_package(GTest REQUIRED)                     # libgtest-dev, libgmock-dev

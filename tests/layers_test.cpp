@@ -86,6 +86,7 @@ TEST(Layers, SqlStaysInStore) {
     std::ifstream in(entry.path());
     const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
     EXPECT_EQ(text.find("sqlite3"), std::string::npos) << relative << " knows SQLite";
+    EXPECT_EQ(text.find("libpq"), std::string::npos) << relative << " knows PostgreSQL";
   }
 }
 

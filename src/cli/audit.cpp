@@ -6,6 +6,7 @@
 
 #include "core/clock.h"
 #include "core/json.h"
+#include "server/audit_json.h"
 #include "store/audit.h"
 #include "store/store.h"
 
@@ -29,15 +30,7 @@ Status list(int64_t limit, const Context& context) {
   PLINTH_TRY(const auto entries, log->entries(limit));
   Json rows = Json::array();
   for (const store::AuditEntry& entry : entries) {
-    rows.push_back({{"id", entry.id},
-                    {"at", iso_time(entry.at_ms)},
-                    {"actor", entry.actor},
-                    {"tenant", entry.tenant},
-                    {"action", entry.action},
-                    {"detail", entry.detail},
-                    {"status", entry.status},
-                    {"request_id", entry.request_id},
-                    {"hash", entry.hash}});
+    rows.push_back(server::audit_json(entry));
     if (!context.json)
       fmt::print("{:>6} {} {:<22} {:>3} {} {}\n", entry.id, iso_time(entry.at_ms), entry.actor,
                  entry.status == 0 ? "" : std::to_string(entry.status), entry.action, entry.detail);

@@ -7,7 +7,7 @@
 #include "eval/divergence.h"
 #include "eval/kneser_ney.h"
 #include "eval/verdict.h"
-#include "server/chat_renderer.h"
+#include "server/examination.h"
 #include "train/train.h"
 
 namespace plinth::cli {
@@ -38,17 +38,8 @@ Result<Examinee> prepare(const std::string& model, const Options& options, const
   Examinee examinee;
   PLINTH_TRY(examinee.loaded, open_model(model, context.home));
   PLINTH_TRY(examinee.engine, engine::Engine::start(examinee.loaded.base, {}));
-  examinee.options.seed = static_cast<uint64_t>(options.seed);
-  if (!examinee.loaded.base->chat_template().empty()) {
-    PLINTH_TRY(const auto render, server::chat_renderer(examinee.loaded.base));
-    examinee.options.stop_tokens = text::turn_ends(examinee.loaded.base->tokenizer());
-    examinee.options.prompt = [render, base = examinee.loaded.base](
-                                  std::string_view question) -> Result<std::vector<int32_t>> {
-      PLINTH_TRY(const auto chat,
-                 render({Json::array({{{"role", "user"}, {"content", question}}})}, true));
-      return text::encode_chat(chat, base->tokenizer());
-    };
-  }
+  PLINTH_TRY(examinee.options,
+             server::examination(examinee.loaded.base, static_cast<uint64_t>(options.seed)));
   return examinee;
 }
 

@@ -101,17 +101,18 @@ Status usage(const Options& options, const Context& context) {
                     {"requests", total.requests},
                     {"prompt_tokens", total.prompt_tokens},
                     {"completion_tokens", total.completion_tokens},
-                    {"cached_tokens", total.cached_tokens}});
+                    {"cached_tokens", total.cached_tokens},
+                    {"trained_tokens", total.trained_tokens}});
   if (context.json) {
     fmt::print("{}\n", to_text({{"usage", rows}}));
     return {};
   }
-  fmt::print("{:<16} {:<24} {:>9} {:>12} {:>12} {:>12} {:>12}\n", "tenant", "model", "requests",
-             "prompt", "answer", "cached", "cost");
+  fmt::print("{:<16} {:<24} {:>9} {:>12} {:>12} {:>12} {:>12} {:>12}\n", "tenant", "model",
+             "requests", "prompt", "answer", "cached", "trained", "cost");
   for (const auto& [total, price, cost] : statement)
-    fmt::print("{:<16} {:<24} {:>9} {:>12} {:>12} {:>12} {:>12.6f}\n", total.tenant, total.model,
-               total.requests, total.prompt_tokens, total.completion_tokens, total.cached_tokens,
-               static_cast<double>(cost) / 1e6);
+    fmt::print("{:<16} {:<24} {:>9} {:>12} {:>12} {:>12} {:>12} {:>12.6f}\n", total.tenant,
+               total.model, total.requests, total.prompt_tokens, total.completion_tokens,
+               total.cached_tokens, total.trained_tokens, static_cast<double>(cost) / 1e6);
   return {};
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <thread>
 
 #include "cli/bases.h"
@@ -25,9 +26,11 @@ struct Options {
   bool deterministic = false;
   int64_t drain_s = 10;
   int64_t job_threads = 0;
+  int64_t connections = 16'384;
   Path settings;
   std::string certificate;
   std::string key;
+  std::string otlp;
 };
 
 // Answers that may wait; one tenant alone fills three quarters of it (server/quotas.cpp).
@@ -76,7 +79,9 @@ Status run(const Options& options, const Context& context) {
   server_options.port = static_cast<int>(options.port);
   server_options.drain_ms = static_cast<int>(options.drain_s * 1000);
   server_options.job_threads = static_cast<int>(options.job_threads);
+  server_options.connections_max = static_cast<int>(options.connections);
   server_options.settings = options.settings;
+  server_options.otlp = options.otlp;
   server_options.tls = {.certificate = options.certificate, .key = options.key};
   PLINTH_TRY(const auto server, server::Server::start(server_options, *store, *engine));
   log_info("serving {} on {}://{}:{}/v1, state in {}, engine memory {} MiB", base->config().name,
@@ -97,6 +102,7 @@ Status run(const Options& options, const Context& context) {
 
 void add_serve(Command& root, const Context& context) {
   auto options = std::make_shared<Options>();
+  if (const char* endpoint = std::getenv("OTEL_EXPORTER_OTLP_ENDPOINT")) options->otlp = endpoint;
   auto command =
       root.add("serve", "the base and all published domain models over an OpenAI-compatible API",
                "plinth serve --port 8471");
@@ -117,8 +123,13 @@ void add_serve(Command& root, const Context& context) {
   command.option("--job-threads", options->job_threads,
                  "threads that tuning jobs may use of those that answers leave, 0 for all", 0,
                  1024);
+  command.option("--connections", options->connections,
+                 "connections at one time; more are closed at once", 1, 1 << 20);
   command.option("--settings", options->settings,
                  "TOML: content filter, request log; read anew on SIGHUP");
+  command.option("--otlp", options->otlp,
+                 "send traces to this OpenTelemetry collector, as http://127.0.0.1:4318 (default "
+                 "$OTEL_EXPORTER_OTLP_ENDPOINT)");
   command.option("--tls-cert", options->certificate, "PEM: the server's certificate chain");
   command.option("--tls-key", options->key, "PEM: its private key");
   command.action([options, &context] { return run(*options, context); });

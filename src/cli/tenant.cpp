@@ -22,6 +22,7 @@ struct Options {
   double prompt = 0;
   double cached = 0;
   double completion = 0;
+  double trained = 0;
 };
 
 Status create(const Options& options, const Context& context) {
@@ -82,12 +83,14 @@ Status set_price(const Options& options, const Context& context) {
   PLINTH_TRY(store->set_price({.model = options.name,
                                .prompt = millionths(options.prompt),
                                .cached = millionths(options.cached),
-                               .completion = millionths(options.completion)}));
+                               .completion = millionths(options.completion),
+                               .trained = millionths(options.trained)}));
   return note_in_audit(context, "price set",
                        {{"model", options.name},
                         {"prompt", options.prompt},
                         {"cached", options.cached},
-                        {"completion", options.completion}});
+                        {"completion", options.completion},
+                        {"trained", options.trained}});
 }
 
 Status list_prices(const Context& context) {
@@ -96,15 +99,18 @@ Status list_prices(const Context& context) {
   const auto units = [](int64_t millionths) { return static_cast<double>(millionths) / 1e6; };
   Json rows = Json::array();
   if (!context.json)
-    fmt::print("{:<24} {:>12} {:>12} {:>12}\n", "model", "prompt", "cached", "answer");
+    fmt::print("{:<24} {:>12} {:>12} {:>12} {:>12}\n", "model", "prompt", "cached", "answer",
+               "trained");
   for (const auto& price : prices) {
     rows.push_back({{"model", price.model},
                     {"prompt", units(price.prompt)},
                     {"cached", units(price.cached)},
-                    {"completion", units(price.completion)}});
+                    {"completion", units(price.completion)},
+                    {"trained", units(price.trained)}});
     if (!context.json)
-      fmt::print("{:<24} {:>12.6f} {:>12.6f} {:>12.6f}\n", price.model, units(price.prompt),
-                 units(price.cached), units(price.completion));
+      fmt::print("{:<24} {:>12.6f} {:>12.6f} {:>12.6f} {:>12.6f}\n", price.model,
+                 units(price.prompt), units(price.cached), units(price.completion),
+                 units(price.trained));
   }
   if (context.json) fmt::print("{}\n", to_text({{"prices", rows}}));
   return {};
@@ -147,6 +153,8 @@ void add_price(Command& root, const Context& context) {
   setting.option("--prompt", options->prompt, "a million prompt tokens", 0, kPriceMax);
   setting.option("--cached", options->cached, "of them, from the cache", 0, kPriceMax);
   setting.option("--completion", options->completion, "a million tokens of answers", 0, kPriceMax);
+  setting.option("--trained", options->trained, "a million tokens that tuning jobs read", 0,
+                 kPriceMax);
   setting.action([options, &context] { return set_price(*options, context); });
   auto listing = group.add("list", "all prices", "plinth price list");
   listing.action([&context] { return list_prices(context); });

@@ -2,6 +2,8 @@
 // kCancelled; the command line turns that into exit code 130. A second signal ends the process.
 #pragma once
 
+#include <functional>
+
 #include "core/result.h"
 
 namespace plinth {
@@ -11,5 +13,19 @@ bool interrupted();
 
 // kCancelled once interrupted: PLINTH_TRY(check_interrupted());
 Status check_interrupted();
+
+// While it lives, long work of this thread is interrupted also when `stop` says so, as when the job
+// that it is done for was cancelled. Asked often: it should be cheap.
+class StopWhen {
+ public:
+  explicit StopWhen(std::function<bool()> stop);
+  ~StopWhen();
+  StopWhen(const StopWhen&) = delete;
+  StopWhen& operator=(const StopWhen&) = delete;
+
+ private:
+  std::function<bool()> stop_;
+  const std::function<bool()>* before_;
+};
 
 }  // namespace plinth

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/clock.h"
 #include "engine/engine.h"
 #include "engine/output.h"
 #include "engine/sampler.h"
@@ -29,7 +30,10 @@ class AnswerOutput : public Output {
 
   bool take(int64_t first, tensor::ConstMatrix logits, std::vector<int32_t>& tokens) override;
 
-  void found_cached(int64_t tokens) override { usage_.cached_tokens = tokens; }
+  void found_cached(int64_t tokens) override {
+    usage_.cached_tokens = tokens;
+    usage_.queued_s = watch_.seconds();
+  }
 
   void abort(Error error) override;
 
@@ -49,6 +53,7 @@ class AnswerOutput : public Output {
   text::StreamDecoder decoder_;
   StopStrings stops_;
   Usage usage_;
+  Stopwatch watch_;  // since submit()
 };
 
 }  // namespace plinth::engine

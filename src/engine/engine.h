@@ -70,6 +70,7 @@ struct Usage {
   int64_t prompt_tokens = 0;
   int64_t cached_tokens = 0;  // of the prompt, found in the prefix cache
   int64_t completion_tokens = 0;
+  double queued_s = 0;  // from submit() until its prompt began to be read
 };
 
 // One thing that happened to a sequence.

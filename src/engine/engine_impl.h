@@ -5,6 +5,7 @@
 // in between steps. Everything above the mutex belongs to the engine thread once it runs.
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -33,6 +34,14 @@
 namespace plinth::engine {
 
 using SequencePtr = std::unique_ptr<Sequence>;
+
+// Keeps a list of sequences in order of age.
+template <typename List>
+void insert_by_age(List& list, SequencePtr sequence) {
+  const auto place =
+      std::ranges::upper_bound(list, sequence->id, {}, [](const SequencePtr& s) { return s->id; });
+  list.insert(place, std::move(sequence));
+}
 
 class Engine::Impl {
  public:

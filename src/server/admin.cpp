@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "server/access.h"
 #include "server/quotas.h"
+#include "server/replies.h"
 #include "server/request_fields.h"
 #include "server/statement.h"
 #include "server/url.h"
@@ -16,23 +17,6 @@ namespace {
 constexpr double kLimitMax = 1e15;
 constexpr double kPriceMax = 1e9;  // of the currency, for a million tokens
 constexpr size_t kLabelMax = 256;
-
-void reply(const Call& call, const Json& json) {
-  call.exchange->reply({.body = to_text(json)});
-}
-
-Json list_json(Json data) {
-  return {{"object", "list"}, {"data", std::move(data)}};
-}
-
-// Replies what `make` makes, or its error.
-template <typename Make>
-void answer(const Call& call, Make make) {
-  std::string param;
-  const Result<Json> json = make(param);
-  if (!json) return refuse(call, {.error = json.error(), .param = param});
-  reply(call, *json);
-}
 
 // The tenant that the call is about: its own, or, for operators, any. Others' are not found.
 Result<store::Tenant> tenant_of(const Services& services, const Call& call,
@@ -45,10 +29,6 @@ Result<store::Tenant> tenant_of(const Services& services, const Call& call,
 
 Json tenant_json(const store::Tenant& tenant) {
   return {{"object", "tenant"}, {"name", tenant.name}, {"created", tenant.created_ms / 1000}};
-}
-
-Json time_or_null(int64_t ms) {
-  return ms == 0 ? Json() : Json(ms / 1000);
 }
 
 Json key_json(const store::KeyInfo& key) {
@@ -83,7 +63,8 @@ Json price_json(const store::Price& price) {
           {"model", price.model},
           {"prompt", money(price.prompt)},
           {"cached", money(price.cached)},
-          {"completion", money(price.completion)}};
+          {"completion", money(price.completion)},
+          {"trained", money(price.trained)}};
 }
 
 Result<std::vector<std::string>> texts(const Fields& fields, const std::string& name) {
@@ -246,6 +227,7 @@ void handle_set_price(const Services& services, const Call& call) {
     PLINTH_TRY(read("prompt", price.prompt));
     PLINTH_TRY(read("cached", price.cached));
     PLINTH_TRY(read("completion", price.completion));
+    PLINTH_TRY(read("trained", price.trained));
     PLINTH_TRY(fields.nothing_else());
     PLINTH_TRY(services.store.set_price(price));
     return price_json(price);
@@ -265,6 +247,7 @@ void handle_usage(const Services& services, const Call& call) {
                       {"prompt_tokens", row.total.prompt_tokens},
                       {"cached_tokens", row.total.cached_tokens},
                       {"completion_tokens", row.total.completion_tokens},
+                      {"trained_tokens", row.total.trained_tokens},
                       {"cost", money(row.cost)}});
     return list_json(std::move(data));
   });

@@ -4,6 +4,8 @@
 #include <charconv>
 
 #include "core/json.h"
+#include "server/audit_json.h"
+#include "server/replies.h"
 #include "server/url.h"
 
 namespace plinth::server {
@@ -23,15 +25,6 @@ Json release_json(const store::Release& release, bool live) {
           {"live", live},
           {"created", release.created_ms / 1000},
           {"verdict", verdict ? *verdict : Json()}};
-}
-
-// Replies with a list, or the error that came instead of what it is made of.
-template <typename Rows, typename Make>
-void reply_list(const Call& call, const Result<Rows>& rows, Make make) {
-  if (!rows) return refuse(call, {.error = rows.error()});
-  Json data = Json::array();
-  for (const auto& row : *rows) data.push_back(make(row));
-  call.exchange->reply({.body = to_text({{"object", "list"}, {"data", std::move(data)}})});
 }
 
 }  // namespace
@@ -88,16 +81,7 @@ void handle_audit(const Services& services, const Call& call) {
   const auto check = services.audit.verify();
   if (!check) return refuse(call, {.error = check.error()});
   Json data = Json::array();
-  for (const store::AuditEntry& entry : *entries)
-    data.push_back({{"id", entry.id},
-                    {"at", entry.at_ms / 1000},
-                    {"actor", entry.actor},
-                    {"tenant", entry.tenant},
-                    {"action", entry.action},
-                    {"detail", entry.detail},
-                    {"status", entry.status},
-                    {"request_id", entry.request_id},
-                    {"hash", entry.hash}});
+  for (const store::AuditEntry& entry : *entries) data.push_back(audit_json(entry));
   call.exchange->reply({.body = to_text({{"object", "list"},
                                          {"data", std::move(data)},
                                          {"entries", check->entries},

@@ -24,6 +24,7 @@ AnswerCall::AnswerCall(const Services& services, const Call& call, AnswerPlan pl
   outcome_.reasons.resize(choices, engine::FinishReason::kLength);
   outcome_.filtered.resize(choices);
   first_s_.resize(choices);
+  if (call_.trace) begin_ns_ = services_.tracer->now_ns();
   if (const auto rules = services_.settings.filter()) filters_.assign(choices, FilteredText(rules));
 }
 
@@ -108,6 +109,7 @@ void AnswerCall::finish_choice(size_t choice, const engine::Event& event) {
   outcome_.reasons[choice] = event.reason;
   const int64_t tokens = event.usage.completion_tokens;
   outcome_.usage.completion_tokens += tokens;
+  if (choice == 0) outcome_.usage.queued_s = event.usage.queued_s;
   // All choices of one request share its prompt.
   if (std::ranges::find(first_choice_, choice) != first_choice_.end())
     outcome_.usage.cached_tokens += event.usage.cached_tokens;
@@ -128,8 +130,38 @@ void AnswerCall::write_bill() {
        [self = shared_from_this()](const Status& written) { self->finish(written); });
 }
 
+// The first choice's way through the engine; a part that it never reached has no span.
+void AnswerCall::trace() const {
+  const auto at = [&](double seconds) { return begin_ns_ + static_cast<int64_t>(seconds * 1e9); };
+  const int64_t end_ns = services_.tracer->now_ns();
+  const auto span = [&](const char* name, int64_t from_ns, int64_t to_ns, Json attributes) {
+    services_.tracer->add({.name = name,
+                           .context = Tracer::below(call_.trace),
+                           .parent = call_.trace.span,
+                           .start_ns = from_ns,
+                           .end_ns = std::max(from_ns, to_ns),
+                           .failed = error_.has_value(),
+                           .attributes = std::move(attributes)});
+  };
+  const double first_s = first_s_.empty() ? 0 : first_s_[0];
+  const int64_t started_ns = at(outcome_.usage.queued_s);
+  const int64_t first_ns = first_s > 0 ? at(first_s) : end_ns;
+  span("queue", begin_ns_, started_ns, {{"gen_ai.request.model", plan_.model}});
+  span("prefill", started_ns, first_ns,
+       {{"gen_ai.usage.input_tokens", outcome_.usage.prompt_tokens},
+        {"plinth.cached_tokens", outcome_.usage.cached_tokens},
+        {"plinth.release", plan_.release->digest}});
+  if (first_s == 0) return;
+  const auto worst = *std::ranges::max_element(outcome_.reasons);
+  span("decode", first_ns, end_ns,
+       {{"gen_ai.usage.output_tokens", outcome_.usage.completion_tokens},
+        {"plinth.choices", std::ssize(outcome_.reasons)},
+        {"gen_ai.response.finish_reason", finish_name(worst)}});
+}
+
 void AnswerCall::finish(const Status& written) {
   const ExchangePtr& exchange = call_.exchange;
+  if (call_.trace) trace();
   observe_seconds("plinth_answer_seconds", watch_.seconds());
   if (!written && !error_)
     error_ = Error{written.error().code, "the usage ledger: " + written.error().message};

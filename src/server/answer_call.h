@@ -66,12 +66,14 @@ class AnswerCall : public std::enable_shared_from_this<AnswerCall> {
   void keep_alive();
   void finish_choice(size_t choice, const engine::Event& event);
   void write_bill();
+  void trace() const;
   void finish(const Status& written);
 
   const Services services_;
   const Call call_;
   AnswerPlan plan_;
   Stopwatch watch_;
+  int64_t begin_ns_ = 0;  // where the call is traced
   void filter(size_t request, size_t choice, engine::Event& event);
 
   std::vector<FilteredText> filters_;  // by choice; empty: nothing is filtered

@@ -25,7 +25,7 @@ class AuditedExchange : public Exchange {
       const Status written = audit_.append(std::move(entry_));
       if (!written)
         return inner_->reply(error_response(
-            {.error = {Code::kInternal, "the audit log: " + written.error().message}},
+            {.error = {written.error().code, "the audit log: " + written.error().message}},
             request().id));
     }
     inner_->reply(std::move(response));

@@ -226,6 +226,8 @@ void BatchRunner::run(store::Batch batch) {
       log_error("batch {}: {}", batch.id, updated.error().message);
   };
   const auto file = store_->file(batch.tenant_id, batch.input_file);
+  if (!file && file.error().code == Code::kUnavailable)
+    return log_warn("batch {} waits: {}", batch.id, file.error().message);
   if (!file) return fail(file.error().message);
   const auto text = store_->artifacts().read(file->digest);
   if (!text) return fail(fmt::format("file {} cannot be read", batch.input_file));
@@ -292,9 +294,9 @@ void BatchRunner::begin_line(Running& running, int64_t line) {
 }
 
 void BatchRunner::take_reply(Running& running, int64_t line, const HttpResponse& response) {
-  constexpr int kTooMany = 429;
+  constexpr int kTooMany = 429, kAway = 503;
   running.open.erase(line);
-  if (response.status == kTooMany) {
+  if (response.status == kTooMany || response.status == kAway) {
     running.later.emplace_back(now_ms() + retry_ms(response), line);
     return;
   }

@@ -26,7 +26,7 @@ class CompletionFormat : public AnswerFormat {
   void take(size_t index, const engine::Event& event) override {
     Choice& choice = choices_[index];
     choice.text += event.text;
-    if (logprobs_ && event.id >= 0 && !tokenizer_.is_special(event.id))
+    if (logprobs_ && event.id >= 0)
       choice.lists.add(tokenizer_, event.id, event.logprob, event.top);
   }
 
@@ -49,7 +49,7 @@ class CompletionFormat : public AnswerFormat {
 
   std::string piece(size_t index, const engine::Event& event) override {
     take(index, event);
-    const bool scored = logprobs_ && event.id >= 0 && !tokenizer_.is_special(event.id);
+    const bool scored = logprobs_ && event.id >= 0;
     return choices_[index].text.empty() && !scored ? "" : chunk(index, nullptr);
   }
 

@@ -19,6 +19,7 @@ struct HttpRequest {
   std::string query = {};   // as it came, without the ?
   std::string content_type = {};
   std::string authorization = {};
+  std::string traceparent = {};
   std::string body = {};
   bool loopback = false;  // the peer is this machine
 };

@@ -261,6 +261,7 @@ void HttpSession::body_read(ErrorCode error) {
   request.query = query_of({message.target().data(), message.target().size()});
   request.content_type = std::string(message[http::field::content_type]);
   request.authorization = std::string(message[http::field::authorization]);
+  request.traceparent = std::string(message["traceparent"]);
   request.body = std::move(message.body());
   ErrorCode ignored;
   request.loopback = stream_.socket().remote_endpoint(ignored).address().is_loopback() && !ignored;

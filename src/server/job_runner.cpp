@@ -6,12 +6,10 @@
 #include <utility>
 
 #include "core/clock.h"
+#include "core/interrupt.h"
 #include "core/log.h"
 #include "core/stand_back.h"
-#include "server/chat_renderer.h"
-#include "server/tune_spec.h"
-#include "text/chat_text.h"
-#include "train/train.h"
+#include "server/jobs/job_work.h"
 
 namespace plinth::server {
 namespace {
@@ -23,23 +21,14 @@ int64_t now_ms() {
   return system_clock().monotonic_ns() / 1'000'000;
 }
 
-Json metrics_of(const train::StepReport& report) {
-  Json data = {{"step", report.step},       {"total_steps", report.steps},
-               {"train_loss", report.loss}, {"learning_rate", report.learning_rate},
-               {"tokens", report.tokens},   {"tokens_per_s", report.tokens_per_s}};
-  if (report.heldout >= 0) data["valid_loss"] = report.heldout;
-  return data;
-}
-
 }  // namespace
 
-Result<std::unique_ptr<JobRunner>> JobRunner::create(const Path& home,
-                                                     std::shared_ptr<const model::Model> base,
+Result<std::unique_ptr<JobRunner>> JobRunner::create(const Path& home, engine::Engine& engine,
                                                      int threads) {
   PLINTH_TRY(auto store, store::Store::open(home));
   PLINTH_TRY(auto jobs, store::Jobs::open(home));
   return std::unique_ptr<JobRunner>(
-      new JobRunner(std::move(store), std::move(jobs), std::move(base), threads));
+      new JobRunner(std::move(store), std::move(jobs), engine, threads));
 }
 
 JobRunner::~JobRunner() {
@@ -100,16 +89,25 @@ void JobRunner::run(store::Job job) {
   if (!began || !*began) return;
   say("info", again ? "Going on with the job" : "Job started");
   looked_ms_ = 0;
-  const Status done = tune(job);
+  const Status done = carry_out(job);
   if (!done && done.error().code == Code::kCancelled) return;  // whoever stopped it says what it is
+  if (!done && done.error().code == Code::kUnavailable) return rest(job, done.error());
   if (!done) job.error = done.error().message;
   const auto ended = jobs_->finish(job, done ? "succeeded" : "failed");
   if (!ended) log_error("job {}: {}", job.id, ended.error().message);
   if (!ended || !*ended) return;
   if (done)
-    say("info", "The job has succeeded; new model: " + job.model);
+    say("info", job.model.empty() ? "The job has succeeded"
+                                  : "The job has succeeded; new model: " + job.model);
   else
     say("error", "The job has failed: " + job.error);
+}
+
+// The database went away: the job is still running, and goes on when it is back.
+void JobRunner::rest(const store::Job& job, const Error& why) {
+  log_warn("job {} waits: {}", job.id, why.message);
+  std::unique_lock guard(mutex_);
+  changed_.wait_for(guard, std::chrono::milliseconds(kIdleMs), [this] { return stopping_.load(); });
 }
 
 // Looked at inside steps, between micro-batches.
@@ -122,64 +120,34 @@ bool JobRunner::stopped(const store::Job& job) {
   return !state_holds_;
 }
 
-// The trainer reads files with a name of their own, and the same one when the job goes on.
-Result<Path> JobRunner::training_file(const store::Job& job, const Json& spec,
-                                      const Path& folder) const {
-  const Path path = folder / "training.jsonl";
-  PLINTH_TRY(const auto file, store_->file(job.tenant_id, string_or(spec, "training_file", "")));
-  PLINTH_TRY(const auto bytes, store_->artifacts().read(file.digest));
-  PLINTH_TRY(write_file_atomic(path, bytes));
-  return path;
+Status JobRunner::carry_out(store::Job& job) {
+  PLINTH_TRY(Json spec, parse_json(job.spec, "job " + job.id));
+  JobWork work{.store = *store_,
+               .jobs = *jobs_,
+               .engine = engine_,
+               .base = {std::shared_ptr<const void>(), &engine_.model()},
+               .job = job,
+               .spec = std::move(spec),
+               .folder = job_folder(*store_, job.id),
+               .stopped = [&] { return stopped(job); }};
+  PLINTH_TRY(make_directories(work.folder));
+  const StopWhen stop_when(work.stopped);
+  if (job.kind == kTuneJob) return carry_out_tune(work);
+  if (job.kind == kRefineJob) return carry_out_refine(work);
+  if (job.kind == kProveJob) return carry_out_prove(work);
+  return make_error(Code::kUnimplemented, "a job of kind {} is not known here", job.kind);
 }
 
-Status JobRunner::tune(store::Job& job) {
-  PLINTH_TRY(const Json spec, parse_json(job.spec, "job " + job.id));
-  if (string_or(spec, "base_digest", "") != base_->digest())
-    return make_error(Code::kFailedPrecondition, "the job is for another base than this server's");
-  const Path folder = store_->home() / "jobs" / job.id;
-  PLINTH_TRY(make_directories(folder));
-  PLINTH_TRY(auto recipe, tune_recipe(spec, base_->config()));
-  PLINTH_TRY(const Path file, training_file(job, spec, folder));
-  recipe.files = {file};
+Path job_folder(const store::Store& store, const std::string& id) {
+  return store.home() / "jobs" / id;
+}
 
-  train::TuneHooks hooks;
-  if (!base_->chat_template().empty()) {
-    PLINTH_TRY(hooks.chat, chat_renderer(base_));
-  }
-  hooks.train.stop = [&] { return stopped(job); };
-  hooks.train.on_step = [&](const train::StepReport& report) {
-    const Status added =
-        jobs_->add_event(job.id, {.type = "metrics",
-                                  .message = fmt::format("Step {}/{}: training loss={:.4f}",
-                                                         report.step, report.steps, report.loss),
-                                  .data = to_text(metrics_of(report))});
-    const Status beat = jobs_->beat(job.id);
-    if (!added || !beat) log_error("job {}: {}", job.id, (!added ? added : beat).error().message);
-  };
-  PLINTH_TRY(const auto summary, train::tune(base_, recipe, folder / "run", hooks));
-
-  Json result = {{"trained_tokens", summary.tokens},
-                 {"steps", summary.steps},
-                 {"train_loss", summary.loss},
-                 {"valid_loss_before", summary.heldout_before},
-                 {"valid_loss", summary.heldout},
-                 {"best_step", summary.best_step},
-                 {"rows", summary.data.rows},
-                 {"bad_rows", summary.data.bad_rows},
-                 {"truncated_samples", summary.data.truncated_samples}};
-  if (summary.preferred >= 0) result["valid_preferred"] = summary.preferred;
-  job.result = to_text(result);
-  job.model = model_name(spec, base_->config(), job.id);
-  // The owner first: nobody else may see the name for a moment.
-  PLINTH_TRY(jobs_->own_model(job.model, job.tenant_id));
-  PLINTH_TRY(const auto adapter, store_->add_adapter(summary.adapter, job.model, base_->digest()));
-  PLINTH_TRY(store_->publish(
-      {.name = job.model,
-       .base_digest = base_->digest(),
-       .adapter_digest = adapter.digest,
-       .verdict =
-           to_text({{"passed", false}, {"unproven", "made by job " + job.id}, {"job", result}})}));
-  return {};
+Result<Path> job_file(const JobWork& work, const std::string& file_id, const std::string& name) {
+  const Path path = work.folder / name;
+  PLINTH_TRY(const auto file, work.store.file(work.job.tenant_id, file_id));
+  PLINTH_TRY(const auto bytes, work.store.artifacts().read(file.digest));
+  PLINTH_TRY(write_file_atomic(path, bytes));
+  return path;
 }
 
 }  // namespace plinth::server

@@ -1,9 +1,10 @@
-// Carries out jobs beside serving, the oldest first, one at a time: on the base that answers, with
-// the threads that answers leave (core/stand_back.h).
+// Carries out jobs (jobs/job_work.h) beside serving, the oldest first, one at a time: on the base
+// that answers, with the threads that answers leave (core/stand_back.h).
 //
 // A job is a row in the store and a folder under PLINTH_HOME/jobs. What it has reached is in its
-// checkpoints: after a crash or a stop the next server goes on where it was, and the result is that
-// of an undisturbed run. It ends within one micro-batch of being paused, cancelled or stopped.
+// folder: after a crash or a stop the next server goes on where it was, and the result is that of
+// an undisturbed run. A tuning ends within one micro-batch of being paused, cancelled or stopped, a
+// refining within a window of files, a proof within a batch of items.
 #pragma once
 
 #include <atomic>
@@ -15,8 +16,7 @@
 #include <thread>
 
 #include "core/file.h"
-#include "core/json.h"
-#include "model/model.h"
+#include "engine/engine.h"
 #include "store/jobs.h"
 #include "store/store.h"
 
@@ -25,9 +25,8 @@ namespace plinth::server {
 class JobRunner {
  public:
   // With connections of its own to the store. `threads`: how many of the compute pool's a job may
-  // use, 0: all. `base` is the engine's.
-  static Result<std::unique_ptr<JobRunner>> create(const Path& home,
-                                                   std::shared_ptr<const model::Model> base,
+  // use, 0: all. `engine` outlives the runner.
+  static Result<std::unique_ptr<JobRunner>> create(const Path& home, engine::Engine& engine,
                                                    int threads);
 
   // stop().
@@ -46,22 +45,19 @@ class JobRunner {
 
  private:
   JobRunner(std::unique_ptr<store::Store> store, std::unique_ptr<store::Jobs> jobs,
-            std::shared_ptr<const model::Model> base, int threads)
-      : store_(std::move(store)),
-        jobs_(std::move(jobs)),
-        base_(std::move(base)),
-        threads_(threads) {}
+            engine::Engine& engine, int threads)
+      : store_(std::move(store)), jobs_(std::move(jobs)), engine_(engine), threads_(threads) {}
 
   Result<FileLock> take_lock() const;
   void work();
   void run(store::Job job);
-  Status tune(store::Job& job);
-  Result<Path> training_file(const store::Job& job, const Json& spec, const Path& folder) const;
+  Status carry_out(store::Job& job);
+  void rest(const store::Job& job, const Error& why);
   bool stopped(const store::Job& job);
 
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<store::Jobs> jobs_;
-  std::shared_ptr<const model::Model> base_;
+  engine::Engine& engine_;
   const int threads_;
   int64_t looked_ms_ = 0;    // when the job's state was last read
   bool state_holds_ = true;  // it was running then

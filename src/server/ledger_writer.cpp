@@ -1,8 +1,24 @@
 #include "server/ledger_writer.h"
 
+#include <chrono>
 #include <utility>
 
+#include "core/clock.h"
+#include "core/log.h"
+
 namespace plinth::server {
+namespace {
+
+// A database that restarts or fails over is waited for: the answers are made, and end when their
+// rows are written. Rows that were written before the connection was lost are not written twice.
+constexpr double kPatienceS = 10;
+constexpr auto kPause = std::chrono::milliseconds(100);
+
+bool away(const Status& status) {
+  return !status && status.error().code == Code::kUnavailable;
+}
+
+}  // namespace
 
 Result<std::unique_ptr<LedgerWriter>> LedgerWriter::start(const Path& home) {
   PLINTH_TRY(auto store, store::Store::open(home));
@@ -39,8 +55,15 @@ void LedgerWriter::work() {
     }
     std::vector<store::UsageRow> rows;
     for (const Entry& entry : batch) rows.push_back(entry.row);
+    const Stopwatch waited;
     Status written = store_->add_usage(rows);
-    if (!written && batch.size() > 1) {
+    if (away(written))
+      log_warn("the usage of {} answers waits: {}", rows.size(), written.error().message);
+    while (away(written) && waited.seconds() < kPatienceS) {
+      std::this_thread::sleep_for(kPause);
+      written = store_->add_usage(rows);
+    }
+    if (!written && !away(written) && batch.size() > 1) {
       // One bad row must not take the others with it.
       for (Entry& entry : batch) entry.done(store_->add_usage({entry.row}));
       continue;

@@ -11,7 +11,8 @@
 namespace plinth::server {
 namespace {
 
-constexpr std::array<std::string_view, 3> kPurposes = {"batch", "fine-tune", "user_data"};
+constexpr std::array<std::string_view, 4> kPurposes = {"batch", "fine-tune", "user_data",
+                                                       kSuitePurpose};
 constexpr size_t kNameMax = 256;
 
 Json file_json(const store::FileInfo& file) {
@@ -30,7 +31,7 @@ Result<store::FileInfo> upload(const Services& services, const Call& call, std::
   param = "purpose";
   const auto purpose = std::ranges::find(parts, "purpose", &FormPart::name);
   if (purpose == parts.end() || std::ranges::find(kPurposes, purpose->content) == kPurposes.end())
-    return invalid("purpose: batch, fine-tune or user_data is needed");
+    return invalid("purpose: batch, fine-tune, user_data or suite is needed");
   param = "file";
   const auto file = std::ranges::find(parts, "file", &FormPart::name);
   if (file == parts.end() || file->filename.empty()) return invalid("file: a file is needed");

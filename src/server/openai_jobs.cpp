@@ -2,7 +2,8 @@
 
 #include <utility>
 
-#include "server/job_runner.h"
+#include "server/own_jobs.h"
+#include "server/replies.h"
 #include "server/request_fields.h"
 #include "server/tune_spec.h"
 #include "server/url.h"
@@ -12,16 +13,7 @@ namespace {
 
 constexpr const char* kUnfinished = "validating_files,queued,running,paused";
 
-Json text_or_null(const std::string& text) {
-  return text.empty() ? Json() : Json(text);
-}
-
-Json object_of(const std::string& text) {
-  auto json = parse_json(text, "row");
-  return json && json->is_object() ? *std::move(json) : Json::object();
-}
-
-Json job_json(const store::Job& job) {
+Json tuning_json(const store::Job& job) {
   const Json spec = object_of(job.spec);
   const Json result = object_of(job.result);
   const Json numbers = spec.value("hyperparameters", Json::object());
@@ -37,7 +29,7 @@ Json job_json(const store::Job& job) {
       {"fine_tuned_model", text_or_null(job.model)},
       {"organization_id", "plinth"},
       {"training_file", string_or(spec, "training_file", "")},
-      {"validation_file", nullptr},
+      {"validation_file", text_or_null(string_or(spec, "validation_file", ""))},
       {"result_files", Json::array()},
       {"seed", int_or(spec, "seed", 1)},
       {"trained_tokens", result.contains("trained_tokens") ? result["trained_tokens"] : Json()},
@@ -70,6 +62,28 @@ void reply_page(const Call& call, const std::vector<std::string>& ids,
            {{"object", "list"}, {"data", std::move(data)}, {"has_more", page.end < ids.size()}})});
 }
 
+// The tenant's tuning job that the path names.
+Result<store::Job> tuning(const Services& services, const Call& call) {
+  PLINTH_TRY(auto job, services.jobs.jobs().job(call.key.tenant_id, call.argument));
+  if (job.kind != kTuneJob) return not_found("job {} is not known", job.id);
+  return job;
+}
+
+// An upload of the right purpose, or a refined corpus.
+Status check_data(const Services& services, const Call& call, const Json& spec, const char* name,
+                  std::string& param) {
+  param = name;
+  const std::string id = string_or(spec, name, "");
+  if (id.starts_with(kCorpusPrefix)) {
+    PLINTH_TRY(const auto job, services.jobs.jobs().job(call.key.tenant_id, id));
+    if (job.kind == kRefineJob && job.state == "succeeded") return {};
+    return invalid("{}: corpus {} is {}, not ready", name, id, job.state);
+  }
+  PLINTH_TRY(const auto file, services.store.file(call.key.tenant_id, id));
+  if (file.purpose == "fine-tune") return {};
+  return invalid("{}: its purpose is {}, fine-tune is needed", name, file.purpose);
+}
+
 Result<store::Job> create(const Services& services, const Call& call, std::string& param) {
   const model::Model& base = services.engine.model();
   PLINTH_TRY(Json spec, parse_tune_request(call.exchange->request().body, base.config(), param));
@@ -78,22 +92,20 @@ Result<store::Job> create(const Services& services, const Call& call, std::strin
   if (model != services.models.base_name())
     return invalid("model: {} cannot be tuned, only the base, {}", model,
                    services.models.base_name());
-  param = "training_file";
-  PLINTH_TRY(const auto file,
-             services.store.file(call.key.tenant_id, string_or(spec, "training_file", "")));
-  if (file.purpose != "fine-tune")
-    return invalid("training_file: its purpose is {}, fine-tune is needed", file.purpose);
+  PLINTH_TRY(check_data(services, call, spec, "training_file", param));
+  if (!string_or(spec, "validation_file", "").empty())
+    PLINTH_TRY(check_data(services, call, spec, "validation_file", param));
   spec["base_digest"] = base.digest();
   return services.jobs.jobs().create({.tenant_id = call.key.tenant_id,
                                       .key_id = call.key.id,
-                                      .kind = "tune",
+                                      .kind = std::string(kTuneJob),
                                       .spec = to_text(spec)});
 }
 
 // Flips the job's state, when it is one of `from`, and answers with what the job is then.
 void flip(const Services& services, const Call& call, const char* from, const char* to) {
   store::Jobs& jobs = services.jobs.jobs();
-  const auto job = jobs.job(call.key.tenant_id, call.argument);
+  const auto job = tuning(services, call);
   if (!job) return refuse(call, {.error = job.error()});
   const auto flipped = jobs.flip(job->id, from, to);
   if (!flipped) return refuse(call, {.error = flipped.error()});
@@ -113,21 +125,21 @@ void handle_create_job(const Services& services, const Call& call) {
   const auto job = create(services, call, param);
   if (!job) return refuse(call, {.error = job.error(), .param = param});
   services.jobs.wake();
-  call.exchange->reply({.body = to_text(job_json(*job))});
+  call.exchange->reply({.body = to_text(tuning_json(*job))});
 }
 
 void handle_list_jobs(const Services& services, const Call& call) {
-  const auto jobs = services.jobs.jobs().jobs(call.key.tenant_id);
+  const auto jobs = services.jobs.jobs().jobs(call.key.tenant_id, kTuneJob);
   if (!jobs) return refuse(call, {.error = jobs.error()});
   std::vector<std::string> ids;
   for (const auto& job : *jobs) ids.push_back(job.id);
-  reply_page(call, ids, [&](size_t i) { return job_json((*jobs)[i]); });
+  reply_page(call, ids, [&](size_t i) { return tuning_json((*jobs)[i]); });
 }
 
 void handle_job(const Services& services, const Call& call) {
-  const auto job = services.jobs.jobs().job(call.key.tenant_id, call.argument);
+  const auto job = tuning(services, call);
   if (!job) return refuse(call, {.error = job.error()});
-  call.exchange->reply({.body = to_text(job_json(*job))});
+  call.exchange->reply({.body = to_text(tuning_json(*job))});
 }
 
 void handle_cancel_job(const Services& services, const Call& call) {
@@ -143,7 +155,7 @@ void handle_resume_job(const Services& services, const Call& call) {
 }
 
 void handle_job_events(const Services& services, const Call& call) {
-  const auto job = services.jobs.jobs().job(call.key.tenant_id, call.argument);
+  const auto job = tuning(services, call);
   if (!job) return refuse(call, {.error = job.error()});
   const auto events = services.jobs.jobs().events(job->id);
   if (!events) return refuse(call, {.error = events.error()});
@@ -153,7 +165,7 @@ void handle_job_events(const Services& services, const Call& call) {
 }
 
 void handle_job_checkpoints(const Services& services, const Call& call) {
-  const auto job = services.jobs.jobs().job(call.key.tenant_id, call.argument);
+  const auto job = tuning(services, call);
   if (!job) return refuse(call, {.error = job.error()});
   const Json result = object_of(job->result);
   Json data = Json::array();

@@ -112,6 +112,28 @@ TEST_F(JobsApiTest, PreferencesMakeAModelToo) {
       << to_text(job(failed));
 }
 
+TEST_F(JobsApiTest, AValidationFileIsMeasuredAndNotLearnt) {
+  std::string rows;
+  for (int i = 0; i < 3; ++i)
+    rows += to_text({{"messages",
+                      {{{"role", "user"}, {"content", "法律" + std::to_string(i)}},
+                       {{"role", "assistant"}, {"content", "合同"}}}}}) +
+            "\n";
+  Json body = request(2);
+  body["validation_file"] =
+      store_->add_file(store_->tenant("a")->id, "held.jsonl", "fine-tune", rows)->id;
+  const std::string id = string_or(ask("/v1/fine_tuning/jobs", body), "id", "");
+  ASSERT_TRUE(becomes(id, "succeeded")) << to_text(job(id));
+  EXPECT_EQ(job(id)["validation_file"], body["validation_file"]);
+  const Json events = list("/v1/fine_tuning/jobs/" + id + "/events?limit=1000");
+  EXPECT_TRUE(std::ranges::any_of(
+      events, [](const Json& event) { return event["data"].contains("valid_loss"); }));
+  const auto done = (*store::Jobs::open(store_->home()))->job(0, id);
+  const Json result = parse_json(done->result, "result").value();
+  EXPECT_EQ(result["heldout_samples"], 3) << "these and no others are held out";
+  EXPECT_EQ(result["rows"], 12);
+}
+
 TEST_F(JobsApiTest, PausedItRestsResumedItGoesOnCancelledItEnds) {
   const std::string path = "/v1/fine_tuning/jobs/" + create(1000);
   const std::string id = path.substr(path.rfind('/') + 1);
@@ -168,7 +190,8 @@ TEST_F(JobsApiTest, WhatIsNotSupportedIsRefusedByName) {
       {{{"training_file", "file-0"}}, "training_file"},
       {{{"training_file", batch_file}}, "training_file"},
       {{{"suffix", "a b"}}, "suffix"},
-      {{{"validation_file", file_}}, "validation_file"},
+      {{{"validation_file", batch_file}}, "validation_file"},
+      {{{"training_file", "corpus-0"}}, "training_file"},
       {{{"method", {{"type", "reinforcement"}}}}, "method.type"},
       {{{"n_epochs", 3}}, "n_epochs"},
       {{{"method",

@@ -20,11 +20,13 @@ struct TokenizeRequest {
   bool with_texts = false;
 };
 
-Result<TokenizeRequest> parse_tokenize(std::string_view body, std::string& param) {
+// `base`: whose tokens they are where no model is named; all models of a server have the same.
+Result<TokenizeRequest> parse_tokenize(std::string_view body, const std::string& base,
+                                       std::string& param) {
   PLINTH_TRY(const Json json, parse_object(body, param));
   const Fields fields(json, param);
   TokenizeRequest request;
-  PLINTH_TRY(request.model, fields.text("model"));
+  PLINTH_TRY(request.model, fields.text_or("model", base));
   PLINTH_TRY(request.with_before, fields.flag("add_special_tokens", true));
   PLINTH_TRY(request.with_texts, fields.flag("return_token_strs", false));
   request.chat = fields.find("messages") != nullptr;
@@ -55,7 +57,8 @@ Result<std::vector<int32_t>> tokens_of(const TokenizeRequest& request, const Dom
 
 void handle_tokenize(const Services& services, const Call& call) {
   std::string param;
-  const auto request = parse_tokenize(call.exchange->request().body, param);
+  const auto request =
+      parse_tokenize(call.exchange->request().body, services.models.base_name(), param);
   if (!request) return refuse(call, {.error = request.error(), .param = param});
   const DomainModelPtr model = find_model(services, call, request->model);
   if (model == nullptr) return;
@@ -77,7 +80,7 @@ void handle_detokenize(const Services& services, const Call& call) {
   const auto parse = [&]() -> Result<std::pair<std::string, std::vector<int32_t>>> {
     PLINTH_TRY(const Json json, parse_object(call.exchange->request().body, param));
     const Fields fields(json, param);
-    PLINTH_TRY(std::string model, fields.text("model"));
+    PLINTH_TRY(std::string model, fields.text_or("model", services.models.base_name()));
     const Json* tokens = fields.find("tokens");
     if (tokens == nullptr || !tokens->is_array())
       return invalid("tokens: an array of token ids is needed");
@@ -96,6 +99,19 @@ void handle_detokenize(const Services& services, const Call& call) {
   if (find_model(services, call, request->first) == nullptr) return;
   const std::string text = services.engine.model().tokenizer().decode(request->second, true);
   call.exchange->reply({.body = to_text({{"prompt", text}})});
+}
+
+void handle_tokenizer_info(const Services& services, const Call& call) {
+  const model::Model& base = services.engine.model();
+  const auto text_of = [&](int32_t id) {
+    return id < 0 ? Json() : Json(token_text(base.tokenizer(), id));
+  };
+  call.exchange->reply({.body = to_text({{"tokenizer_class", "plinth"},
+                                         {"model_max_length", base.config().context},
+                                         {"vocab_size", base.tokenizer().size()},
+                                         {"bos_token", text_of(base.tokenizer().bos())},
+                                         {"eos_token", text_of(base.tokenizer().eos())},
+                                         {"chat_template", base.chat_template()}})});
 }
 
 }  // namespace plinth::server

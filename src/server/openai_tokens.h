@@ -13,5 +13,7 @@ void handle_tokenize(const Services& services, const Call& call);
 
 // {"model", "tokens"} -> {"prompt"}
 void handle_detokenize(const Services& services, const Call& call);
+// The special tokens and the template, for clients that would otherwise download them.
+void handle_tokenizer_info(const Services& services, const Call& call);
 
 }  // namespace plinth::server

@@ -84,20 +84,23 @@ constexpr std::string_view kSchemas = R"json({
   "object": {"const": "list"}, "model": {"type": "string"}, "usage": {"$ref": "#/components/schemas/Usage"},
   "results": {"type": "array", "items": {"type": "object", "required": ["index", "relevance_score"], "properties": {
     "index": {"type": "integer"}, "relevance_score": {"type": "number"}, "document": {"type": "object"}}}}}},
-"TokenizeRequest": {"type": "object", "required": ["model"], "properties": {"model": {"type": "string"}, "prompt": {"type": "string"},
+"TokenizeRequest": {"type": "object", "properties": {"model": {"type": "string"}, "prompt": {"type": "string"},
   "messages": {"type": "array"}, "tools": {"type": "array"}, "add_special_tokens": {"type": "boolean"}, "return_token_strs": {"type": "boolean"}}},
 "Tokens": {"type": "object", "required": ["count", "max_model_len", "tokens"], "additionalProperties": false, "properties": {
   "count": {"type": "integer"}, "max_model_len": {"type": "integer"}, "tokens": {"type": "array", "items": {"type": "integer"}},
   "token_strs": {"type": "array", "items": {"type": "string"}}}},
-"DetokenizeRequest": {"type": "object", "required": ["model", "tokens"], "properties": {"model": {"type": "string"}, "tokens": {"type": "array"}}},
+"DetokenizeRequest": {"type": "object", "required": ["tokens"], "properties": {"model": {"type": "string"}, "tokens": {"type": "array"}}},
 "DetokenizedText": {"type": "object", "required": ["prompt"], "additionalProperties": false, "properties": {"prompt": {"type": "string"}}},
+"TokenizerInfo": {"type": "object", "required": ["tokenizer_class", "eos_token"], "additionalProperties": false, "properties": {
+  "tokenizer_class": {"type": "string"}, "model_max_length": {"type": "integer"}, "vocab_size": {"type": "integer"},
+  "bos_token": {"type": ["string", "null"]}, "eos_token": {"type": ["string", "null"]}, "chat_template": {"type": "string"}}},
 "Model": {"type": "object", "required": ["id", "object", "created", "owned_by"], "additionalProperties": false, "properties": {
   "id": {"type": "string"}, "object": {"const": "model"}, "created": {"type": "integer"}, "owned_by": {"type": "string"}, "digest": {"type": "string"}}},
 "ModelList": {"type": "object", "required": ["object", "data"], "additionalProperties": false, "properties": {
   "object": {"const": "list"}, "data": {"type": "array", "items": {"$ref": "#/components/schemas/Model"}}}},
 
 "FileUpload": {"type": "object", "required": ["file", "purpose"], "properties": {"file": {"type": "string"},
-  "purpose": {"enum": ["batch", "fine-tune", "user_data"]}}},
+  "purpose": {"enum": ["batch", "fine-tune", "user_data", "suite"]}}},
 "File": {"type": "object", "required": ["id", "object", "bytes", "created_at", "filename", "purpose"], "additionalProperties": false,
   "properties": {"id": {"type": "string"}, "object": {"const": "file"}, "bytes": {"type": "integer"}, "created_at": {"type": "integer"},
   "filename": {"type": "string"}, "purpose": {"type": "string"}, "status": {"type": "string"}}},
@@ -120,7 +123,7 @@ constexpr std::string_view kSchemas = R"json({
   "object": {"const": "list"}, "data": {"type": "array", "items": {"$ref": "#/components/schemas/Batch"}}, "has_more": {"type": "boolean"}}},
 
 "JobRequest": {"type": "object", "required": ["model", "training_file"], "properties": {"model": {"type": "string"},
-  "training_file": {"type": "string"}, "suffix": {"type": "string"}, "seed": {"type": "integer"}, "metadata": {"type": "object"},
+  "training_file": {"type": "string"}, "validation_file": {"type": ["string", "null"]}, "suffix": {"type": "string"}, "seed": {"type": "integer"}, "metadata": {"type": "object"},
   "hyperparameters": {"$ref": "#/components/schemas/Hyperparameters"}, "method": {"type": "object", "required": ["type"], "properties": {
     "type": {"enum": ["supervised", "dpo"]}, "supervised": {"type": "object", "properties": {
       "hyperparameters": {"$ref": "#/components/schemas/Hyperparameters"}}}, "dpo": {"type": "object", "properties": {
@@ -133,7 +136,7 @@ constexpr std::string_view kSchemas = R"json({
   "created_at": {"type": "integer"}, "finished_at": {"type": ["integer", "null"]}, "estimated_finish": {"type": ["integer", "null"]},
   "status": {"enum": ["validating_files", "queued", "running", "paused", "succeeded", "failed", "cancelled"]}, "model": {"type": "string"},
   "fine_tuned_model": {"type": ["string", "null"]}, "organization_id": {"type": "string"}, "training_file": {"type": "string"},
-  "validation_file": {"type": "null"}, "result_files": {"type": "array"}, "seed": {"type": "integer"},
+  "validation_file": {"type": ["string", "null"]}, "result_files": {"type": "array"}, "seed": {"type": "integer"},
   "trained_tokens": {"type": ["integer", "null"]}, "hyperparameters": {"$ref": "#/components/schemas/Hyperparameters"},
   "method": {"type": "object"}, "metadata": {"type": "object"}, "suffix": {"type": ["string", "null"]}, "error": {"type": ["object", "null"]}}},
 "JobList": {"type": "object", "required": ["object", "data", "has_more"], "additionalProperties": false, "properties": {
@@ -179,11 +182,45 @@ constexpr std::string_view kSchemas = R"json({
   "requests_per_minute": {"type": "integer"}, "tokens_per_minute": {"type": "integer"}, "requests_per_month": {"type": "integer"},
   "tokens_per_month": {"type": "integer"}, "concurrent": {"type": "integer"}, "storage_bytes": {"type": "integer"}}},
 "Price": {"type": "object", "required": ["model"], "additionalProperties": false, "properties": {"object": {"const": "price"},
-  "model": {"type": "string"}, "prompt": {"type": "number"}, "cached": {"type": "number"}, "completion": {"type": "number"}}},
+  "model": {"type": "string"}, "prompt": {"type": "number"}, "cached": {"type": "number"}, "completion": {"type": "number"}, "trained": {"type": "number"}}},
 "PriceList": {"type": "object", "required": ["object", "data"], "properties": {
   "data": {"type": "array", "items": {"$ref": "#/components/schemas/Price"}}}},
 "UsageList": {"type": "object", "required": ["object", "data"], "properties": {"data": {"type": "array", "items": {
-  "type": "object", "required": ["tenant", "model", "requests", "prompt_tokens", "completion_tokens", "cost"]}}}},
+  "type": "object", "required": ["tenant", "model", "requests", "prompt_tokens", "completion_tokens", "trained_tokens", "cost"]}}}},
+"CorpusRequest": {"type": "object", "required": ["name"], "additionalProperties": false, "properties": {"name": {"type": "string"},
+  "files": {"type": "array", "items": {"type": "string"}}, "folder": {"type": "string"}, "suites": {"type": "array", "items": {"type": "string"}}}},
+"Corpus": {"type": "object", "required": ["object", "id", "tenant", "name", "status", "created", "documents", "rejects", "error"],
+  "additionalProperties": false, "properties": {"object": {"const": "corpus"}, "id": {"type": "string"}, "tenant": {"type": "string"},
+  "name": {"type": "string"}, "status": {"enum": ["queued", "running", "succeeded", "failed", "cancelled"]}, "created": {"type": "integer"},
+  "ended": {"type": ["integer", "null"]}, "error": {"type": ["string", "null"]}, "files": {"type": "array"}, "folder": {"type": ["string", "null"]},
+  "documents_in": {"type": ["integer", "null"]}, "documents": {"type": ["integer", "null"]}, "rejects": {"type": ["integer", "null"]},
+  "bytes_in": {"type": ["integer", "null"]}, "found": {"type": ["object", "null"]}}},
+"CorpusList": {"type": "object", "required": ["object", "data"], "properties": {
+  "data": {"type": "array", "items": {"$ref": "#/components/schemas/Corpus"}}}},
+"CorpusReport": {"type": "object"},
+"Run": {"type": "object", "required": ["object", "id", "tenant", "status", "model", "created", "result", "error"], "additionalProperties": false,
+  "properties": {"object": {"const": "run"}, "id": {"type": "string"}, "tenant": {"type": "string"}, "status": {"type": "string"},
+  "created": {"type": "integer"}, "started": {"type": ["integer", "null"]}, "ended": {"type": ["integer", "null"]},
+  "error": {"type": ["string", "null"]}, "model": {"type": ["string", "null"]}, "result": {"type": ["object", "null"]},
+  "lineage": {"type": ["object", "null"]}, "metrics": {"type": "array", "items": {"type": "object", "required": ["step", "loss"]}}}},
+"RunList": {"type": "object", "required": ["object", "data"], "properties": {
+  "data": {"type": "array", "items": {"$ref": "#/components/schemas/Run"}}}},
+"Suite": {"type": "object", "required": ["object", "id", "name", "bytes", "sha256", "created"], "additionalProperties": false, "properties": {
+  "object": {"const": "suite"}, "id": {"type": "string"}, "name": {"type": "string"}, "bytes": {"type": "integer"}, "sha256": {"type": "string"},
+  "created": {"type": "integer"}, "kind": {"enum": ["choice", "short", "text", "exam", null]}, "items": {"type": ["integer", "null"]},
+  "error": {"type": ["string", "null"]}}},
+"SuiteList": {"type": "object", "required": ["object", "data"], "properties": {
+  "data": {"type": "array", "items": {"$ref": "#/components/schemas/Suite"}}}},
+"ProofRequest": {"type": "object", "required": ["model", "domain", "general"], "additionalProperties": false, "properties": {
+  "model": {"type": "string"}, "domain": {"type": "string"}, "general": {"type": "string"}, "tolerance": {"type": "number"},
+  "seed": {"type": "integer"}}},
+"Proof": {"type": "object", "required": ["object", "id", "tenant", "model", "status", "created", "passed", "verdict", "error"],
+  "additionalProperties": false, "properties": {"object": {"const": "proof"}, "id": {"type": "string"}, "tenant": {"type": "string"},
+  "model": {"type": "string"}, "release": {"type": "string"}, "status": {"enum": ["queued", "running", "succeeded", "failed", "cancelled"]},
+  "created": {"type": "integer"}, "ended": {"type": ["integer", "null"]}, "error": {"type": ["string", "null"]}, "domain": {"type": "string"},
+  "general": {"type": "string"}, "tolerance": {"type": "number"}, "passed": {"type": ["boolean", "null"]}, "verdict": {"type": ["object", "null"]}}},
+"ProofList": {"type": "object", "required": ["object", "data"], "properties": {
+  "data": {"type": "array", "items": {"$ref": "#/components/schemas/Proof"}}}},
 "Engine": {"type": "object", "required": ["object", "base", "running", "waiting", "kv_blocks", "kv_blocks_free"]}
 })json";
 

@@ -46,6 +46,10 @@ TEST_F(OpenApiTest, AnswersAreWhatItSays) {
   const std::string admin = new_key("plant", {.role = "operator"});
   const auto file = *store_->add_file(store_->tenant("plant")->id, "x", "batch", "{}");
   const auto rows = *store_->add_file(store_->tenant("plant")->id, "x", "fine-tune", "{}");
+  const int64_t plant = store_->tenant("plant")->id;
+  const auto document_file = *store_->add_file(plant, "x.md", "user_data", "# 电梯\n");
+  const auto suite = *store_->add_file(plant, "x.txt", "suite", "合同法律");
+  ASSERT_TRUE(store_->publish({.name = "law", .base_digest = model_->digest()}));
   const Json all = document();
   const Json& schemas = all["components"]["schemas"];
   Json tools = chat("合同");
@@ -71,6 +75,9 @@ TEST_F(OpenApiTest, AnswersAreWhatItSays) {
       {"POST", "/v1/rerank", {{"model", "tiny"}, {"query", "x"}, {"documents", {"a", "b"}}}},
       {"POST", "/v1/tokenize", {{"model", "tiny"}, {"prompt", "x"}, {"return_token_strs", true}}},
       {"POST", "/v1/detokenize", {{"model", "tiny"}, {"tokens", {1, 2}}}},
+      {"POST", "/tokenize", {{"prompt", "x"}}},
+      {"POST", "/detokenize", {{"tokens", {1, 2}}}},
+      {"GET", "/tokenizer_info", {}},
       {"GET", "/v1/models", {}},
       {"GET", "/v1/models/tiny", {}},
       {"GET", "/v1/files", {}},
@@ -92,6 +99,15 @@ TEST_F(OpenApiTest, AnswersAreWhatItSays) {
       {"GET", "/plinth/v1/engine", {}},
       {"POST", "/v1/fine_tuning/jobs", {{"model", "tiny"}, {"training_file", rows.id}}},
       {"GET", "/v1/fine_tuning/jobs", {}},
+      {"POST", "/plinth/v1/corpora", {{"name", "x"}, {"files", {document_file.id}}}},
+      {"GET", "/plinth/v1/corpora", {}},
+      {"GET", "/plinth/v1/runs", {}},
+      {"GET", "/plinth/v1/suites", {}},
+      {"GET", "/plinth/v1/suites/" + suite.id, {}},
+      {"POST",
+       "/plinth/v1/proofs",
+       {{"model", "law"}, {"domain", suite.id}, {"general", suite.id}}},
+      {"GET", "/plinth/v1/proofs", {}},
       {"GET", "/plinth/v1/jobs", {}},
       {"GET", "/plinth/v1/releases", {}},
       {"GET", "/plinth/v1/adapters", {}},
@@ -111,6 +127,17 @@ TEST_F(OpenApiTest, AnswersAreWhatItSays) {
         method)["responses"]["200"]["content"]["application/json"]["schema"];
     EXPECT_EQ(grammar::violation(resolved(schema, schemas), answer), "")
         << one.path << " " << reply.body;
+  }
+  for (const std::string path : {"corpora", "proofs", "runs"}) {
+    const Json listed =
+        parse_json(send("GET", "/plinth/v1/" + path, admin).body, "list").value()["data"];
+    ASSERT_FALSE(listed.empty()) << path;
+    const std::string one = "/plinth/v1/" + path + "/" + listed[0]["id"].get<std::string>();
+    const Json answer = parse_json(send("GET", one, admin).body, path).value();
+    const Json& schema = all.at("paths").at(
+        "/plinth/v1/" + path +
+        "/{id}")["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+    EXPECT_EQ(grammar::violation(resolved(schema, schemas), answer), "") << to_text(answer);
   }
   const Json error = parse_json(post_text("{").body, "error").value();
   EXPECT_EQ(grammar::violation(resolved(schemas["Error"], schemas), error), "");

@@ -4,6 +4,7 @@
 #include "server/audited_exchange.h"
 #include "server/auth.h"
 #include "server/errors.h"
+#include "server/traced_exchange.h"
 
 namespace plinth::server {
 namespace {
@@ -33,11 +34,15 @@ const Route* Router::find(const HttpRequest& request, std::string& argument,
   return nullptr;
 }
 
-void Router::handle(const ExchangePtr& exchange) const {
-  const HttpRequest& request = exchange->request();
+void Router::handle(const ExchangePtr& incoming) const {
+  const HttpRequest& request = incoming->request();
   std::string other_methods;
-  Call call{.exchange = exchange, .key = {}, .argument = {}};
+  Call call{.exchange = incoming, .key = {}, .argument = {}};
   const Route* found = find(request, call.argument, other_methods);
+  // Probes and scrapes come every few seconds and are nobody's request.
+  if (found != nullptr && found->access == Access::kKey)
+    call.exchange = traced(tracer_, found->path, call);
+  const ExchangePtr exchange = call.exchange;
   const bool open = found != nullptr && (found->access == Access::kOpen ||
                                          (found->access == Access::kLoopback && request.loopback));
   if (open) return found->handle(call);

@@ -12,6 +12,7 @@
 #include "server/access.h"
 #include "server/http.h"
 #include "server/quotas.h"
+#include "server/tracing.h"
 #include "store/audit.h"
 #include "store/store.h"
 
@@ -25,8 +26,9 @@ enum class Access {
 
 struct Call {
   ExchangePtr exchange;
-  store::KeyInfo key;    // kKey routes only
-  std::string argument;  // what stands for the "*"
+  store::KeyInfo key;       // kKey routes only
+  std::string argument;     // what stands for the "*"
+  TraceContext trace = {};  // empty: not traced
   // Of a metered route: counts as running while the call lives. Shared by the call's copies.
   std::shared_ptr<const Admission> admission = {};
 };
@@ -48,10 +50,14 @@ struct Route {
 
 class Router {
  public:
-  // All of them outlive the router.
+  // All of them outlive the router. A null tracer: nothing is traced.
   Router(std::vector<Route> routes, const store::Store& store, Quotas& quotas,
-         store::AuditLog& audit)
-      : routes_(std::move(routes)), store_(&store), quotas_(&quotas), audit_(&audit) {}
+         store::AuditLog& audit, Tracer* tracer)
+      : routes_(std::move(routes)),
+        store_(&store),
+        quotas_(&quotas),
+        audit_(&audit),
+        tracer_(tracer) {}
 
   // 401 comes before 403, 404 and 405: without a key nobody learns what there is.
   void handle(const ExchangePtr& exchange) const;
@@ -70,6 +76,7 @@ class Router {
   const store::Store* store_;
   Quotas* quotas_;
   store::AuditLog* audit_;
+  Tracer* tracer_;
 };
 
 }  // namespace plinth::server

@@ -13,6 +13,9 @@
 #include "server/openai_tokens.h"
 #include "server/openapi.h"
 #include "server/operations.h"
+#include "server/plinth_corpora.h"
+#include "server/plinth_proofs.h"
+#include "server/plinth_runs.h"
 
 namespace plinth::server {
 namespace {
@@ -63,6 +66,13 @@ void add_openai(Table& table) {
             "The tokens of a text or of a conversation", "TokenizeRequest", "Tokens");
   table.add("POST", "/v1/detokenize", Action::kInfer, handle_detokenize, "The text of tokens",
             "DetokenizeRequest", "DetokenizedText");
+  // Where vLLM has them: evaluation harnesses look there.
+  table.add("POST", "/tokenize", Action::kInfer, handle_tokenize,
+            "The tokens of a text or of a conversation", "TokenizeRequest", "Tokens");
+  table.add("POST", "/detokenize", Action::kInfer, handle_detokenize, "The text of tokens",
+            "DetokenizeRequest", "DetokenizedText");
+  table.add("GET", "/tokenizer_info", Action::kModels, handle_tokenizer_info,
+            "Special tokens and chat template of the base", "", "TokenizerInfo");
   table.add("GET", "/v1/models", Action::kModels, handle_models,
             "The base and the published domain models", "", "ModelList");
   table.add("GET", "/v1/models/*", Action::kModels, handle_model, "One model", "", "Model");
@@ -137,12 +147,43 @@ void add_admin(Table& table) {
             "Engine");
 }
 
+// Jobs that make corpora and proofs, and what tuning jobs leave: a tenant's own.
+void add_work(Table& table) {
+  table.add("POST", "/plinth/v1/corpora", Action::kTune, handle_create_corpus,
+            "Refine uploaded files, or a folder that the settings lend", "CorpusRequest", "Corpus");
+  table.add("GET", "/plinth/v1/corpora", Action::kTune, handle_list_corpora,
+            "All corpora, the newest first", "", "CorpusList");
+  table.add("GET", "/plinth/v1/corpora/*/report", Action::kTune, handle_corpus_report,
+            "What refining found; ?format=html for people", "", "CorpusReport");
+  table.add("POST", "/plinth/v1/corpora/*/cancel", Action::kTune, handle_cancel_corpus,
+            "End the refining of a corpus", "", "Corpus");
+  table.add("GET", "/plinth/v1/corpora/*", Action::kTune, handle_corpus, "One corpus", "",
+            "Corpus");
+  table.add("GET", "/plinth/v1/runs", Action::kTune, handle_list_runs,
+            "Training runs of tuning jobs, the newest first", "", "RunList");
+  table.add("GET", "/plinth/v1/runs/*", Action::kTune, handle_run,
+            "One run with its lineage and every step", "", "Run");
+  table.add("GET", "/plinth/v1/suites", Action::kTune, handle_list_suites,
+            "Uploads of purpose suite, the newest first", "", "SuiteList");
+  table.add("GET", "/plinth/v1/suites/*", Action::kTune, handle_suite,
+            "One suite with its kind and number of items", "", "Suite");
+  table.add("POST", "/plinth/v1/proofs", Action::kTune, handle_create_proof,
+            "Examine a domain model against its base", "ProofRequest", "Proof");
+  table.add("GET", "/plinth/v1/proofs", Action::kTune, handle_list_proofs,
+            "All proofs, the newest first", "", "ProofList");
+  table.add("POST", "/plinth/v1/proofs/*/cancel", Action::kTune, handle_cancel_proof, "End a proof",
+            "", "Proof");
+  table.add("GET", "/plinth/v1/proofs/*", Action::kTune, handle_proof, "One proof with its verdict",
+            "", "Proof");
+}
+
 }  // namespace
 
 std::vector<Route> routes(const Services& services, const std::atomic<bool>& draining) {
   Table table(services);
   add_openai(table);
   add_admin(table);
+  add_work(table);
   table.add("GET", "/metrics", Action::kAdmin, handle_metrics, "Prometheus metrics", "", "");
   table.routes.back().access = Access::kLoopback;
   table.routes.push_back(

@@ -15,10 +15,11 @@ class Server::Impl {
  public:
   Impl(const ServerOptions& options, std::unique_ptr<LedgerWriter> ledger,
        std::unique_ptr<DomainModels> models, std::unique_ptr<BatchRunner> batches,
-       std::unique_ptr<JobRunner> jobs, std::unique_ptr<store::AuditLog> audit, store::Store& store,
-       engine::Engine& engine)
+       std::unique_ptr<JobRunner> jobs, std::unique_ptr<store::AuditLog> audit,
+       std::unique_ptr<Tracer> tracer, store::Store& store, engine::Engine& engine)
       : options_(options),
         store_(store),
+        tracer_(std::move(tracer)),
         ledger_(std::move(ledger)),
         models_(std::move(models)),
         quotas_(store),
@@ -34,9 +35,10 @@ class Server::Impl {
                         .jobs = *jobs_,
                         .audit = *audit_,
                         .settings = settings_,
+                        .tracer = tracer_.get(),
                         .keep_alive_ms = options.keep_alive_ms},
                        draining_),
-                store, quotas_, *audit_) {}
+                store, quotas_, *audit_, tracer_.get()) {}
 
   ~Impl() { stop(); }
 
@@ -46,6 +48,7 @@ class Server::Impl {
     http.address = options_.address;
     http.port = options_.port;
     http.tls = options_.tls;
+    if (options_.connections_max > 0) http.connections_max = options_.connections_max;
     // Only who may upload files is listened to for longer.
     http.body_max_of = [this, small = http.body_max](const std::string& path,
                                                      const std::string& authorization) {
@@ -83,6 +86,7 @@ class Server::Impl {
   const ServerOptions options_;
   const store::Store& store_;
   std::atomic<bool> draining_ = false;
+  std::unique_ptr<Tracer> tracer_;  // null: nothing is traced
   std::unique_ptr<LedgerWriter> ledger_;
   std::unique_ptr<DomainModels> models_;
   grammar::SchemaCache schemas_;
@@ -100,13 +104,17 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, stor
   PLINTH_TRY(auto ledger, LedgerWriter::start(store.home()));
   // The engine outlives the server, and its model with it.
   std::shared_ptr<const model::Model> base(std::shared_ptr<const void>(), &engine.model());
-  PLINTH_TRY(auto jobs, JobRunner::create(store.home(), base, options.job_threads));
+  PLINTH_TRY(auto jobs, JobRunner::create(store.home(), engine, options.job_threads));
   PLINTH_TRY(auto audit, store::AuditLog::open(store.home()));
   PLINTH_TRY(auto models, DomainModels::create(store, std::move(base), engine.adapters()));
+  std::unique_ptr<Tracer> tracer;
+  if (!options.otlp.empty()) {
+    PLINTH_TRY(tracer, Tracer::start(options.otlp));
+  }
   PLINTH_TRY(auto batches, BatchRunner::create(store.home()));
   auto impl =
       std::make_unique<Impl>(options, std::move(ledger), std::move(models), std::move(batches),
-                             std::move(jobs), std::move(audit), store, engine);
+                             std::move(jobs), std::move(audit), std::move(tracer), store, engine);
   PLINTH_TRY(impl->listen());
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }

@@ -29,6 +29,8 @@ struct ServerOptions {
   Path settings = {};          // a file (settings.h); empty: none
   int job_threads = 0;         // of the compute pool, for jobs; 0: all that answers leave
   TlsFiles tls = {};           // none: plain HTTP
+  int connections_max = 0;     // at one time; more are closed at once. 0: HttpOptions' default
+  std::string otlp = {};       // where traces go (tracing.h); empty: nowhere
   int keep_alive_ms = 10'000;  // between comments in a stream that has nothing to say yet
 };
 

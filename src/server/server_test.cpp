@@ -15,7 +15,7 @@ namespace {
 TEST_F(ServerTest, ARevokedKeyEndsAtOnceAlsoFromAnotherProcess) {
   TestClient client(server_->port());
   EXPECT_EQ(client.request("GET", "/v1/models", "", key_).status, 200);
-  auto other = *store::Store::open(temp_.path() / "home");
+  auto other = *store::Store::open(home_.path());
   ASSERT_TRUE(other->revoke_key(key_.substr(0, 19)));
   EXPECT_EQ(client.request("GET", "/v1/models", "", key_).status, 401);
 }
@@ -96,7 +96,7 @@ TEST_F(ServerTest, ChoicesAreAnswersOfTheirOwnAndThePromptIsPaidOnce) {
 TEST_F(ServerTest, AnAdapterIsLoadedWhenItsModelIsAsked) {
   const auto& config = model_->config();
   const auto adapter = engine::random_adapter(config, 4, 1, "x");
-  const Path folder = temp_.path() / "adapter";
+  const Path folder = home_.folder() / "adapter";
   ASSERT_TRUE(model::write_peft(folder, *adapter, config));
   const auto release = publish(*store_, {.name = "law",
                                          .base_digest = model_->digest(),
@@ -119,7 +119,7 @@ TEST_F(ServerTest, AnAdapterIsLoadedWhenItsModelIsAsked) {
 
 TEST_F(ServerTest, ABrokenAdapterArtifactIsAnErrorThatTellsNoPaths) {
   const auto adapter = engine::random_adapter(model_->config(), 4, 1, "x");
-  const Path folder = temp_.path() / "adapter";
+  const Path folder = home_.folder() / "adapter";
   ASSERT_TRUE(model::write_peft(folder, *adapter, model_->config()));
   const auto release = publish(*store_, {.name = "law",
                                          .base_digest = model_->digest(),

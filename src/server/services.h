@@ -26,6 +26,7 @@ struct Services {
   JobRunner& jobs;
   store::AuditLog& audit;
   const Settings& settings;
+  Tracer* tracer = nullptr;    // null: nothing is traced
   int keep_alive_ms = 10'000;  // a stream that has said nothing for so long gets a comment
 };
 

@@ -2,11 +2,16 @@
 //
 //   log_requests = true     # a line for each answer: who, what model, how many tokens; never texts
 //   [[filter]]              # content_filter.h
+//   [[folder]]              # may be refined by this tenant's jobs, with all below
+//   tenant = "law"
+//   path = "/srv/law"       # relative to the settings' folder
 #pragma once
 
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <vector>
 
 #include "core/file.h"
 #include "core/result.h"
@@ -26,12 +31,25 @@ class Settings {
     return filter_;
   }
 
+  struct Folder {
+    std::string tenant;
+    Path path;  // without links
+  };
+
+  // Never null.
+  std::shared_ptr<const std::vector<Folder>> folders() const {
+    const std::lock_guard lock(mutex_);
+    return folders_;
+  }
+
   bool log_requests() const { return log_requests_; }
 
  private:
   std::atomic<bool> log_requests_ = false;
-  mutable std::mutex mutex_;  // guards filter_
+  mutable std::mutex mutex_;  // guards what follows
   ContentFilterPtr filter_;
+  std::shared_ptr<const std::vector<Folder>> folders_ =
+      std::make_shared<const std::vector<Folder>>();
 };
 
 }  // namespace plinth::server

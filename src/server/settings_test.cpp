@@ -15,7 +15,7 @@ class SettingsTest : public ServerTest {
   // What to do with what the model says, which the test reads first.
   void write(const std::string& input, const std::string& output,
              const std::string& word = "合同") {
-    EXPECT_TRUE(write_file_atomic(temp_.path() / "words.txt", word + "\n"));
+    EXPECT_TRUE(write_file_atomic(home_.folder() / "words.txt", word + "\n"));
     EXPECT_TRUE(write_file_atomic(
         file_, "[[filter]]\ncategory = \"contracts\"\nwords = \"words.txt\"\ninput = \"" + input +
                    "\"\noutput = \"" + output + "\"\n"));
@@ -23,7 +23,7 @@ class SettingsTest : public ServerTest {
 
   Json choice() const { return ask("/v1/chat/completions", chat("合同"))["choices"][0]; }
 
-  const Path file_ = temp_.path() / "settings.toml";
+  const Path file_ = home_.folder() / "settings.toml";
 };
 
 TEST_F(SettingsTest, AreReadAnewAndHoldFromTheNextRequestOn) {

@@ -90,6 +90,15 @@ TEST_F(TenancyTest, WhatBelongsToAnotherTenantIsNotFound) {
                                   .key_id = key.id,
                                   .kind = "tune",
                                   .spec = R"({"suffix":"secret"})"});
+  const auto suite = *store_->add_file(tenant->id, "secret.jsonl", "suite", "{}\n");
+  const auto corpus = *jobs->create({.tenant_id = tenant->id,
+                                     .key_id = key.id,
+                                     .kind = "refine",
+                                     .spec = R"({"name":"secret"})"});
+  const auto proof = *jobs->create({.tenant_id = tenant->id,
+                                    .key_id = key.id,
+                                    .kind = "prove",
+                                    .spec = R"({"model":"secret"})"});
   for (const Route& route : table()) {
     if (route.access != Access::kKey) continue;
     std::string path = route.path;
@@ -97,7 +106,8 @@ TEST_F(TenancyTest, WhatBelongsToAnotherTenantIsNotFound) {
     if (star == std::string::npos) {
       // Lists and everything else say nothing of a.
       const Reply reply = send(route.method, path, stranger_, "{}");
-      for (const std::string& name : {file.id, batch.id, job.id, key.prefix, std::string("secret")})
+      for (const std::string& name : {file.id, batch.id, job.id, suite.id, corpus.id, proof.id,
+                                      key.prefix, std::string("secret")})
         EXPECT_EQ(reply.body.find(name), std::string::npos) << path;
       continue;
     }
@@ -105,6 +115,10 @@ TEST_F(TenancyTest, WhatBelongsToAnotherTenantIsNotFound) {
     const std::string id = path.starts_with("/v1/files")            ? file.id
                            : path.starts_with("/v1/batches")        ? batch.id
                            : path.starts_with("/v1/fine_tuning")    ? job.id
+                           : path.starts_with("/plinth/v1/runs")    ? job.id
+                           : path.starts_with("/plinth/v1/corpora") ? corpus.id
+                           : path.starts_with("/plinth/v1/proofs")  ? proof.id
+                           : path.starts_with("/plinth/v1/suites")  ? suite.id
                            : path.starts_with("/plinth/v1/keys")    ? key.prefix
                            : path.starts_with("/plinth/v1/quotas/") ? "a"
                                                                     : "law";

@@ -16,6 +16,7 @@
 #include "server/server.h"
 #include "server/test_client.h"
 #include "server/test_tokenizer.h"
+#include "store/test_home.h"
 
 namespace plinth::server {
 
@@ -88,7 +89,7 @@ class ServerTest : public ::testing::Test {
     auto ledger = *LedgerWriter::start(store_->home());
     auto models = *DomainModels::create(*store_, model_, engine_->adapters());
     auto batches = *BatchRunner::create(store_->home());
-    auto jobs = *JobRunner::create(store_->home(), model_, 0);
+    auto jobs = *JobRunner::create(store_->home(), *engine_, 0);
     auto audit = *store::AuditLog::open(store_->home());
     grammar::SchemaCache schemas;
     const Settings settings;
@@ -165,8 +166,8 @@ class ServerTest : public ::testing::Test {
     return false;
   }
 
-  TempDirectory temp_ = *TempDirectory::create();
-  std::unique_ptr<store::Store> store_ = *store::Store::open(temp_.path() / "home");
+  store::TestHome home_;
+  std::unique_ptr<store::Store> store_ = *store::Store::open(home_.path());
   std::shared_ptr<const model::Model> model_ = chat_model();
   std::unique_ptr<engine::Engine> engine_ = *engine::Engine::start(model_, {});
   std::string key_;

@@ -112,6 +112,7 @@ Result<Json> parse_tune_request(std::string_view body, const model::ModelConfig&
   Json spec = Json::object();
   PLINTH_TRY(spec["model"], fields.text("model"));
   PLINTH_TRY(spec["training_file"], fields.text("training_file"));
+  PLINTH_TRY(spec["validation_file"], fields.text_or("validation_file", ""));
   PLINTH_TRY(auto method, parse_method(fields, base, param));
   spec["method"] = std::move(method.type);
   spec["hyperparameters"] = std::move(method.hyperparameters);
@@ -123,8 +124,6 @@ Result<Json> parse_tune_request(std::string_view body, const model::ModelConfig&
   PLINTH_TRY(check_metadata(fields));
   const Json* metadata = fields.find("metadata");
   spec["metadata"] = metadata != nullptr ? *metadata : Json::object();
-  if (fields.find("validation_file") != nullptr)
-    return invalid("validation_file: a part of the training file is held out; no other is read");
   if (const Json* list = fields.find("integrations"); list != nullptr && !list->empty())
     return invalid("integrations are not supported");
   PLINTH_TRY(fields.nothing_else());

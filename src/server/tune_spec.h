@@ -12,9 +12,9 @@
 
 namespace plinth::server {
 
-// {"model", "training_file", "suffix", "seed", "method", "metadata", "hyperparameters":
-// {"n_epochs", "batch_size", "learning_rate_multiplier", "rank", "sequence"}}, every number there;
-// with method "dpo" also "beta".
+// {"model", "training_file", "validation_file", "suffix", "seed", "method", "metadata",
+// "hyperparameters": {"n_epochs", "batch_size", "learning_rate_multiplier", "rank", "sequence"}},
+// every number there; with method "dpo" also "beta".
 // On an error `param` is the field at fault. Whether file and model exist is the caller's to look
 // up.
 Result<Json> parse_tune_request(std::string_view body, const model::ModelConfig& base,
@@ -25,6 +25,8 @@ Result<train::TuneRecipe> tune_recipe(const Json& spec, const model::ModelConfig
 
 // "ft:BASE:SUFFIX:JOB"; names that begin with "ft:" belong to one tenant each.
 inline constexpr std::string_view kTunedPrefix = "ft:";
+// Where a file is named, a corpus that a job of the tenant's refined may be named as well.
+inline constexpr std::string_view kCorpusPrefix = "corpus-";
 std::string model_name(const Json& spec, const model::ModelConfig& base, const std::string& job);
 
 }  // namespace plinth::server

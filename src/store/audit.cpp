@@ -4,12 +4,10 @@
 
 #include "core/hash.h"
 #include "core/json.h"
-#include "store/sqlite.h"
+#include "store/database.h"
 
 namespace plinth::store {
 namespace {
-
-constexpr int kBusyMs = 5000;
 
 constexpr std::string_view kColumns =
     "SELECT id, at_ms, actor, tenant, action, detail, status, request_id, hash FROM audit ";
@@ -35,8 +33,8 @@ std::string hash_of(const AuditEntry& entry, std::string_view before) {
 }  // namespace
 
 Result<std::unique_ptr<AuditLog>> AuditLog::open(const Path& home, const Clock& clock) {
-  PLINTH_TRY(auto db, Database::open(home / "plinth.db", kBusyMs));
-  return std::unique_ptr<AuditLog>(new AuditLog(std::make_unique<Database>(std::move(db)), clock));
+  PLINTH_TRY(auto db, open_database(home));
+  return std::unique_ptr<AuditLog>(new AuditLog(std::move(db), clock));
 }
 
 AuditLog::AuditLog(std::unique_ptr<Database> db, const Clock& clock)

@@ -1,6 +1,8 @@
 #include "store/audit.h"
 
-#include "store/sqlite.h"
+#include <thread>
+
+#include "store/database.h"
 #include "store/test_store.h"
 
 namespace plinth::store {
@@ -15,10 +17,11 @@ class AuditTest : public StoreTest {
 
   // What somebody with the file and without the program could do.
   void tamper(const char* sql) {
-    auto db = Database::open(home() / "plinth.db", 1000);
+    auto db = open_database(home());
     ASSERT_TRUE(db);
-    ASSERT_TRUE(db->script("DROP TRIGGER audit_keeps_rows; DROP TRIGGER audit_keeps_values"));
-    ASSERT_TRUE(db->script(sql));
+    for (const std::string trigger : {"audit_keeps_rows", "audit_keeps_values"})
+      ASSERT_TRUE((*db)->script("DROP TRIGGER " + trigger + (on_postgres() ? " ON audit" : "")));
+    ASSERT_TRUE((*db)->script(sql));
   }
 
   std::unique_ptr<AuditLog> log_ = *AuditLog::open(home(), clock_);
@@ -36,10 +39,24 @@ TEST_F(AuditTest, IsOneChainWhoeverWrites) {
   EXPECT_EQ(newest[0].hash, check.last_hash);
 }
 
+TEST_F(AuditTest, StaysOneChainUnderWritersAtOnce) {
+  std::vector<std::thread> writers;
+  for (int i = 0; i < 4; ++i)
+    writers.emplace_back([this] {
+      const auto mine = *AuditLog::open(home(), clock_);
+      for (int n = 0; n < 10; ++n) EXPECT_TRUE(mine->append({.action = "at once"}));
+    });
+  for (auto& writer : writers) writer.join();
+  const auto check = *log_->verify();
+  EXPECT_EQ(check.entries, 43);
+  EXPECT_EQ(check.broken_at, 0);
+}
+
 TEST_F(AuditTest, RowsCannotBeChangedInPassing) {
-  auto db = *Database::open(home() / "plinth.db", 1000);
-  EXPECT_FALSE(db.script("UPDATE audit SET actor = 'nobody'"));
-  EXPECT_FALSE(db.script("DELETE FROM audit"));
+  auto db = *open_database(home());
+  EXPECT_EQ(db->script("UPDATE audit SET actor = 'nobody'").error().code,
+            Code::kFailedPrecondition);
+  EXPECT_FALSE(db->script("DELETE FROM audit"));
 }
 
 TEST_F(AuditTest, AChangedEntryIsFound) {

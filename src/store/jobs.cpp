@@ -4,12 +4,10 @@
 #include <utility>
 
 #include "core/hash.h"
-#include "store/sqlite.h"
+#include "store/database.h"
 
 namespace plinth::store {
 namespace {
-
-constexpr int kBusyMs = 5000;
 
 constexpr std::string_view kColumns =
     "SELECT id, tenant, key, kind, state, spec, result, error, model, created_ms, started_ms, "
@@ -31,11 +29,18 @@ Job job_of(const Row& row) {
           .heartbeat_ms = row.integer(12)};
 }
 
+// OpenAI's clients know tuning jobs; the others are named for what they make.
+std::string_view prefix_of(std::string_view kind) {
+  if (kind == "refine") return "corpus-";
+  if (kind == "prove") return "proof-";
+  return "ftjob-";
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Jobs>> Jobs::open(const Path& home, const Clock& clock) {
-  PLINTH_TRY(auto db, Database::open(home / "plinth.db", kBusyMs));
-  return std::unique_ptr<Jobs>(new Jobs(std::make_unique<Database>(std::move(db)), clock));
+  PLINTH_TRY(auto db, open_database(home));
+  return std::unique_ptr<Jobs>(new Jobs(std::move(db), clock));
 }
 
 Jobs::Jobs(std::unique_ptr<Database> db, const Clock& clock) : clock_(clock), db_(std::move(db)) {}
@@ -43,7 +48,7 @@ Jobs::Jobs(std::unique_ptr<Database> db, const Clock& clock) : clock_(clock), db
 Jobs::~Jobs() = default;
 
 Result<Job> Jobs::create(const Job& job) {
-  const std::string id = "ftjob-" + random_hex(12);
+  const std::string id = std::string(prefix_of(job.kind)) + random_hex(12);
   {
     const std::lock_guard lock(mutex_);
     PLINTH_TRY(
@@ -64,12 +69,13 @@ Result<Job> Jobs::job(int64_t tenant_id, std::string_view id) const {
   return *std::move(found);
 }
 
-Result<std::vector<Job>> Jobs::jobs(int64_t tenant_id) const {
+Result<std::vector<Job>> Jobs::jobs(int64_t tenant_id, std::string_view kind) const {
   const std::lock_guard lock(mutex_);
   std::vector<Job> all;
-  PLINTH_TRY(
-      db_->each(std::string(kColumns) + "WHERE tenant = ?1 OR ?1 = 0 ORDER BY created_ms DESC, id",
-                {tenant_id}, [&](const Row& row) { all.push_back(job_of(row)); }));
+  PLINTH_TRY(db_->each(
+      std::string(kColumns) +
+          "WHERE (tenant = ?1 OR ?1 = 0) AND (kind = ?2 OR ?2 = '') ORDER BY created_ms DESC, id",
+      {tenant_id, kind}, [&](const Row& row) { all.push_back(job_of(row)); }));
   return all;
 }
 
@@ -87,12 +93,12 @@ Result<bool> Jobs::flip(std::string_view id, std::string_view from, std::string_
   const std::string list = fmt::format(",{},", from);
   const std::lock_guard lock(mutex_);
   const int64_t now_ms = clock_.unix_ms();
-  PLINTH_TRY(
-      db_->run("UPDATE jobs SET state = ?1, heartbeat_ms = ?2, "
-               "started_ms = IIF(?1 = 'running' AND started_ms = 0, ?2, started_ms), "
-               "ended_ms = IIF(?1 = 'cancelled', ?2, ended_ms) "
-               "WHERE id = ?3 AND INSTR(?4, ',' || state || ',') > 0",
-               {to, now_ms, id, list}));
+  PLINTH_TRY(db_->run(
+      "UPDATE jobs SET state = ?1, heartbeat_ms = ?2, "
+      "started_ms = CASE WHEN ?1 = 'running' AND started_ms = 0 THEN ?2 ELSE started_ms END, "
+      "ended_ms = CASE WHEN ?1 = 'cancelled' THEN ?2 ELSE ended_ms END "
+      "WHERE id = ?3 AND ?4 LIKE '%,' || state || ',%'",
+      {to, now_ms, id, list}));
   return db_->rows_changed() > 0;
 }
 

@@ -29,10 +29,10 @@ namespace plinth::store {
 class Database;
 
 struct Job {
-  std::string id = {};  // "ftjob-..."; set by create()
+  std::string id = {};  // "ftjob-...", "corpus-...", "proof-..."; set by create()
   int64_t tenant_id = 0;
   int64_t key_id = 0;
-  std::string kind = {};  // "tune"
+  std::string kind = {};  // "tune", "refine", "prove"
   std::string state = {};
   std::string spec = {};      // JSON
   std::string result = "{}";  // JSON
@@ -63,7 +63,8 @@ class Jobs {
   Result<Job> create(const Job& job);
   // Tenant 0: whosesoever it is.
   Result<Job> job(int64_t tenant_id, std::string_view id) const;
-  Result<std::vector<Job>> jobs(int64_t tenant_id) const;  // newest first
+  // Newest first; tenant 0: all, no kind: all.
+  Result<std::vector<Job>> jobs(int64_t tenant_id, std::string_view kind = {}) const;
   // Of all tenants, the oldest first: what a server has to do or to go on with.
   Result<std::vector<Job>> unfinished() const;
 

@@ -115,12 +115,14 @@ Result<NewKey> Store::create_key(std::string_view tenant_name, std::string_view 
   key.info.label = label;
   key.info.created_ms = impl_->now_ms();
   key.info.scope = scope;
-  PLINTH_TRY(impl_->db.run(
-      "INSERT INTO keys (tenant, prefix, label, salt, hash, created_ms, role, models, actions, "
-      "expires_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-      {owner.id, key.info.prefix, label, salt, hash_of(salt, key.secret), key.info.created_ms,
-       scope.role, to_text(Json(scope.models)), to_text(Json(scope.actions)), scope.expires_ms}));
-  key.info.id = impl_->db.last_id();
+  PLINTH_TRY(
+      key.info.id,
+      impl_->db.insert(
+          "INSERT INTO keys (tenant, prefix, label, salt, hash, created_ms, role, models, actions, "
+          "expires_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+          {owner.id, key.info.prefix, label, salt, hash_of(salt, key.secret), key.info.created_ms,
+           scope.role, to_text(Json(scope.models)), to_text(Json(scope.actions)),
+           scope.expires_ms}));
   return key;
 }
 
@@ -134,9 +136,10 @@ Result<std::vector<KeyInfo>> Store::keys(std::string_view tenant_name) const {
 
 Status Store::revoke_key(std::string_view prefix) {
   const std::lock_guard lock(impl_->mutex);
-  PLINTH_TRY(impl_->db.run(
-      "UPDATE keys SET revoked_ms = IIF(revoked_ms = 0, ?, revoked_ms) WHERE prefix = ?",
-      {std::max<int64_t>(impl_->now_ms(), 1), prefix}));
+  PLINTH_TRY(
+      impl_->db.run("UPDATE keys SET revoked_ms = CASE WHEN revoked_ms = 0 THEN ? ELSE revoked_ms "
+                    "END WHERE prefix = ?",
+                    {std::max<int64_t>(impl_->now_ms(), 1), prefix}));
   if (impl_->db.rows_changed() == 0) return not_found("key {} is not known", prefix);
   return {};
 }

@@ -1,6 +1,6 @@
 #include <thread>
 
-#include "store/sqlite.h"
+#include "store/database.h"
 #include "store/test_store.h"
 
 namespace plinth::store {
@@ -70,7 +70,7 @@ TEST_F(LedgerTest, ABatchIsAllOrNothing) {
 
 TEST_F(LedgerTest, RowsCannotBeChangedOrRemoved) {
   ASSERT_TRUE(store_->add_usage({row(0, "1", 10, 5)}));
-  auto db = Database::open(home() / "plinth.db", 1000);
+  auto db = *open_database(home());
   EXPECT_FALSE(db->script("UPDATE usage SET prompt_tokens = 0"));
   EXPECT_FALSE(db->script("DELETE FROM usage"));
   EXPECT_EQ(totals().at(0).prompt_tokens, 10);

@@ -2,8 +2,6 @@
 
 #include <array>
 
-#include <fmt/format.h>
-
 namespace plinth::store {
 namespace {
 
@@ -207,7 +205,18 @@ CREATE TRIGGER audit_keeps_values BEFORE UPDATE ON audit
   BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
 )sql";
 
-constexpr std::array<std::string_view, 3> kMigrations = {kFirst, kTenancy, kWork};
+constexpr std::string_view kOrder = R"sql(
+-- Releases of one moment are listed in the order of their first flips.
+CREATE INDEX flips_by_release ON flips (release_digest);
+)sql";
+
+constexpr std::string_view kTraining = R"sql(
+ALTER TABLE usage ADD COLUMN trained_tokens INTEGER NOT NULL DEFAULT 0 CHECK (trained_tokens >= 0);
+ALTER TABLE prices ADD COLUMN trained INTEGER NOT NULL DEFAULT 0 CHECK (trained >= 0);
+)sql";
+
+constexpr std::array<std::string_view, 5> kMigrations = {kFirst, kTenancy, kWork, kOrder,
+                                                         kTraining};
 
 }  // namespace
 
@@ -221,15 +230,15 @@ Status migrate(Database& db) {
     bool done = false;
     // The version is read inside the transaction: two processes may open an empty folder at once.
     const Status stepped = db.transaction([&]() -> Status {
-      PLINTH_TRY(const int64_t version, db.integer("PRAGMA user_version"));
+      PLINTH_TRY(const int64_t version, db.version());
       if (version > newest)
         return make_error(Code::kFailedPrecondition,
                           "the database has version {}, this Plinth knows up to {}", version,
                           newest);
       done = version == newest;
       if (done) return {};
-      PLINTH_TRY(db.script(migrations()[static_cast<size_t>(version)]));
-      return db.script(fmt::format("PRAGMA user_version = {}", version + 1));
+      PLINTH_TRY(db.define(migrations()[static_cast<size_t>(version)]));
+      return db.set_version(version + 1);
     });
     if (!stepped) return stepped.error();
     if (done) return {};

@@ -5,11 +5,12 @@
 #include <string_view>
 
 #include "core/result.h"
-#include "store/sqlite.h"
+#include "store/database.h"
 
 namespace plinth::store {
 
-// Step i takes a database from version i to i + 1. Steps are never edited once released.
+// Written in the words of SQLite; Database::define() translates. Step i takes a database from
+// version i to i + 1. Steps are never edited once released.
 std::span<const std::string_view> migrations();
 
 // Runs the steps that are missing, each in a transaction of its own: killed at any moment, the next

@@ -14,9 +14,14 @@ Status Store::set_quota(std::string_view tenant_name, const Quota& quota) {
   PLINTH_TRY(const Tenant owner, tenant(tenant_name));
   const std::lock_guard lock(impl_->mutex);
   return impl_->db.run(
-      "INSERT OR REPLACE INTO quotas (tenant, requests_per_minute, tokens_per_minute, "
+      "INSERT INTO quotas (tenant, requests_per_minute, tokens_per_minute, "
       "requests_per_month, tokens_per_month, concurrent, storage_bytes) "
-      "VALUES (?, ?, ?, ?, ?, ?, ?)",
+      "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant) DO UPDATE SET "
+      "requests_per_minute = excluded.requests_per_minute, "
+      "tokens_per_minute = excluded.tokens_per_minute, "
+      "requests_per_month = excluded.requests_per_month, "
+      "tokens_per_month = excluded.tokens_per_month, concurrent = excluded.concurrent, "
+      "storage_bytes = excluded.storage_bytes",
       {owner.id, quota.requests_per_minute, quota.tokens_per_minute, quota.requests_per_month,
        quota.tokens_per_month, quota.concurrent, quota.storage_bytes});
 }
@@ -40,24 +45,28 @@ Result<Quota> Store::quota(int64_t tenant_id) const {
 
 Status Store::set_price(const Price& price) {
   if (price.model.empty()) return invalid("price: a model is needed, or * for all");
-  for (const int64_t of : {price.prompt, price.cached, price.completion})
+  for (const int64_t of : {price.prompt, price.cached, price.completion, price.trained})
     if (of < 0) return invalid("price of {}: {} is negative", price.model, of);
   const std::lock_guard lock(impl_->mutex);
   return impl_->db.run(
-      "INSERT OR REPLACE INTO prices (model, prompt, cached, completion) VALUES (?, ?, ?, ?)",
-      {price.model, price.prompt, price.cached, price.completion});
+      "INSERT INTO prices (model, prompt, cached, completion, trained) VALUES (?, ?, ?, ?, ?) "
+      "ON CONFLICT (model) DO UPDATE SET prompt = excluded.prompt, cached = excluded.cached, "
+      "completion = excluded.completion, trained = excluded.trained",
+      {price.model, price.prompt, price.cached, price.completion, price.trained});
 }
 
 Result<std::vector<Price>> Store::prices() const {
   const std::lock_guard lock(impl_->mutex);
   std::vector<Price> all;
-  PLINTH_TRY(impl_->db.each("SELECT model, prompt, cached, completion FROM prices ORDER BY model",
-                            {}, [&](const Row& row) {
-                              all.push_back({.model = row.text(0),
-                                             .prompt = row.integer(1),
-                                             .cached = row.integer(2),
-                                             .completion = row.integer(3)});
-                            }));
+  PLINTH_TRY(
+      impl_->db.each("SELECT model, prompt, cached, completion, trained FROM prices ORDER BY model",
+                     {}, [&](const Row& row) {
+                       all.push_back({.model = row.text(0),
+                                      .prompt = row.integer(1),
+                                      .cached = row.integer(2),
+                                      .completion = row.integer(3),
+                                      .trained = row.integer(4)});
+                     }));
   return all;
 }
 
@@ -74,7 +83,8 @@ Result<std::vector<StatementRow>> Store::statement(const UsageQuery& query) cons
     const auto cost =
         static_cast<__int128>(total.prompt_tokens - total.cached_tokens) * row.price.prompt +
         static_cast<__int128>(total.cached_tokens) * row.price.cached +
-        static_cast<__int128>(total.completion_tokens) * row.price.completion;
+        static_cast<__int128>(total.completion_tokens) * row.price.completion +
+        static_cast<__int128>(total.trained_tokens) * row.price.trained;
     row.cost = static_cast<int64_t>(cost / 1'000'000);
     rows.push_back(std::move(row));
   }

@@ -40,7 +40,17 @@ TEST_F(QuotasTest, AStatementPricesPromptCachedAndAnswerTokens) {
   // 1,200 at 2.0, 800 at 0.5 and 200 at 8.0, each per million.
   EXPECT_EQ(statement->at(0).cost, 1200 * 2 + 400 + 200 * 8);
   EXPECT_EQ(statement->at(1).cost, 100);
-  EXPECT_EQ(*store_->used_since(tenant.id, 0), (std::pair<int64_t, int64_t>(3, 3300)));
+  // A tuning job: nothing but what it read.
+  ASSERT_TRUE(store_->add_usage({{.request_id = "job",
+                                  .tenant_id = tenant.id,
+                                  .key_id = key.id,
+                                  .model = "tuned",
+                                  .trained_tokens = 5000,
+                                  .outcome = "trained"}}));
+  ASSERT_TRUE(store_->set_price({.model = "tuned", .trained = 3'000'000}));
+  EXPECT_EQ(store_->statement({.tenant = "a"})->at(2).cost, 15'000);
+  EXPECT_EQ(store_->statement({.tenant = "a"})->at(2).total.trained_tokens, 5000);
+  EXPECT_EQ(*store_->used_since(tenant.id, 0), (std::pair<int64_t, int64_t>(4, 3300)));
   EXPECT_EQ(*store_->used_since(tenant.id, clock_.now_ms + 1), (std::pair<int64_t, int64_t>(0, 0)));
 }
 

@@ -14,7 +14,7 @@ struct Live {
 Result<std::optional<Live>> live_of(Database& db, std::string_view name) {
   std::optional<Live> live;
   PLINTH_TRY(
-      db.each("SELECT f.id, IFNULL(f.before, 0), f.release_digest FROM aliases a "
+      db.each("SELECT f.id, COALESCE(f.before, 0), f.release_digest FROM aliases a "
               "JOIN flips f ON f.id = a.flip WHERE a.name = ?",
               {name}, [&](const Row& row) {
                 live = Live{row.integer(0), row.integer(1), row.text(2)};
@@ -32,13 +32,14 @@ struct NewFlip {
 
 Status flip(Database& db, const NewFlip& change) {
   PLINTH_TRY(
-      db.run("INSERT INTO flips (name, release_digest, before, kind, at_ms) "
-             "VALUES (?, ?, NULLIF(?, 0), ?, ?)",
-             {change.name, change.release_digest, change.before, change.kind, change.at_ms}));
+      const int64_t id,
+      db.insert("INSERT INTO flips (name, release_digest, before, kind, at_ms) "
+                "VALUES (?, ?, NULLIF(?, 0), ?, ?)",
+                {change.name, change.release_digest, change.before, change.kind, change.at_ms}));
   return db.run(
       "INSERT INTO aliases (name, flip) VALUES (?, ?) "
       "ON CONFLICT (name) DO UPDATE SET flip = excluded.flip",
-      {change.name, db.last_id()});
+      {change.name, id});
 }
 
 Result<Release> parse_release(const std::string& document, const std::string& digest,
@@ -131,7 +132,7 @@ Result<Release> Store::rollback(std::string_view name) {
       return make_error(Code::kFailedPrecondition, "release {}: nothing was live before {}", name,
                         live->release_digest);
     int64_t before = 0;
-    PLINTH_TRY(db.each("SELECT release_digest, IFNULL(before, 0) FROM flips WHERE id = ?",
+    PLINTH_TRY(db.each("SELECT release_digest, COALESCE(before, 0) FROM flips WHERE id = ?",
                        {live->before}, [&](const Row& row) {
                          digest = row.text(0);
                          before = row.integer(1);
@@ -155,16 +156,16 @@ Result<std::vector<Release>> Store::releases(std::string_view name) const {
   const std::lock_guard lock(impl_->mutex);
   std::vector<Release> all;
   Status parsed;
-  PLINTH_TRY(
-      impl_->db.each("SELECT document, digest, created_ms FROM releases WHERE ?1 = '' OR name = ?1 "
-                     "ORDER BY created_ms DESC, rowid DESC",
-                     {name}, [&](const Row& row) {
-                       auto release = parse_release(row.text(0), row.text(1), row.integer(2));
-                       if (release)
-                         all.push_back(*std::move(release));
-                       else
-                         parsed = std::move(release).error();
-                     }));
+  PLINTH_TRY(impl_->db.each(
+      "SELECT document, digest, created_ms FROM releases WHERE ?1 = '' OR name = ?1 "
+      "ORDER BY created_ms DESC, (SELECT MIN(id) FROM flips WHERE release_digest = digest) DESC",
+      {name}, [&](const Row& row) {
+        auto release = parse_release(row.text(0), row.text(1), row.integer(2));
+        if (release)
+          all.push_back(*std::move(release));
+        else
+          parsed = std::move(release).error();
+      }));
   PLINTH_TRY(parsed);
   return all;
 }

@@ -3,7 +3,7 @@
 #include <thread>
 
 #include "core/hash.h"
-#include "store/sqlite.h"
+#include "store/database.h"
 #include "store/test_store.h"
 
 namespace plinth::store {
@@ -68,7 +68,7 @@ TEST_F(ReleasesTest, AnUnknownAdapterOrABrokenVerdictPublishesNothing) {
 
 TEST_F(ReleasesTest, ATamperedReleaseIsDataLoss) {
   const std::string digest = store_->publish(law("one"))->digest;
-  auto db = Database::open(home() / "plinth.db", 1000);
+  auto db = *open_database(home());
   ASSERT_TRUE(db->script("UPDATE releases SET document = replace(document, 'one', 'two')"));
   EXPECT_EQ(store_->release(digest).error().code, Code::kDataLoss);
   EXPECT_EQ(store_->releases().error().code, Code::kDataLoss);

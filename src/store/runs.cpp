@@ -5,11 +5,12 @@ namespace plinth::store {
 Result<Run> Store::start_run(std::string_view kind, std::string_view detail) {
   const std::lock_guard lock(impl_->mutex);
   const int64_t now = impl_->now_ms();
-  PLINTH_TRY(
-      impl_->db.run("INSERT INTO runs (kind, state, detail, created_ms, heartbeat_ms) VALUES (?, "
-                    "'running', ?, ?, ?)",
-                    {kind, detail, now, now}));
-  return Run{.id = impl_->db.last_id(),
+  PLINTH_TRY(const int64_t id,
+             impl_->db.insert(
+                 "INSERT INTO runs (kind, state, detail, created_ms, heartbeat_ms) VALUES (?, "
+                 "'running', ?, ?, ?)",
+                 {kind, detail, now, now}));
+  return Run{.id = id,
              .kind = std::string(kind),
              .state = "running",
              .detail = std::string(detail),

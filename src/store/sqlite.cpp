@@ -1,12 +1,15 @@
-#include "store/sqlite.h"
-
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 #include <sqlite3.h>
 
+#include "store/database.h"
+
 namespace plinth::store {
 namespace {
+
+constexpr int kBusyMs = 5000;  // what a writer waits for another one
 
 struct Finalize {
   void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
@@ -47,51 +50,66 @@ int bind(sqlite3_stmt* statement, int index, const Value& value) {
                              SQLITE_STATIC, SQLITE_UTF8);
 }
 
-}  // namespace
+class SqliteRow final : public Row {
+ public:
+  explicit SqliteRow(sqlite3_stmt* statement) : statement_(statement) {}
 
-int64_t Row::integer(int column) const {
-  return sqlite3_column_int64(statement_, column);
-}
+  int64_t integer(int column) const override { return sqlite3_column_int64(statement_, column); }
 
-std::string Row::text(int column) const {
-  const unsigned char* bytes = sqlite3_column_text(statement_, column);
-  if (bytes == nullptr) return {};
-  return {reinterpret_cast<const char*>(bytes),
-          static_cast<size_t>(sqlite3_column_bytes(statement_, column))};
-}
+  std::string text(int column) const override {
+    const unsigned char* bytes = sqlite3_column_text(statement_, column);
+    if (bytes == nullptr) return {};
+    return {reinterpret_cast<const char*>(bytes),
+            static_cast<size_t>(sqlite3_column_bytes(statement_, column))};
+  }
 
-void Database::Close::operator()(sqlite3* db) const {
-  sqlite3_close_v2(db);
-}
+ private:
+  sqlite3_stmt* statement_;
+};
 
-Error Database::error(int code) const {
+class Sqlite final : public Database {
+ public:
+  Sqlite(sqlite3* db, Path path) : db_(db), path_(std::move(path)) {}
+
+  // Of the last call: names the file, and what the system said when it refused to read or write.
+  Error error(int code) const;
+
+  Status each(std::string_view sql, std::initializer_list<Value> values,
+              const std::function<void(const Row&)>& use) override;
+  Status script(std::string_view sql) override;
+
+  Status define(std::string_view sql) override { return script(sql); }
+
+  Status transaction(const std::function<Status()>& body) override;
+
+  Result<int64_t> version() override;
+
+  Status set_version(int64_t version) override {
+    return script(fmt::format("PRAGMA user_version = {}", version));
+  }
+
+  int64_t rows_changed() const override { return sqlite3_changes64(db_.get()); }
+
+ private:
+  struct Close {
+    void operator()(sqlite3* db) const { sqlite3_close_v2(db); }
+  };
+
+  std::unique_ptr<sqlite3, Close> db_;
+  Path path_;
+};
+
+Error Sqlite::error(int code) const {
   // SQLite says "disk I/O error" for whatever the system refused: the system's own word says why.
   const int refused = (code & 0xff) == SQLITE_IOERR ? sqlite3_system_errno(db_.get()) : 0;
-  const bool full = refused == ENOSPC || refused == EDQUOT;
+  const bool full = refused == ENOSPC || refused == EDQUOT || refused == EFBIG;
   return make_error(full ? Code::kResourceExhausted : code_of(code), "database {}: {}{}{}",
                     path_.string(), sqlite3_errmsg(db_.get()), refused != 0 ? ": " : "",
                     refused != 0 ? std::generic_category().message(refused) : "");
 }
 
-Result<Database> Database::open(const Path& path, int busy_ms) {
-  sqlite3* raw = nullptr;
-  const int code =
-      sqlite3_open_v2(path.c_str(), &raw,
-                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
-  Database db(raw, path);  // also on failure: the handle holds the message
-  if (code != SQLITE_OK) {
-    if (raw == nullptr) return internal_error("{}: {}", path.string(), sqlite3_errstr(code));
-    return db.error(code);
-  }
-  sqlite3_extended_result_codes(raw, 1);
-  sqlite3_busy_timeout(raw, busy_ms);
-  PLINTH_TRY(
-      db.script("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"));
-  return db;
-}
-
-Status Database::each(std::string_view sql, std::initializer_list<Value> values,
-                      const std::function<void(const Row&)>& use) {
+Status Sqlite::each(std::string_view sql, std::initializer_list<Value> values,
+                    const std::function<void(const Row&)>& use) {
   sqlite3_stmt* raw = nullptr;
   int code = sqlite3_prepare_v2(db_.get(), sql.data(), static_cast<int>(sql.size()), &raw, nullptr);
   const Statement statement(raw);
@@ -99,22 +117,18 @@ Status Database::each(std::string_view sql, std::initializer_list<Value> values,
   int index = 0;
   for (const Value& value : values)
     if (code = bind(raw, ++index, value); code != SQLITE_OK) return error(code);
-  while ((code = sqlite3_step(raw)) == SQLITE_ROW) use(Row(raw));
+  while ((code = sqlite3_step(raw)) == SQLITE_ROW) use(SqliteRow(raw));
   if (code != SQLITE_DONE) return error(sqlite3_extended_errcode(db_.get()));
   return {};
 }
 
-Status Database::run(std::string_view sql, std::initializer_list<Value> values) {
-  return each(sql, values, [](const Row&) {});
-}
-
-Status Database::script(std::string_view sql) {
+Status Sqlite::script(std::string_view sql) {
   const int code = sqlite3_exec(db_.get(), std::string(sql).c_str(), nullptr, nullptr, nullptr);
   if (code != SQLITE_OK) return error(sqlite3_extended_errcode(db_.get()));
   return {};
 }
 
-Status Database::transaction(const std::function<Status()>& body) {
+Status Sqlite::transaction(const std::function<Status()>& body) {
   PLINTH_TRY(run("BEGIN IMMEDIATE"));
   Status done = body();
   if (done) done = run("COMMIT");
@@ -124,18 +138,29 @@ Status Database::transaction(const std::function<Status()>& body) {
   return done;
 }
 
-Result<int64_t> Database::integer(std::string_view sql) {
+Result<int64_t> Sqlite::version() {
   int64_t value = 0;
-  PLINTH_TRY(each(sql, {}, [&](const Row& row) { value = row.integer(0); }));
+  PLINTH_TRY(each("PRAGMA user_version", {}, [&](const Row& row) { value = row.integer(0); }));
   return value;
 }
 
-int64_t Database::last_id() const {
-  return sqlite3_last_insert_rowid(db_.get());
-}
+}  // namespace
 
-int64_t Database::rows_changed() const {
-  return sqlite3_changes64(db_.get());
+Result<std::unique_ptr<Database>> open_sqlite(const Path& path) {
+  sqlite3* raw = nullptr;
+  const int code =
+      sqlite3_open_v2(path.c_str(), &raw,
+                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+  auto db = std::make_unique<Sqlite>(raw, path);  // also on failure: the handle holds the message
+  if (code != SQLITE_OK) {
+    if (raw == nullptr) return internal_error("{}: {}", path.string(), sqlite3_errstr(code));
+    return db->error(code);
+  }
+  sqlite3_extended_result_codes(raw, 1);
+  sqlite3_busy_timeout(raw, kBusyMs);
+  PLINTH_TRY(db->script(
+      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"));
+  return std::unique_ptr<Database>(std::move(db));
 }
 
 }  // namespace plinth::store

@@ -8,8 +8,6 @@
 namespace plinth::store {
 namespace {
 
-constexpr int kBusyMs = 5000;
-
 Base base_of(const Row& row) {
   return {.name = row.text(0),
           .digest = row.text(1),
@@ -29,8 +27,8 @@ AdapterInfo adapter_of(const Row& row) {
 Result<std::unique_ptr<Store>> Store::open(const Path& home, const Clock& clock) {
   PLINTH_TRY(make_directories(home));
   PLINTH_TRY(auto artifacts, Artifacts::open(home / "artifacts"));
-  PLINTH_TRY(auto db, Database::open(home / "plinth.db", kBusyMs));
-  PLINTH_TRY(migrate(db));
+  PLINTH_TRY(auto db, open_database(home));
+  PLINTH_TRY(migrate(*db));
   return std::unique_ptr<Store>(
       new Store(std::make_unique<Impl>(home, clock, std::move(artifacts), std::move(db))));
 }

@@ -1,14 +1,16 @@
 // Everything Plinth remembers, in one folder (PLINTH_HOME):
 //
 //   plinth.db    SQLite in WAL mode, synchronous=FULL: what a call here acknowledged survives a
-//                power cut. Numbered migrations run on open.
+//                power cut. Numbered migrations run on open. Or a PostgreSQL elsewhere: where
+//                $PLINTH_DATABASE or plinth.toml says so (store/database.h).
 //   artifacts/   immutable bytes named by their SHA-256 (artifacts.h)
 //
 // Names are aliases, bytes are digests. A release is immutable and named by the digest of its
 // canonical JSON; an alias says which release a name means now, and flips in one transaction.
 //
 // Threads: every member may be called from any thread (one connection behind one mutex). Several
-// processes may have the same folder open: writers queue up for a few seconds, then kUnavailable.
+// processes may have the same folder open: writers queue up for a few seconds, then kUnavailable,
+// which is also what every call says while a PostgreSQL is away.
 #pragma once
 
 #include <cstdint>
@@ -122,9 +124,11 @@ struct Price {
   int64_t prompt = 0;
   int64_t cached = 0;  // prompt tokens that came from the cache
   int64_t completion = 0;
+  int64_t trained = 0;  // tokens that a tuning job read
 };
 
-// One request in the ledger. `request_id` is unique: a row that comes twice counts once.
+// One request, or one tuning job, in the ledger. `request_id` is unique: a row that comes twice
+// counts once.
 struct UsageRow {
   std::string request_id = {};
   int64_t tenant_id = 0;
@@ -134,8 +138,9 @@ struct UsageRow {
   int64_t prompt_tokens = 0;
   int64_t completion_tokens = 0;
   int64_t cached_tokens = 0;  // of the prompt
-  std::string outcome = {};   // "stop", "length", "cancelled", "error"
-  int64_t at_ms = 0;          // 0: now
+  int64_t trained_tokens = 0;
+  std::string outcome = {};  // "stop", "length", "cancelled", "error", "trained"
+  int64_t at_ms = 0;         // 0: now
 };
 
 struct UsageTotal {
@@ -145,6 +150,7 @@ struct UsageTotal {
   int64_t prompt_tokens = 0;
   int64_t completion_tokens = 0;
   int64_t cached_tokens = 0;
+  int64_t trained_tokens = 0;
 };
 
 // A total and what it costs, in millionths of the currency, rounded down.

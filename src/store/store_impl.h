@@ -2,19 +2,21 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
 
-#include "store/sqlite.h"
+#include "store/database.h"
 #include "store/store.h"
 
 namespace plinth::store {
 
 struct Store::Impl {
-  Impl(Path home_folder, const Clock& wall, Artifacts files, Database database)
+  Impl(Path home_folder, const Clock& wall, Artifacts files, std::unique_ptr<Database> database)
       : home(std::move(home_folder)),
         clock(wall),
         artifacts(std::move(files)),
-        db(std::move(database)) {}
+        owned(std::move(database)),
+        db(*owned) {}
 
   int64_t now_ms() const { return clock.unix_ms(); }
 
@@ -22,7 +24,8 @@ struct Store::Impl {
   const Clock& clock;
   Artifacts artifacts;
   std::mutex mutex;  // guards db
-  Database db;
+  std::unique_ptr<Database> owned;
+  Database& db;
 };
 
 }  // namespace plinth::store

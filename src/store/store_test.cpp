@@ -9,29 +9,30 @@
 
 #include <gtest/gtest.h>
 
+#include "store/database.h"
 #include "store/migrations.h"
-#include "store/sqlite.h"
 #include "store/test_store.h"
 
 namespace plinth::store {
 namespace {
 
 TEST_F(StoreTest, AnEmptyFolderBecomesTheNewestVersion) {
-  auto db = Database::open(home() / "plinth.db", 100);
+  auto db = open_database(home());
   ASSERT_TRUE(db);
-  EXPECT_EQ(*db->integer("PRAGMA user_version"), static_cast<int64_t>(migrations().size()));
+  EXPECT_EQ(*(*db)->version(), static_cast<int64_t>(migrations().size()));
   EXPECT_TRUE(store_->bases()->empty());
 }
 
 TEST_F(StoreTest, ADatabaseFromTheFutureIsRefused) {
   store_.reset();
-  ASSERT_TRUE(Database::open(home() / "plinth.db", 100)->script("PRAGMA user_version = 1000"));
+  ASSERT_TRUE((*open_database(home()))->set_version(1000));
   const auto opened = Store::open(home());
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, Code::kFailedPrecondition);
 }
 
 TEST_F(StoreTest, AFileThatIsNoDatabaseIsDataLoss) {
+  if (on_postgres()) GTEST_SKIP() << "of SQLite's file";
   store_.reset();
   std::filesystem::remove_all(home());
   std::filesystem::create_directories(home());
@@ -60,7 +61,7 @@ TEST_F(StoreTest, ARemovedBaseIsForgottenOnce) {
 }
 
 TEST_F(StoreTest, AdaptersAreRegisteredOnceByContent) {
-  const Path folder = temp_.path() / "adapter";
+  const Path folder = home_.folder() / "adapter";
   std::filesystem::create_directories(folder);
   std::ofstream(folder / "adapter_config.json") << "{}";
   std::ofstream(folder / "adapter_model.safetensors") << "w";
@@ -123,6 +124,7 @@ TEST_F(StoreTest, WhatWasAcknowledgedSurvivesAKilledProcess) {
 }
 
 TEST_F(StoreTest, AFullDiskIsAnErrorAndTheStoreGoesOnAfterwards) {
+  if (on_postgres()) GTEST_SKIP() << "of SQLite's file";
   rlimit before{};
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
   auto* const old_handler = std::signal(SIGXFSZ, SIG_IGN);

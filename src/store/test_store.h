@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "store/store.h"
+#include "store/test_home.h"
 
 namespace plinth::store {
 
@@ -20,9 +21,9 @@ class FakeClock : public Clock {
 
 class StoreTest : public ::testing::Test {
  protected:
-  StoreTest() : temp_(*TempDirectory::create()), store_(*Store::open(home(), clock_)) {}
+  StoreTest() : store_(*Store::open(home(), clock_)) {}
 
-  Path home() const { return temp_.path() / "home"; }
+  Path home() const { return home_.path(); }
 
   // What a crash leaves: the files as they are, opened again.
   void reopen() {
@@ -31,7 +32,7 @@ class StoreTest : public ::testing::Test {
   }
 
   FakeClock clock_;
-  TempDirectory temp_;
+  TestHome home_;
   std::unique_ptr<Store> store_;
 };
 

@@ -234,6 +234,8 @@ struct TuneRecipe {
   // Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022.
   double general_rise_max = 0.0;
   double heldout_share = 0.05;  // of the rows, drawn by the hash of the row and the seed
+  // Rows (same shapes) that are only measured: then no row of `files` is held out.
+  std::vector<Path> heldout;
   DataLimits limits;
 
   // [lora]

@@ -55,7 +55,8 @@ void number(std::span<Sample> samples) {
 
 Result<std::string> data_digest(const TuneRecipe& recipe) {
   Sha256 digest;
-  for (const auto* paths : {&recipe.files, &recipe.replay}) {
+  for (const auto* paths : {&recipe.files, &recipe.replay, &recipe.heldout}) {
+    if (paths == &recipe.heldout && paths->empty()) continue;
     PLINTH_TRY(const auto files, data_files(*paths));
     for (const auto& file : files) {
       PLINTH_TRY(const auto sha256, sha256_file(file));
@@ -74,10 +75,21 @@ Result<TuneData> read_data(const model::Model& base, const TuneRecipe& recipe,
                                recipe.limits.bad_rows_max, hooks.in_suite};
   const bool pairs = recipe.method == TuneMethod::kDpo;
   data.per_item = pairs ? 2 : 1;
-  PLINTH_TRY(auto domain,
-             pairs ? read_preferences(recipe.files, options) : read_dataset(recipe.files, options));
+  const auto read = [&](std::span<const Path> paths) {
+    return pairs ? read_preferences(paths, options) : read_dataset(paths, options);
+  };
+  PLINTH_TRY(auto domain, read(recipe.files));
   data.report = std::move(domain.report);
-  split(std::move(domain.samples), recipe.heldout_share, recipe.seed, data.training, data.heldout);
+  std::vector<Path> heldout_files = domain.files;  // that held-out samples come from
+  if (recipe.heldout.empty()) {
+    split(std::move(domain.samples), recipe.heldout_share, recipe.seed, data.training,
+          data.heldout);
+  } else {
+    PLINTH_TRY(auto measured, read(recipe.heldout));
+    data.training = std::move(domain.samples);
+    data.heldout = std::move(measured.samples);
+    heldout_files = std::move(measured.files);
+  }
   data.domain = static_cast<int64_t>(data.training.size()) / data.per_item;
   if (data.domain == 0) return invalid("all {} samples are held out", data.heldout.size());
   if (!recipe.replay.empty()) {
@@ -88,7 +100,7 @@ Result<TuneData> read_data(const model::Model& base, const TuneRecipe& recipe,
     remove_leaks(data.training, replay.files, data.general, data.replay_report);
   }
   // Equal pairs have equal hashes and so stay on one side.
-  if (!pairs) remove_leaks(data.training, domain.files, data.heldout, data.report);
+  if (!pairs) remove_leaks(data.training, heldout_files, data.heldout, data.report);
   log_report("data", data.report);
   if (!recipe.replay.empty()) log_report("replay", data.replay_report);
   PLINTH_TRY(check_limits(data.report, recipe.limits));

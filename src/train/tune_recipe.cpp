@@ -67,6 +67,7 @@ Result<TuneRecipe> TuneRecipe::read(const Path& path) {
   recipe.lr = usual_lr(recipe.method);
   read_paths(reader, "data.files", path.parent_path(), recipe.files);
   read_paths(reader, "data.replay", path.parent_path(), recipe.replay);
+  read_paths(reader, "data.heldout", path.parent_path(), recipe.heldout);
   reader.number("data.replay_share", recipe.replay_share, 0.0, 0.95);
   reader.one_of("data.replay_target", kReplayTargets, recipe.replay_target);
   reader.number("data.replay_weight", recipe.replay_weight, 1e-3, 1e3);

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A bad day in half a minute: clients that hang up and clients that read slowly, the server killed (-9) at random moments and
-# started again, a batch running through it all. Afterwards: every answer that a client got to its end stands in the ledger
-# with the same tokens, no request stands there twice, the batch has answered each line once, and the audit log is whole.
+# started again, a disk that is full for a while, a clock that jumps by days (where libfaketime is), a batch running through it all.
+# Then a quiet stretch. Afterwards: every answer that a client got to its end stands in the ledger with the same tokens, no request
+# stands there twice, the batch has answered each line once, the audit log is whole, and neither KV blocks nor memory are lost.
 # CHAOS_SECONDS=N makes it longer; CHAOS_SEED=N another day.
 . "$(dirname "$0")/lib.sh"
 command -v python3 >/dev/null || skip "no python3"
@@ -11,8 +12,10 @@ port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0));
 PLINTH_KEY=$key python3 - "$PLINTH" "$port" "${CHAOS_SECONDS:-20}" "${CHAOS_SEED:-1}" <<'PY'
 import http.client
 import json
+import glob
 import os
 import random
+import resource
 import sqlite3
 import subprocess
 import sys
@@ -26,10 +29,29 @@ acknowledged = {}  # request id -> (prompt tokens, answer tokens)
 lock = threading.Lock()
 over = threading.Event()
 problems = []
+full = threading.Event()  # the disk
+home, clock = os.environ["PLINTH_HOME"], os.environ["PLINTH_HOME"] + ".clock"
+
+# The wall clock of the server is what a file says, and its other clocks are left alone.
+with open(clock, "w") as file:
+    file.write("+0")
+faked = {}
+for library in glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1"):
+    faked = {"LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": clock, "FAKETIME_CACHE_DURATION": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    if subprocess.run([binary, "--version"], env={**os.environ, **faked}, capture_output=True).returncode != 0:
+        faked = {}  # a sanitizer wants to be loaded first
 
 
+def no_room():
+    size = max(os.path.getsize(name) for name in glob.glob(home + "/plinth.db*"))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 16384,) * 2)
+
+
+# Files end where they are when the disk is full. (Python ignores SIGXFSZ, and the server inherits that: writing fails, as on a
+# full disk.)
 def start():
-    server = subprocess.Popen([binary, "serve", "--port", str(port), "--kv-mib", "8"], stderr=subprocess.DEVNULL)
+    server = subprocess.Popen([binary, "serve", "--port", str(port), "--kv-mib", "8"], stderr=subprocess.DEVNULL,
+                              env={**os.environ, **faked}, restore_signals=False, preexec_fn=no_room if full.is_set() else None)
     for _ in range(200):
         try:
             if call("GET", "/healthz")[0] == 200:
@@ -57,7 +79,7 @@ def client(number):
             connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
             response = connection.getresponse()
             if response.status != 200:
-                if response.status not in (429, 503):
+                if response.status not in (429, 503) and not full.is_set():
                     problems.append(f"status {response.status}: {response.read()[:200]}")
                 continue
             usage = None
@@ -91,16 +113,52 @@ batch = json.loads(call("POST", "/v1/batches", {"input_file_id": uploaded, "endp
 threads = [threading.Thread(target=client, args=(i,)) for i in range(8)]
 for thread in threads:
     thread.start()
-kills, end = 0, time.monotonic() + seconds
+kills, fulls, jumps, end = 0, 0, 0, time.monotonic() + seconds
 while time.monotonic() < end:
     time.sleep(rng.uniform(0.5, 3))
+    if faked and rng.random() < 0.5:
+        jumps += 1
+        with open(clock, "w") as file:
+            file.write(rng.choice(["+0", "+3d", "-2d", "+40d", "-400d", "+30", "-30"]))
+    if rng.random() < 0.3 and not full.is_set():
+        fulls += 1
+        full.set()
+    elif full.is_set():
+        full.clear()
     server.kill()
     server.wait()
     kills += 1
     server = start()
+full.clear()
+server.kill()
+server.wait()
+server = start()
+
+
+def resident_mib():
+    with open(f"/proc/{server.pid}/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) / 1024
+
+
+def metric(name):
+    return next(float(line.split()[-1]) for line in call("GET", "/metrics")[1].decode().splitlines() if line.startswith(name + " "))
+
+
+# The quiet stretch: nothing dies, clients still do what they like.
+time.sleep(seconds / 4)
+warm = resident_mib()
+time.sleep(seconds / 2)
+grown = resident_mib() - warm
 over.set()
 for thread in threads:
     thread.join()
+for _ in range(200):
+    if metric("plinth_engine_running") == 0 and metric("plinth_engine_kv_blocks_free") == metric("plinth_engine_kv_blocks"):
+        break
+    time.sleep(0.1)
+assert metric("plinth_engine_kv_blocks_free") == metric("plinth_engine_kv_blocks"), "KV blocks are lost"
+assert metric("plinth_engine_waiting") == 0
+assert grown < 32, f"{grown:.0f} MiB more after a while of the same"
 for _ in range(600):
     state = json.loads(call("GET", f"/v1/batches/{batch}")[1])
     if state["status"] == "completed":
@@ -120,7 +178,7 @@ lost = [id for id, tokens in acknowledged.items() if ledger.get(id) != tokens]
 assert not lost, f"{len(lost)} of {len(acknowledged)} acknowledged answers are not in the ledger as they were: {lost[:3]}"
 assert not problems, problems[:3]
 assert acknowledged and kills >= 3, (len(acknowledged), kills)
-print(f"{kills} kills, {len(acknowledged)} answers to their end, {len(ledger)} rows in the ledger")
+print(f"{kills} kills, {fulls} full disks, {jumps} jumps of the clock{'' if faked else ' (no libfaketime)'}, {grown:+.0f} MiB, {len(acknowledged)} answers to their end, {len(ledger)} rows in the ledger")
 PY
 expect_exit 0 "$PLINTH" audit verify
 echo "chaos: fine"

@@ -4,6 +4,11 @@ set -euo pipefail
 : "${PLINTH:?set PLINTH to the binary under test}"
 work=$(mktemp -d)
 export PLINTH_HOME=$work/home
+# Under tests/with_postgres the home's state is there.
+if [ -n "${PLINTH_TEST_POSTGRES:-}" ]; then
+  mkdir -p "$PLINTH_HOME"
+  echo "database = \"$PLINTH_TEST_POSTGRES\"" >"$PLINTH_HOME/plinth.toml"
+fi
 server=
 cleanup() {
   [ -z "$server" ] || kill "$server" 2>/dev/null || true
@@ -25,6 +30,7 @@ expect_text() { grep -qF -- "$2" "$1" || { cat "$1" >&2; fail "no '$2' in $1"; }
 
 # Starts `plinth serve ARGUMENTS...` on a free port; sets $server and $address (with /v1).
 start_server() {
+  : >"$work/server.log"
   "$PLINTH" serve --port 0 "$@" 2>"$work/server.log" &
   server=$!
   for _ in $(seq 100); do

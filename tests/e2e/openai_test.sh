@@ -129,6 +129,6 @@ try:
 except openai.AuthenticationError:
     pass
 PY
-[ "$("$PLINTH" usage --json | jq '[.usage[].requests] | add')" = 21 ] || fail "twenty-one requests in the ledger: $("$PLINTH" usage --json)"
+[ "$("$PLINTH" usage --json | jq '[.usage[].requests] | add')" = 22 ] || fail "twenty-one requests and a tuning job in the ledger: $("$PLINTH" usage --json)"
 stop_server
 echo "openai: fine"

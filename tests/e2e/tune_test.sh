@@ -36,6 +36,12 @@ micro_tokens = 128
 steps = 4
 T
 expect_exit 0 "$PLINTH" tune recipe.toml --base "$base" --run run
+# Rows that are only measured: these and no others are held out.
+for i in 1 2 3; do echo "{\"instruction\": \"$i-1?\", \"output\": \"less: $i\"}"; done > heldout.jsonl
+sed 's/^files.*/&\nheldout = ["heldout.jsonl"]/' recipe.toml > measured.toml
+expect_exit 0 "$PLINTH" tune measured.toml --base "$base" --run measured
+expect_text "$work/err" "data: 60 rows"
+expect_text "$work/err" "3 held out"
 sed -i 's/rank = 2/rank = 4/' recipe.toml
 expect_exit 1 "$PLINTH" tune recipe.toml --base "$base" --run run
 expect_text "$work/err" "was made with lora.rank = 2, the recipe says 4"
