@@ -94,7 +94,7 @@ TEST_F(PlinthJobsTest, AFolderIsRefinedWhereTheSettingsLendIt) {
   std::filesystem::create_directories(docs / "deep");
   std::filesystem::create_directories(home_.folder() / "docs-of-others");
   std::ofstream(docs / "deep/one.md") << document(1);
-  std::filesystem::create_directory_symlink("/", docs / "root");
+  std::filesystem::create_directory_symlink("/", docs / "outside");
   std::ofstream(home_.folder() / "settings.toml")
       << "[[folder]]\ntenant = \"a\"\npath = \"docs\"\n";
   start({.port = 0, .settings = home_.folder() / "settings.toml"});
@@ -103,7 +103,7 @@ TEST_F(PlinthJobsTest, AFolderIsRefinedWhereTheSettingsLendIt) {
   };
   const std::string stranger = new_key("b", {});
   for (const std::string& folder :
-       {home_.folder().string(), docs.string() + "/../docs-of-others", docs.string() + "/root/etc",
+       {home_.folder().string(), docs.string() + "/../docs-of-others", docs.string() + "/outside/etc",
         docs.string() + "-of-others", std::string("/etc"), docs.string() + "/missing"}) {
     const Reply reply = create(key_, folder);
     EXPECT_EQ(reply.status, 400) << folder;

@@ -13,22 +13,13 @@
 #include "corpus/clean/boilerplate.h"
 #include "corpus/shard.h"
 #include "corpus/stage/line_counts.h"
-#include "text/unicode.h"
+#include "corpus/stage/text_of_test.h"
 
 namespace plinth::corpus {
 namespace {
 
 using testing::HasSubstr;
 using testing::Not;
-
-std::string random_text(Rng& rng, int n) {
-  std::string out;
-  for (int i = 0; i < n; ++i) {
-    text::append_utf8(static_cast<int32_t>(0x4E00 + rng.below(3000)), out);
-    if (i % 20 == 19) out += "。";
-  }
-  return out + "\n";
-}
 
 // A site of 90 pages with header and footer, beside a folder without any.
 class RepeatedLines : public testing::Test {

@@ -11,22 +11,13 @@
 #include "corpus/stage/piece.h"
 #include "corpus/stage/piece_store.h"
 #include "corpus/stage/read_stage.h"
+#include "corpus/stage/text_of_test.h"
 #include "corpus/unpack/archive_of_test.h"
-#include "text/unicode.h"
 
 namespace plinth::corpus {
 namespace {
 
 using testing::HasSubstr;
-
-std::string random_text(Rng& rng, int n) {
-  std::string out;
-  for (int i = 0; i < n; ++i) {
-    text::append_utf8(static_cast<int32_t>(0x4E00 + rng.below(3000)), out);
-    if (i % 20 == 19) out += "。";
-  }
-  return out + "\n";
-}
 
 // Several units, one of them with containers; exact and near duplicates across them.
 class Stages : public testing::Test {
