@@ -102,9 +102,9 @@ TEST_F(PlinthJobsTest, AFolderIsRefinedWhereTheSettingsLendIt) {
     return send("POST", "/plinth/v1/corpora", key, to_text({{"name", "x"}, {"folder", folder}}));
   };
   const std::string stranger = new_key("b", {});
-  for (const std::string& folder :
-       {home_.folder().string(), docs.string() + "/../docs-of-others", docs.string() + "/outside/etc",
-        docs.string() + "-of-others", std::string("/etc"), docs.string() + "/missing"}) {
+  for (const std::string& folder : {home_.folder().string(), docs.string() + "/../docs-of-others",
+                                    docs.string() + "/outside/etc", docs.string() + "-of-others",
+                                    std::string("/etc"), docs.string() + "/missing"}) {
     const Reply reply = create(key_, folder);
     EXPECT_EQ(reply.status, 400) << folder;
     EXPECT_EQ(error_of(reply)["param"], "folder") << folder;
