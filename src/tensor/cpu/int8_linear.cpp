@@ -7,6 +7,7 @@
 #define HWY_TARGET_INCLUDE "tensor/cpu/int8_linear.cpp"
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -19,43 +20,9 @@
 #include "tensor/cpu/int8_amx-inl.h"
 #include "tensor/cpu/int8_kernel-inl.h"
 #include "tensor/cpu/int8_panel-inl.h"
+#include "tensor/cpu/int8_types.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/quant/panels.h"
-
-#ifndef PLINTH_TENSOR_CPU_INT8_LINEAR_ONCE_
-#define PLINTH_TENSOR_CPU_INT8_LINEAR_ONCE_
-
-namespace plinth::tensor::cpu {
-
-// Rows of x cut into tiles: as many of the highest as fit, then of half that, and so on.
-struct Tiles {
-  int64_t rows;
-  int height;  // of a whole tile, a power of two
-
-  int height_at(int64_t row) const {
-    int h = height;
-    while (rows - row < h) h /= 2;
-    return h;
-  }
-};
-
-// What a product of quantised rows is made of for this target.
-struct Int8Shape {
-  int panel;      // rows of the weight side by side
-  int tile;       // rows of x in a whole tile
-  int row_bytes;  // of a row of x per block of 32, at most
-};
-
-// One thread's part: y[row .. row + rows, col .. col + cols).
-struct Int8Task {
-  const uint8_t* rounded = nullptr;  // all tiles of x
-  int64_t row = 0, rows = 0;         // in whole tiles of all of x
-  int64_t col = 0, cols = 0;
-  bool add = false;
-};
-
-}  // namespace plinth::tensor::cpu
-#endif
 
 HWY_BEFORE_NAMESPACE();
 
@@ -65,10 +32,10 @@ namespace plinth::tensor::cpu::HWY_NAMESPACE {
 
 // Without bytes side by side integers gain nothing: plain products with the decoded row.
 Int8Shape int8_shape(DType) {
-  return {4, 1, 0};
+  return {4, 1, 1, 0, 1, 1};
 }
 
-void round_tile(ConstMatrix, int64_t, int, DType, uint8_t*) {}
+void round_tile(ConstMatrix, int64_t, int, DType, const Rounded&) {}
 
 void int8_task(ConstMatrix x, const Weight& w, Matrix y, const Int8Task& task) {
   Buffer row(w.cols);
@@ -85,17 +52,24 @@ void int8_task(ConstMatrix x, const Weight& w, Matrix y, const Int8Task& task) {
 
 #else
 
+// With byte dots a task's part of x is half of a small L2 (1 MiB), and half of what is left is for
+// the weight that streams by; the matrix unit takes more blocks at a time than a panel has, so that
+// rows stay whole. Without them products take longer than x takes from L3, and unpacking a panel
+// pays off by the rows that it meets.
+constexpr int64_t kSpan = kByteDots ? std::numeric_limits<int32_t>::max() : kChunk;
+constexpr int64_t kTaskBytes = kByteDots ? int64_t{512} << 10 : int64_t{4} << 20;
+
 Int8Shape int8_shape(DType type) {
   int bytes = 0;
   with_unpacked(type, [&](auto unpacked) HWY_ATTR { bytes = tile_row_bytes(unpacked); });
-  return {kPanel, kTile, bytes};
+  return {kPanel, kPanelsAtOnce, kTile, bytes, kSpan, kTaskBytes};
 }
 
 // Rounds the `height` rows of the tile that begins at `row` of x.
-void round_tile(ConstMatrix x, int64_t row, int height, DType type, uint8_t* tile) {
+void round_tile(ConstMatrix x, int64_t row, int height, DType type, const Rounded& rounded) {
   with_unpacked(type, [&](auto unpacked) HWY_ATTR {
     using T = decltype(unpacked);
-    for (int i = 0; i < height; ++i) round_row<T>(x.row(row + i), x.cols, i, height, tile);
+    for (int i = 0; i < height; ++i) round_row<T>(x.row(row + i), rounded, row, i, height);
   });
 }
 
@@ -145,24 +119,40 @@ struct PanelReader {
 constexpr int kAmxPanels = 4;
 #endif
 
+// y = or += the sums of rows [task.row, ...) for `cols` columns from n on.
+void put_sums(const float* sums, int64_t n, int64_t cols, const Matrix& y, const Int8Task& task) {
+  const PanelFloats d;
+  for (int64_t i = 0; i < task.rows; ++i, sums += kSumStride) {
+    float* out = y.row(task.row + i) + n;
+    int64_t r = 0;
+    for (; r + kPanel <= cols; r += kPanel) {
+      FloatVector v = hn::Load(d, sums + r);
+      if (task.add) v = hn::Add(hn::LoadU(d, out + r), v);
+      hn::StoreU(v, d, out + r);
+    }
+    for (; r < cols; ++r) out[r] = task.add ? out[r] + sums[r] : sums[r];
+  }
+}
+
 template <class T>
 void int8_panels(const Weight& w, Matrix y, const Int8Task& task, T) {
   thread_local Buffer sums;
-  sums.resize(task.rows * kPanel);
+  sums.resize(task.rows * kSumStride);
   const Tiles tiles = {y.rows, kTile};
   const int64_t blocks = w.cols / kBlock;
-  const int64_t x_bytes = blocks * tile_row_bytes(T());  // of one row
-  int64_t first_row = task.row;                          // of those that vectors take
+  int64_t first_row = task.row;  // of those that vectors take
 #if HWY_TARGET == HWY_AVX3_DL && defined(__x86_64__)
-  Panel panels[kAmxPanels];
+  Panel amx_panels[kAmxPanels];
   std::optional<AmxTiles> amx;
   if (task.rows >= kAmxRows && amx_usable()) {
     amx.emplace(T::kRuns);
     first_row += task.rows / kAmxRows * kAmxRows;
   }
 #endif
-  for (int64_t n = task.col; n < task.col + task.cols; n += kPanel) {
-    const int64_t w_rows = std::min<int64_t>(kPanel, task.col + task.cols - n);
+  // A single row is bound by memory, which gives most as one stream.
+  const int most_panels = task.rows == 1 ? 1 : kPanelsAtOnce;
+  for (int64_t n = task.col; n < task.col + task.cols; n += most_panels * kPanel) {
+    const int64_t cols = std::min<int64_t>(most_panels * kPanel, task.col + task.cols - n);
     sums.fill(0);
 #if HWY_TARGET == HWY_AVX3_DL && defined(__x86_64__)
     if (amx) {
@@ -171,39 +161,30 @@ void int8_panels(const Weight& w, Matrix y, const Int8Task& task, T) {
         const int count = static_cast<int>(std::min<int64_t>(kAmxPanels * kChunk, blocks - block));
         for (int j = 0; j < count; j += kChunk)
           T::template unpack<T::kOffset>(reader.next(HWY_MIN(kChunk, count - j)),
-                                         panels[j / kChunk]);
-        multiply_tiles_amx<T>(
-            task.rounded + task.row * x_bytes + block * kAmxRows * tile_row_bytes(T()),
-            kAmxRows * x_bytes, task.rows / kAmxRows, panels, count, sums.data());
+                                         amx_panels[j / kChunk]);
+        multiply_tiles_amx<T>(task.rounded->at(block, task.row, kAmxRows),
+                              kAmxRows * blocks * tile_row_bytes(T()), task.rows / kAmxRows,
+                              amx_panels, count, sums.data());
       }
     }
 #endif
     if (first_row < task.row + task.rows) {
-      Panel panel;
-      PanelReader<T::kType> reader(w, n);
+      Panel panels[kPanelsAtOnce];
+      const int panel_count = static_cast<int>((cols + kPanel - 1) / kPanel);
+      PanelReader<T::kType> readers[2] = {{w, n}, {w, n + (panel_count - 1) * kPanel}};
       for (int64_t block = 0; block < blocks; block += kChunk) {
         const int count = static_cast<int>(std::min<int64_t>(kChunk, blocks - block));
-        T::template unpack<0>(reader.next(count), panel);
+        for (int p = 0; p < panel_count; ++p)
+          T::template unpack<0>(readers[p].next(count), panels[p]);
         for (int64_t row = first_row; row < task.row + task.rows;) {
           const int height = tiles.height_at(row);
-          const uint8_t* tile = task.rounded + row * x_bytes + block * height * tile_row_bytes(T());
-          multiply_tile<T>(height, tile, panel, count, sums.data() + (row - task.row) * kPanel);
+          multiply_tile<T>(height, task.rounded->at(block, row, height), panels, panel_count, count,
+                           sums.data() + (row - task.row) * kSumStride);
           row += height;
         }
       }
     }
-    const PanelFloats d;
-    for (int64_t i = 0; i < task.rows; ++i) {
-      const float* total = sums.data() + i * kPanel;
-      float* out = y.row(task.row + i) + n;
-      if (w_rows == kPanel) {
-        FloatVector v = hn::Load(d, total);
-        if (task.add) v = hn::Add(hn::LoadU(d, out), v);
-        hn::StoreU(v, d, out);
-      } else {
-        for (int64_t r = 0; r < w_rows; ++r) out[r] = task.add ? out[r] + total[r] : total[r];
-      }
-    }
+    put_sums(sums.data(), n, cols, y, task);
   }
 }
 
@@ -225,9 +206,6 @@ HWY_EXPORT(int8_shape);
 HWY_EXPORT(round_tile);
 HWY_EXPORT(int8_task);
 
-// Bytes of rounded x that a task passes over for each panel: half of a small L2 (1 MiB), and half
-// of what is left is for the weight that streams by.
-constexpr int64_t kTaskBytes = int64_t{512} << 10;
 // Multiplications that are worth handing to another thread, about two microseconds.
 constexpr int64_t kTaskWork = int64_t{512} << 10;
 
@@ -255,24 +233,25 @@ void linear_by_int8(ConstMatrix x, std::span<const LinearOutput> outputs) {
   thread_local Buffer memory;
   const int64_t x_bytes = x.cols / 32 * shape.row_bytes;  // of one row
   memory.resize(x.rows * x_bytes / 4 + 1);
-  auto* rounded = reinterpret_cast<uint8_t*>(memory.data());
+  const Rounded rounded = {reinterpret_cast<uint8_t*>(memory.data()), x.rows, x.cols / 32,
+                           shape.span, shape.row_bytes};
   const int64_t tile_count = (x.rows + shape.tile - 1) / shape.tile;
   parallel(tile_count, row_grain(x.cols * shape.tile), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin * shape.tile; row < std::min(end * shape.tile, x.rows);) {
       const int height = tiles.height_at(row);
-      HWY_DYNAMIC_DISPATCH(round_tile)(x, row, height, type, rounded + row * x_bytes);
+      HWY_DYNAMIC_DISPATCH(round_tile)(x, row, height, type, rounded);
       row += height;
     }
   });
 
-  const int64_t most_rows = std::max<int64_t>(1, kTaskBytes / std::max<int64_t>(x_bytes, 1));
+  const int64_t most_rows = std::max<int64_t>(1, shape.task_bytes / std::max<int64_t>(x_bytes, 1));
   const int64_t row_cuts = (x.rows + most_rows - 1) / most_rows;
   const int64_t rows = (x.rows + row_cuts * shape.tile - 1) / (row_cuts * shape.tile) * shape.tile;
   const int64_t row_tasks = (x.rows + rows - 1) / rows;
   const int64_t panel_work = std::max<int64_t>(1, std::min(rows, x.rows) * x.cols * shape.panel);
   const int64_t wanted = (4 * compute_pool().threads() + row_tasks - 1) / row_tasks;
-  const int64_t grain =
-      std::max({int64_t{1}, (panels + wanted - 1) / wanted, kTaskWork / panel_work});
+  int64_t grain = std::max({int64_t{1}, (panels + wanted - 1) / wanted, kTaskWork / panel_work});
+  grain = (grain + shape.at_once - 1) / shape.at_once * shape.at_once;
   int64_t col_tasks = 0;
   for (const auto& output : outputs) col_tasks += (panels_of(output.w, shape) + grain - 1) / grain;
   parallel(row_tasks * col_tasks, 1, [&](int64_t begin, int64_t end) {
@@ -285,7 +264,7 @@ void linear_by_int8(ConstMatrix x, std::span<const LinearOutput> outputs) {
         at -= count;
       }
       Int8Task task;
-      task.rounded = rounded;
+      task.rounded = &rounded;
       task.row = t / col_tasks * rows;
       task.rows = std::min(rows, x.rows - task.row);
       task.col = at * grain * shape.panel;

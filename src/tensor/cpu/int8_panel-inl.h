@@ -43,6 +43,7 @@ inline constexpr int kPanel = 4;
 
 using PanelWords = hn::FixedTag<int32_t, kPanel>;
 using PanelBytes = hn::Repartition<uint8_t, PanelWords>;
+using PanelPairs = hn::Repartition<int16_t, PanelWords>;
 using PanelFloats = hn::FixedTag<float, kPanel>;
 using WordVector = hn::Vec<PanelWords>;
 using ByteVector = hn::Vec<PanelBytes>;
@@ -53,9 +54,11 @@ using FloatVector = hn::Vec<PanelFloats>;
 inline constexpr int kChunk = 8;
 // Dot products of a block: each takes four codes of every row.
 inline constexpr int kFours = kBlock / 4;
+// Vectors of codes of a block, at most: without byte dots signed codes are words of 16 bits.
+inline constexpr int kCodeVectors = kByteDots ? kFours : 2 * kFours;
 
 struct alignas(64) Panel {
-  uint8_t codes[kChunk][kFours][4 * kPanel];  // as `Unpacked` says
+  uint8_t codes[kChunk][kCodeVectors][4 * kPanel];  // as `Unpacked` says
   float scale[kChunk][2][kPanel];
   float shift[kChunk][kPanel];
 };
@@ -109,6 +112,14 @@ HWY_INLINE void store_codes(WordVector v, uint8_t* out) {
   hn::Store(codes, PanelBytes(), out);
 }
 
+// Four signed bytes of every lane as words of 16 bits: the even ones, the odd ones.
+HWY_INLINE void store_wide(WordVector v, uint8_t* even, uint8_t* odd) {
+  const PanelPairs d;
+  const auto pairs = hn::BitCast(d, v);
+  hn::Store(hn::ShiftRight<8>(hn::ShiftLeft<8>(pairs)), d, reinterpret_cast<int16_t*>(even));
+  hn::Store(hn::ShiftRight<8>(pairs), d, reinterpret_cast<int16_t*>(odd));
+}
+
 // Bits [4 g, 4 g + 4) of every lane become bit 4 of its four bytes.
 HWY_INLINE WordVector fifths(WordVector bits, int g) {
   const auto four = hn::And(hn::ShiftRightSame(bits, 4 * g), all(15));
@@ -131,7 +142,8 @@ HWY_INLINE FloatVector scale_at(const WordVector four[], int j, FloatVector fact
 }
 
 // How a stored type becomes a panel.
-//   kSigned   the codes are signed bytes (with byte dots they are raised by 128 = kOffset)
+//   kWide     the codes are words of 16 bits: 0 and 2 of every four, then 1 and 3. They are signed,
+//             and two products of signed bytes would not fit 16 bits
 //   kCodeMax  the largest magnitude of a code, where byte dots don't raise it
 //   kOffset   an element is (code - kOffset) * scale
 //   kRuns     scales per block: one for 32 elements, or two for 16 each
@@ -143,7 +155,7 @@ struct Unpacked;
 template <DType kStored>
 struct UnpackedPlain {
   static constexpr DType kType = kStored;
-  static constexpr bool kSigned = false;
+  static constexpr bool kWide = false;
   static constexpr int kCodeMax = 15;
   static constexpr int kOffset = 0;
   static constexpr int kRuns = 1;
@@ -186,7 +198,7 @@ HWY_INLINE void unpack_fives(const Chunk<kType>& chunk, Panel& panel) {
 
 template <>
 struct Unpacked<DType::kQ8_0> : UnpackedPlain<DType::kQ8_0> {
-  static constexpr bool kSigned = true;
+  static constexpr bool kWide = !kByteDots;
   static constexpr int kCodeMax = 128;
   static constexpr int kOffset = kByteDots ? 128 : 0;
 
@@ -196,8 +208,13 @@ struct Unpacked<DType::kQ8_0> : UnpackedPlain<DType::kQ8_0> {
     constexpr int kFlip = kLess == 0 && kByteDots ? 0x80 : 0;
     const WordVector flip = all(kFlip == 0 ? 0 : static_cast<int32_t>(0x80808080u));
     for (int j = 0; j < chunk.n; ++j) {
-      for (int g = 0; g < kFours; ++g)
-        store_codes<0>(hn::Xor(chunk.word(j, g), flip), panel.codes[j][g]);
+      for (int g = 0; g < kFours; ++g) {
+        const WordVector word = chunk.word(j, g);
+        if constexpr (kWide)
+          store_wide(word, panel.codes[j][2 * g], panel.codes[j][2 * g + 1]);
+        else
+          store_codes<0>(hn::Xor(word, flip), panel.codes[j][g]);
+      }
     }
   }
 };

@@ -1,0 +1,144 @@
+// Rows of x rounded to int8 by blocks of 32, as the register tiles of int8_kernel-inl.h read them.
+// Included once per Highway target.
+#if defined(PLINTH_TENSOR_CPU_INT8_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef PLINTH_TENSOR_CPU_INT8_ROWS_INL_H_
+#undef PLINTH_TENSOR_CPU_INT8_ROWS_INL_H_
+#else
+#define PLINTH_TENSOR_CPU_INT8_ROWS_INL_H_
+#endif
+
+#include <cstdint>
+#include <cstring>
+
+#include <hwy/highway.h>
+
+#include "tensor/cpu/int8_panel-inl.h"
+#include "tensor/cpu/int8_types.h"
+#include "tensor/cpu/simd-inl.h"
+
+#if HWY_TARGET != HWY_SCALAR
+
+HWY_BEFORE_NAMESPACE();
+
+namespace plinth::tensor::cpu::HWY_NAMESPACE {
+
+// Rows of x in a tile, panels that it passes over at once. With byte dots 16 sums and 8 registers
+// of codes fill 32; in 16 registers lie 8 integer sums, and the float sums stay in memory.
+inline constexpr int kTile = kByteDots ? 16 : 4;
+inline constexpr int kPanelsAtOnce = kByteDots ? 1 : 2;
+// Floats between the sums of two rows.
+inline constexpr int kSumStride = kPanelsAtOnce * kPanel;
+
+// A tile of rounded x (where: `Rounded`) holds, block after block, for its rows
+//   codes  [rows][32] int8, or int16 in the order of wide codes
+//   start  [runs][rows] int32: -offset * (sum of the run's codes), what its product begins with
+//   scale  [rows] float
+//   sum    [rows] float: of the rounded values
+template <class T>
+constexpr int code_bytes(T) {
+  return T::kWide ? 2 * kBlock : kBlock;
+}
+
+template <class T>
+constexpr int tile_row_bytes(T) {
+  return code_bytes(T()) + 4 * T::kRuns + 8;
+}
+
+HWY_INLINE void put(uint8_t* out, int index, int32_t value) {
+  std::memcpy(out + 4 * index, &value, 4);
+}
+
+HWY_INLINE void put(uint8_t* out, int index, float value) {
+  std::memcpy(out + 4 * index, &value, 4);
+}
+
+HWY_INLINE WordVector all_at(const uint8_t* words, int index) {
+  int32_t value;
+  std::memcpy(&value, words + 4 * index, 4);
+  return hn::Set(PanelWords(), value);
+}
+
+HWY_INLINE FloatVector all_floats_at(const uint8_t* floats, int index) {
+  float value;
+  std::memcpy(&value, floats + 4 * index, 4);
+  return hn::Set(PanelFloats(), value);
+}
+
+// Codes of a vector of rounded values; wide ones change places, the middle two of every four.
+template <class T, class Words>
+HWY_INLINE void put_codes(Words words, int at, uint8_t* row) {
+  const hn::RebindToSigned<Tag> dw;
+  if constexpr (T::kWide) {
+    const hn::Rebind<int16_t, decltype(dw)> d16;
+    const hn::Repartition<uint64_t, decltype(d16)> d64;
+    const auto fours = hn::BitCast(d64, hn::DemoteTo(d16, words));
+    const auto third = hn::Set(d64, uint64_t{0xffff} << 32);
+    const auto second = hn::Set(d64, uint64_t{0xffff} << 16);
+    const auto ends = hn::AndNot(hn::Or(second, third), fours);
+    const auto middle = hn::Or(hn::And(hn::ShiftLeft<16>(fours), third),
+                               hn::And(hn::ShiftRight<16>(fours), second));
+    hn::StoreU(hn::BitCast(d16, hn::Or(ends, middle)), d16, reinterpret_cast<int16_t*>(row) + at);
+  } else {
+    const hn::Rebind<int8_t, decltype(dw)> d8;
+    hn::StoreU(hn::DemoteTo(d8, words), d8, reinterpret_cast<int8_t*>(row) + at);
+  }
+}
+
+// Row `i` of the tile of `height` rows that begins at `row`. The largest value of a block becomes
+// 127 steps; a block whose largest is below 1e-30 counts as zero, and one with a value that is not
+// finite gets a scale of NaN.
+template <class T>
+HWY_INLINE void round_row(const float* x, const Rounded& rounded, int64_t row, int i, int height) {
+  const Tag d;
+  const hn::RebindToSigned<Tag> dw;
+  constexpr int kVectors = kBlock / kLanes;
+  for (int64_t block = 0; block < rounded.blocks; ++block) {
+    const int64_t at = block * kBlock;
+    uint8_t* tile = rounded.at(block, row, height);
+    Vector v[kVectors];
+    Vector peaks = hn::Zero(d);
+    Vector poison = hn::Zero(d);
+    for (int p = 0; p < kVectors; ++p) {
+      v[p] = hn::LoadU(d, x + at + p * kLanes);
+      peaks = hn::Max(peaks, hn::Abs(v[p]));
+      poison = hn::MulAdd(v[p], hn::Zero(d), poison);
+    }
+    const float peak = hn::GetLane(hn::MaxOfLanes(d, peaks));
+    const float inverse = peak >= 1e-30f ? 127.0f / peak : 0.0f;
+    uint8_t* codes = tile + i * code_bytes(T());
+    auto total = hn::Zero(dw);
+    int32_t halves[2];
+    for (int p = 0; p < kVectors; ++p) {
+      // What a NaN becomes stays within a byte.
+      const auto nearest = hn::NearestInt(hn::Mul(v[p], hn::Set(d, inverse)));
+      const auto code = hn::Min(hn::Max(nearest, hn::Set(dw, -128)), hn::Set(dw, 127));
+      put_codes<T>(code, p * kLanes, codes);
+      total = hn::Add(total, code);
+      if (p + 1 == kVectors / 2) {
+        halves[0] = hn::GetLane(hn::SumOfLanes(dw, total));
+        total = hn::Zero(dw);
+      }
+    }
+    halves[1] = hn::GetLane(hn::SumOfLanes(dw, total));
+    uint8_t* start = tile + height * code_bytes(T());
+    if constexpr (T::kRuns == 1) {
+      put(start, i, -T::kOffset * (halves[0] + halves[1]));
+    } else {
+      put(start, i, -T::kOffset * halves[0]);
+      put(start, height + i, -T::kOffset * halves[1]);
+    }
+    uint8_t* scales = start + 4 * T::kRuns * height;
+    const float scale =
+        (peak >= 1e-30f ? peak / 127.0f : 0.0f) + hn::GetLane(hn::SumOfLanes(d, poison));
+    put(scales, i, scale);
+    put(scales, height + i, scale * static_cast<float>(halves[0] + halves[1]));
+  }
+}
+
+}  // namespace plinth::tensor::cpu::HWY_NAMESPACE
+
+HWY_AFTER_NAMESPACE();
+
+#endif  // HWY_TARGET != HWY_SCALAR
+
+#endif
