@@ -122,7 +122,9 @@ constexpr int kAmxPanels = 4;
 // y = or += the sums of rows [task.row, ...) for `cols` columns from n on.
 void put_sums(const float* sums, int64_t n, int64_t cols, const Matrix& y, const Int8Task& task) {
   const PanelFloats d;
+  constexpr int64_t kRowsAhead = 16;  // rows of y are far apart
   for (int64_t i = 0; i < task.rows; ++i, sums += kSumStride) {
+    if (i + kRowsAhead < task.rows) hwy::Prefetch(y.row(task.row + i + kRowsAhead) + n);
     float* out = y.row(task.row + i) + n;
     int64_t r = 0;
     for (; r + kPanel <= cols; r += kPanel) {
