@@ -161,16 +161,25 @@ TEST_F(JobsApiTest, PausedItRestsResumedItGoesOnCancelledItEnds) {
 }
 
 TEST_F(JobsApiTest, TheNextServerGoesOnWithWhatWasRunning) {
-  const std::string id = create(20);
+  // Long enough never to end here, however late this thread looks.
+  const std::string id = create(1000);
   ASSERT_TRUE(eventually([&] { return steps(id) > 2; }));
   server_.reset();
   const auto jobs = *store::Jobs::open(store_->home());
   ASSERT_EQ(jobs->job(0, id)->state, "running");
+  const auto before =
+      static_cast<size_t>(std::ranges::count(*jobs->events(id), "metrics", &store::JobEvent::type));
   start({.port = 0});
-  ASSERT_TRUE(becomes(id, "succeeded"));
+  ASSERT_TRUE(eventually([&] { return steps(id) > before; }));
   const Json events = list("/v1/fine_tuning/jobs/" + id + "/events?limit=10000");
   EXPECT_TRUE(std::ranges::any_of(
       events, [](const Json& event) { return event["message"] == "Going on with the job"; }));
+  std::set<int64_t> seen;
+  for (const Json& event : events)
+    if (event["type"] == "metrics") {
+      EXPECT_TRUE(seen.insert(event["data"]["step"].get<int64_t>()).second) << to_text(event);
+    }
+  EXPECT_EQ(send("POST", "/v1/fine_tuning/jobs/" + id + "/cancel", key_).status, 200);
 }
 
 TEST_F(JobsApiTest, AFileWithoutRowsFailsTheJobByName) {

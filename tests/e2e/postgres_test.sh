@@ -28,8 +28,8 @@ until_status() {
 }
 [ "$(ask "$body")" = 200 ] || fail "$(cat "$work/answer")"
 
-# A restart under a running answer: the answer ends as if nothing had been.
-long=${body/\"max_tokens\":8/\"max_tokens\":400,\"stream\":true}
+# A restart under a running answer, of so many choices that it runs for seconds: the answer ends as if nothing had been.
+long=${body/\"max_tokens\":8/\"max_tokens\":400,\"n\":32,\"stream\":true}
 curl -sN -m 60 -H "authorization: Bearer $key" -H 'content-type: application/json' "$address/chat/completions" -d "$long" >"$work/stream" &
 stream=$!
 for _ in $(seq 100); do grep -q data: "$work/stream" && break; sleep 0.02; done
