@@ -23,6 +23,8 @@ struct Weight {
 // So much running text is an article by itself.
 constexpr int64_t kArticleChars = 600;
 constexpr int64_t kArticleCommas = 5;
+// Lines of running text, not of names and dates.
+constexpr size_t kLongLineBytes = 120;
 
 class Finder {
  public:
@@ -224,8 +226,7 @@ class Finder {
     for (size_t i = 0; i < size(); ++i) {
       if (score_[i] <= 0) continue;
       double factor = 1.0;
-      if (says(i, kContentLabel) || one_of(nodes_[i].tag, {"article", "main"}))
-        factor *= 1.3;
+      if (says(i, kContentLabel) || one_of(nodes_[i].tag, {"article", "main"})) factor *= 1.3;
       if (says(i, kChatterLabel)) factor *= 0.6;
       if (one_of(nodes_[i].tag, {"html", "body"})) factor *= 0.5;
       score_[i] *= factor * (1.0 - all_[i].link_density());
@@ -273,11 +274,20 @@ class Finder {
       if (i == root || dropped_[i] || nodes_[i].is_text()) continue;
       const Weight& w = all_[i];
       const bool heading = one_of(nodes_[i].tag, {"h1", "h2"}) && i < root;
-      const bool reads = w.commas >= 2 && w.chars >= 30 && w.link_density() < 0.2 &&
-                         !says(i, kChatterLabel);
+      const bool reads =
+          w.commas >= 2 && w.chars >= 30 && w.link_density() < 0.2 && !says(i, kChatterLabel);
       const bool scored = score_[i] > 0.25 * score_[root];
       if (heading || reads || scored) choose(i);
     }
+  }
+
+  // A paragraph that is one link and no sentence leads elsewhere. Headings and list items that are
+  // links are common in texts.
+  bool leads_elsewhere(int32_t block, std::string_view line) const {
+    constexpr size_t kBytesMax = 300;
+    return block >= 0 && one_of(nodes_[at(block)].tag, {"p", "div", "center", "section"}) &&
+           own_[at(block)].link_density() >= 0.9 && line.size() <= kBytesMax &&
+           !ends_with_any(line, {".", "。", "!", "！", "?", "？", "”", "：", ":"});
   }
 
   // The text of each chosen block, in order; body returns false to take it out.
@@ -285,13 +295,13 @@ class Finder {
   void each_chosen_block(Body&& body) {
     std::vector<size_t> texts;
     std::string line;
+    int32_t block = -1;
     const auto flush = [&] {
-      if (!trim(line).empty() && !body(trim(line)))
+      if (!trim(line).empty() && !body(trim(line), block))
         for (const size_t i : texts) chosen_[i] = false;
       texts.clear();
       line.clear();
     };
-    int32_t block = -1;
     for (size_t i = 0; i < size(); ++i) {
       if (!nodes_[i].is_text() || !chosen_[i]) continue;
       if (block_[i] != block) flush();
@@ -304,18 +314,21 @@ class Finder {
 
   void drop_lines() {
     int64_t before = 0, all = 0;
-    each_chosen_block([&](std::string_view line) {
+    each_chosen_block([&](std::string_view line, int32_t) {
       all += static_cast<int64_t>(line.size());
       return true;
     });
-    bool over = false, begun = false;
-    each_chosen_block([&](std::string_view line) {
+    bool over = false;
+    int long_lines = 0;
+    each_chosen_block([&](std::string_view line, int32_t block) {
       const auto bytes = static_cast<int64_t>(line.size());
       before += bytes;
       // Behind the heading there must be less than before it: it may head a column of teasers.
       if (!over && begins_other_articles(line) && before * 2 > all) over = true;
-      begun |= count_chars(line) >= 40;
-      return !over && !is_furniture(line) && (begun || !is_byline(line));
+      // One long line may be the summary above the names and the date.
+      long_lines += line.size() >= kLongLineBytes ? 1 : 0;
+      return !over && !is_furniture(line) && (long_lines > 1 || !is_byline(line)) &&
+             !leads_elsewhere(block, line);
     });
   }
 

@@ -13,35 +13,33 @@ Kinds make_kinds() {
     for (const std::string_view word : words) out[word] |= kind;
   };
   mark(kBoilerplateLabel,
-       {"nav",           "navi",        "navbar",     "navigation",    "topnav",
-        "subnav",        "menu",        "menus",      "breadcrumb",    "breadcrumbs",
-        "crumb",         "crumbs",      "footer",     "foot",          "bottombar",
-        "sidebar",       "sidebars",    "aside",      "side",          "rightbar",
-        "leftbar",       "ad",          "ads",        "adv",           "advert",
-        "adverts",       "adbox",       "gg",         "advertisement", "advertising",
-        "guanggao",      "banner",      "banners",    "sponsor",       "sponsored",
-        "promo",         "promotion",   "popup",      "modal",         "dialog",
-        "share",         "sharing",     "shares",     "social",        "bdsharebuttonbox",
-        "related",       "relate",      "recommend",  "recommended",   "recommendation",
-        "recommends",    "hot",         "hotnews",    "ranking",       "rank",
-        "tags",          "tagcloud",    "pagination", "pager",         "pages",
-        "login",         "register",    "signin",     "copyright",     "toolbar",
-        "qrcode",        "erweima",     "subscribe",  "newsletter",    "cookie",
-        "cookies",       "contentinfo", "search",     "complementary", "searchbox",
-        "feedback",      "friendlink"});
-  mark(kContentLabel,
-       {"main", "post", "text", "body", "story", "news", "message", "embed"});
+       {"nav",        "navi",        "navbar",     "navigation",    "topnav",
+        "subnav",     "menu",        "menus",      "breadcrumb",    "breadcrumbs",
+        "crumb",      "crumbs",      "footer",     "foot",          "bottombar",
+        "sidebar",    "sidebars",    "aside",      "side",          "rightbar",
+        "leftbar",    "ad",          "ads",        "adv",           "advert",
+        "adverts",    "adbox",       "gg",         "advertisement", "advertising",
+        "guanggao",   "banner",      "banners",    "sponsor",       "sponsored",
+        "promo",      "promotion",   "popup",      "modal",         "dialog",
+        "share",      "sharing",     "shares",     "social",        "bdsharebuttonbox",
+        "related",    "relate",      "recommend",  "recommended",   "recommendation",
+        "recommends", "hot",         "hotnews",    "ranking",       "rank",
+        "tags",       "tagcloud",    "pagination", "pager",         "pages",
+        "login",      "register",    "signin",     "copyright",     "toolbar",
+        "qrcode",     "erweima",     "subscribe",  "newsletter",    "cookie",
+        "cookies",    "contentinfo", "search",     "complementary", "searchbox",
+        "feedback",   "friendlink"});
+  mark(kContentLabel, {"main", "post", "text", "body", "story", "news", "message", "embed"});
   mark(kChatterLabel, {"comment", "comments", "reply", "meta", "author", "avatar"});
   mark(kAsideLabel,
-       {"caption",  "captions",     "credit",       "credits",  "byline",     "bylines",
-        "timestamp", "related",     "relatedposts", "recirc",   "recirculation",
-        "promo",    "promotion",    "newsletter",   "signup",   "subscribe",  "sharedaddy",
-        "share",    "sharing",      "advert",       "advertisement", "sponsored",
-        "recommended", "trending",  "popular",      "bio",      "tooltip",    "popover",
-        "rollover", "breadcrumb",   "breadcrumbs",  "crumb",    "outbrain",   "taboola",
-        "paywall",  "disclaimer",   "attribution"});
-  mark(kCommentsLabel,
-       {"comment", "comments", "commentlist", "disqus", "respond", "livefyre"});
+       {"caption",     "captions",   "credit",        "credits",   "byline",        "bylines",
+        "timestamp",   "related",    "relatedposts",  "recirc",    "recirculation", "promo",
+        "promotion",   "newsletter", "signup",        "subscribe", "sharedaddy",    "share",
+        "sharing",     "advert",     "advertisement", "sponsored", "recommended",   "trending",
+        "popular",     "bio",        "tooltip",       "popover",   "rollover",      "breadcrumb",
+        "breadcrumbs", "crumb",      "outbrain",      "taboola",   "paywall",       "disclaimer",
+        "attribution"});
+  mark(kCommentsLabel, {"comment", "comments", "commentlist", "disqus", "respond", "livefyre"});
   return out;
 }
 
