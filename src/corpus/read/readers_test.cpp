@@ -344,6 +344,15 @@ TEST(FuzzSeeds, OfWhatPeopleAndRunsLeaveBehind) {
     other.add(one);
     fuzz_piece(other.finish(true));
   }
+  for (const char* seed :
+       {"{\"text\":\"甲\"}\n{\"text\":1}\n[]\n{", "{\"question\":\"\\ud800\",\"answer\":\"b\"}",
+        "\xff\xfe{\0", "%PDF-1.4\n1 0 obj<<", "[refine]\nmemory = \"1 GB\"\n",
+        "[refine]\nmemory = -1\n[refine.pii]\nemail = \"drop\"\n", "\x8e\xa1 \x1b$B"}) {
+    fuzz_jsonl(seed);
+    fuzz_pdf(seed);
+    fuzz_plain(seed);
+    fuzz_recipe(seed);
+  }
   for (const std::string& seed :
        {std::string(
             "[[class]]\nid = \"a\"\nwords = [\"ab\\u0000c\", \"甲乙\", \"甲乙丙\"]\n甲乙丙"),
