@@ -212,7 +212,9 @@ TEST(Near, ManyLargeDocumentsAreReadOnceEach) {
   for (size_t i = 0; i < texts.size(); ++i) {
     const bool goes = i > 0 && exact_jaccard(texts[0], texts[i]) >= 0.8;
     EXPECT_EQ(matches[i].how == Match::How::kNear, goes) << i;
-    if (i > 0 && i < 12) EXPECT_EQ(reads[i], 1) << i;
+    if (i > 0 && i < 12) {
+      EXPECT_EQ(reads[i], 1) << i;
+    }
   }
 }
 
