@@ -325,9 +325,10 @@ class Finder {
       before += bytes;
       // Behind the heading there must be less than before it: it may head a column of teasers.
       if (!over && begins_other_articles(line) && before * 2 > all) over = true;
-      // One long line may be the summary above the names and the date.
       long_lines += line.size() >= kLongLineBytes ? 1 : 0;
-      return !over && !is_furniture(line) && (long_lines > 1 || !is_byline(line)) &&
+      // Names and dates stand above the text, or below its summary; at its end they sign it.
+      const bool above = long_lines == 0 || (long_lines == 1 && before * 3 < all);
+      return !over && !is_furniture(line) && !(above && is_byline(line)) &&
              !leads_elsewhere(block, line);
     });
   }

@@ -146,7 +146,8 @@ TEST(Html, WhatStandsInsideAnArticleButIsNotOfItGoes) {
            "</p><p>Read more: Stairs of the world</p><h3><a href=y>What follows</a></h3><p>" +
            sentence +
            "</p>"
-           "<ul><li><a href=z>A list of linked things</a></li></ul></article></body>"}));
+           "<ul><li><a href=z>A list item of linked things, all of it one "
+           "link</a></li></ul></article></body>"}));
   for (const char* gone : {"Jo Do", "8:03", "from below", "ramps", "STAIRS", "Read more"})
     EXPECT_EQ(text.find(gone), text.npos) << gone << "\n" << text;
   for (const char* stays : {"# Lifts", "### What follows", "linked things"})
