@@ -11,14 +11,26 @@ namespace {
 
 struct Options {
   Path data;
+  Path articles;
   int64_t repeats = 3;
 };
 
 Status run(const Options& options, const Context& context) {
-  if (!std::filesystem::is_directory(options.data))
-    return not_found("bench refine: {} is not a folder", options.data.string());
-  PLINTH_TRY(const auto figures,
-             corpus::measure_refinery(options.data, static_cast<int>(options.repeats)));
+  if (options.data.empty() && options.articles.empty())
+    return invalid("bench refine: give DATA, --articles or both");
+  for (const Path& folder : {options.data, options.articles})
+    if (!folder.empty() && !std::filesystem::is_directory(folder))
+      return not_found("bench refine: {} is not a folder", folder.string());
+  const int repeats = static_cast<int>(options.repeats);
+  corpus::Figures figures;
+  if (!options.data.empty()) {
+    PLINTH_TRY(figures, corpus::measure_refinery(options.data, repeats));
+  }
+  if (!options.articles.empty()) {
+    PLINTH_TRY(const auto more, corpus::measure_articles(options.articles, repeats));
+    figures.rows.insert(figures.rows.end(), more.rows.begin(), more.rows.end());
+    figures.missing.insert(figures.missing.end(), more.missing.begin(), more.missing.end());
+  }
   if (context.json) {
     Json list = Json::array();
     for (const auto& row : figures.rows)
@@ -52,7 +64,9 @@ void add_bench_refine(Command& bench, const Context& context) {
   auto options = std::make_shared<Options>();
   auto command = bench.add("refine", "the refinery's speed and judgement on labelled data",
                            "plinth bench refine DATA --json");
-  command.option("DATA", options->data, "folder with raw/ and pretrain/", true);
+  command.option("DATA", options->data, "folder with raw/ and pretrain/");
+  command.option("--articles", options->articles,
+                 "news pages: a folder with ground-truth.json, html/ID.html.gz, output/NAME.json");
   command.option("--repeats", options->repeats, "rounds; the median is shown", 1, 1000);
   command.action([options, &context] { return run(*options, context); });
 }

@@ -341,4 +341,9 @@ struct Figures {
 // thread, the median of `repeats` rounds.
 Result<Figures> measure_refinery(const Path& data, int repeats);
 
+// How well articles are found in news pages. dir: a set in the layout of
+// scrapinghub/article-extraction-benchmark, with ground-truth.json, html/ID.html.gz and, for
+// comparison, output/NAME.json of other extractors.
+Result<Figures> measure_articles(const Path& dir, int repeats);
+
 }  // namespace plinth::corpus

@@ -1,7 +1,7 @@
 #include "corpus/clean/keywords.h"
 
 #include <algorithm>
-#include <cstring>
+#include <array>
 
 #include "core/config.h"
 #include "corpus/utf8.h"
@@ -43,95 +43,93 @@ Result<KeywordLibrary> KeywordLibrary::parse(std::string_view toml, std::string_
       PLINTH_TRY(out.add(trim(word), out.classes_.size() - 1, name));
   }
   PLINTH_TRY(config.finish());
-  out.short_.finish();
-  out.long_.finish();
+  for (WordHeads& heads : out.heads_) heads.finish();
   return out;
 }
 
 Status KeywordLibrary::add(std::string_view word, size_t risk_class, std::string_view where) {
-  if (word.size() < short_.bytes() || count_chars(word) < 2)
+  if (word.size() < heads_.front().bytes() || count_chars(word) < 2)
     return invalid("{}: class {}: the word \"{}\" is too short to mean anything", where,
                    classes_[risk_class].id, word);
-  const bool is_short = word.size() < long_.bytes();
-  any_short_ = any_short_ || is_short;
-  (is_short ? short_ : long_).add(word, static_cast<uint32_t>(words_.size()));
+  const auto index = static_cast<uint32_t>(words_.size()),
+             group = static_cast<uint32_t>(risk_class);
+  const auto table = std::find_if(heads_.rbegin(), heads_.rend(), [&](const WordHeads& heads) {
+    return word.size() >= heads.bytes();
+  });
+  table->add(word, index, group);
   words_.push_back({std::string(word), risk_class});
   return {};
 }
 
-uint64_t KeywordLibrary::Heads::key_of(std::string_view text) const {
-  uint64_t key = 0;
-  if (text.size() >= sizeof key)
-    std::memcpy(&key, text.data(), sizeof key);  // one load; the bytes beyond are masked out
-  else
-    std::memcpy(&key, text.data(), bytes_);
-  return key & ((uint64_t{1} << 8 * bytes_) - 1);
-}
-
-void KeywordLibrary::Heads::add(std::string_view word, uint32_t index) {
-  const uint64_t key = key_of(word);
-  maybe_[bit_of(key) / 64] |= uint64_t{1} << bit_of(key) % 64;
-  added_.emplace_back(key, index);
-}
-
-void KeywordLibrary::Heads::finish() {
-  std::sort(added_.begin(), added_.end());
-  size_t size = 4;
-  while (size < added_.size() * 4) size *= 2;
-  slots_.assign(size, {});
-  for (size_t from = 0; from < added_.size();) {
-    Slot slot{added_[from].first, static_cast<uint32_t>(from), 0};
-    size_t to = from;
-    for (; to < added_.size() && added_[to].first == slot.key; ++to)
-      words_.push_back(added_[to].second);
-    slot.end = static_cast<uint32_t>(to);
-    size_t at = mixed(slot.key) >> 20;
-    while (slots_[at & (size - 1)].end != 0) ++at;
-    slots_[at & (size - 1)] = slot;
-    from = to;
+// Of long words only the first bytes were compared; of each class the first few words are named.
+void KeywordLibrary::note(const WordHeads::Tail& tail, std::string_view rest, RiskHit& hit) const {
+  const std::string& word = words_[tail.word].text;
+  if (!rest.starts_with(word)) {
+    --hit.hits;
+  } else if (hit.words.size() < kWordsMax &&
+             std::find(hit.words.begin(), hit.words.end(), word) == hit.words.end()) {
+    hit.words.push_back(word);
   }
-  added_ = {};
 }
 
-std::span<const uint32_t> KeywordLibrary::Heads::find(std::string_view text) const {
-  if (text.size() < bytes_) return {};
-  const uint64_t key = key_of(text);
-  if ((maybe_[bit_of(key) / 64] >> bit_of(key) % 64 & 1) == 0) return {};
-  for (size_t at = mixed(key) >> 20;; ++at) {
-    const Slot& slot = slots_[at & (slots_.size() - 1)];
-    if (slot.end == 0) return {};
-    if (slot.key == key) return std::span(words_).subspan(slot.begin, slot.end - slot.begin);
+void KeywordLibrary::scan(std::string_view text, size_t& at, size_t end,
+                          std::vector<RiskHit>& all) const {
+  // Blocks of characters. In each first the places where a word may begin, then these: what is
+  // counted, not what is jumped over, depends on the text, for half of it may be words.
+  constexpr size_t kBlock = 256;
+
+  struct Place {
+    size_t at = 0;
+    uint64_t hash = 0;
+  };
+
+  std::array<std::array<Place, kBlock>, kTables> places;
+  // Libraries of Chinese words have none that are short.
+  const size_t first_table = heads_[0].empty() ? 1 : 0;
+  while (at < end) {
+    std::array<size_t, kTables> n{};
+    for (size_t i = 0; i < kBlock && at < end; ++i) {
+      const uint64_t first = load8(text.data() + at);
+      for (size_t t = first_table; t < kTables; ++t) {
+        const uint64_t hash = heads_[t].hash(first);
+        places[t][n[t]] = {at, hash};
+        n[t] += heads_[t].maybe(hash) ? 1 : 0;
+      }
+      // Text is valid UTF-8: the upper half of the lead byte says how long the character is.
+      at += 0x4322'1111'1111'1111u >> (first >> 4 & 0xF) * 4 & 0xF;
+    }
+    for (size_t t = first_table; t < kTables; ++t) {
+      const WordHeads& heads = heads_[t];
+      const std::span found_places(places[t].data(), n[t]);
+      for (const Place& place : found_places) heads.prefetch(place.hash);
+      for (const Place& place : found_places) {
+        const std::string_view rest = text.substr(place.at);
+        for (const WordHeads::Tail& tail : heads.find(load8(rest.data()), place.hash)) {
+          RiskHit& hit = all[tail.group];
+          const bool found = (load8(rest.data() + heads.bytes()) & tail.mask) == tail.head &&
+                             heads.bytes() + tail.bytes <= rest.size();
+          hit.hits += found ? 1 : 0;
+          if ((hit.words.size() < kWordsMax || tail.bytes > sizeof(uint64_t)) && found)
+            note(tail, rest, hit);
+        }
+      }
+    }
   }
 }
 
 std::vector<RiskHit> KeywordLibrary::find(std::string_view text) const {
   std::vector<RiskHit> all(classes_.size());
   for (size_t i = 0; i < all.size(); ++i) all[i].risk_class = i;
-  const auto look = [&](uint32_t index, std::string_view rest) {
-    const Word& word = words_[index];
-    if (!rest.starts_with(word.text)) return;
-    RiskHit& hit = all[word.risk_class];
-    ++hit.hits;
-    if (hit.words.size() < kWordsMax &&
-        std::find(hit.words.begin(), hit.words.end(), word.text) == hit.words.end())
-      hit.words.push_back(word.text);
-  };
-  for (size_t next = 0, at = 0; at + short_.bytes() <= text.size(); at = next) {
-    const auto lead = static_cast<unsigned char>(text[at]);
-    // Text is valid UTF-8: the lead byte says how long the character is.
-    next = at + (lead < 0xC0 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4);
-    if ((lead & 0xC0) == 0x80) continue;
-    const std::string_view rest = text.substr(at);
-    auto long_words = long_.find(rest);
-    auto short_words = any_short_ ? short_.find(rest) : std::span<const uint32_t>();
-    // In the order of the library, whichever table they are in.
-    while (!long_words.empty() || !short_words.empty()) {
-      const bool is_short =
-          long_words.empty() || (!short_words.empty() && short_words[0] < long_words[0]);
-      auto& list = is_short ? short_words : long_words;
-      look(list[0], rest);
-      list = list.subspan(1);
-    }
+  // What is looked at behind a place. The end of the text is copied to where there is so much.
+  constexpr size_t kRoom = 16;
+  size_t at = 0;
+  if (text.size() >= kRoom) scan(text, at, text.size() - kRoom + 1, all);
+  std::array<char, 2 * kRoom> end{};
+  if (at < text.size()) {
+    text.remove_prefix(at);
+    std::copy(text.begin(), text.end(), end.begin());
+    at = 0;
+    scan({end.data(), text.size()}, at, text.size(), all);
   }
   std::erase_if(all,
                 [&](const RiskHit& hit) { return hit.hits < classes_[hit.risk_class].hits_min; });

@@ -10,15 +10,15 @@
 // A word is a hint and no proof: "mark" and a review (review.h) are the rule, "drop" the exception.
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "core/file.h"
 #include "core/result.h"
+#include "corpus/clean/word_heads.h"
 
 namespace plinth::corpus {
 
@@ -33,7 +33,7 @@ struct RiskClass {
 struct RiskHit {
   size_t risk_class = 0;  // index into classes()
   int64_t hits = 0;
-  std::vector<std::string_view> words;  // distinct, the first eight
+  std::vector<std::string_view> words;  // distinct, at most eight
 };
 
 // Immutable once read; any thread.
@@ -50,8 +50,9 @@ class KeywordLibrary {
 
   const std::vector<RiskClass>& classes() const { return classes_; }
 
-  // Classes that reach their hits_min, in their order. Cost: a look into a table of 32 KiB per
-  // character, whatever the number of words.
+  // Classes that reach their hits_min, in their order. text: UTF-8. Cost: a look into
+  // each of two or three tables of 16 KiB per character, and another one per word found, whatever
+  // the number of words.
   std::vector<RiskHit> find(std::string_view text) const;
 
  private:
@@ -60,50 +61,17 @@ class KeywordLibrary {
     size_t risk_class = 0;
   };
 
-  // Words by how they begin: by so many bytes, of which a bit in a table tells first that there may
-  // be any.
-  class Heads {
-   public:
-    explicit Heads(size_t bytes) : bytes_(bytes), maybe_(kBits / 64) {}
-
-    size_t bytes() const { return bytes_; }
-
-    // Indices ascending; find() knows a word once finish() has been called.
-    void add(std::string_view word, uint32_t index);
-    void finish();
-    // The words that may begin where this text does, by index.
-    std::span<const uint32_t> find(std::string_view text) const;
-
-   private:
-    static constexpr size_t kBits = size_t{1} << 18;
-
-    // Words [begin, end) of words_ have this key; begin = end: an empty slot.
-    struct Slot {
-      uint64_t key = 0;
-      uint32_t begin = 0;
-      uint32_t end = 0;
-    };
-
-    uint64_t key_of(std::string_view text) const;
-
-    static uint64_t mixed(uint64_t key) { return key * 0x9E3779B97F4A7C15u; }
-
-    static size_t bit_of(uint64_t key) { return mixed(key) >> 46; }
-
-    size_t bytes_;
-    std::vector<uint64_t> maybe_;
-    std::vector<std::pair<uint64_t, uint32_t>> added_;  // key, index; until finish()
-    std::vector<uint32_t> words_;
-    std::vector<Slot> slots_;  // open addressing, at most a quarter full
-  };
-
   Status add(std::string_view word, size_t risk_class, std::string_view where);
+  // Counts the words that begin in [at, end) of `text`; behind `end` there are 16 bytes to read.
+  void scan(std::string_view text, size_t& at, size_t end, std::vector<RiskHit>& all) const;
+  void note(const WordHeads::Tail& tail, std::string_view rest, RiskHit& hit) const;
 
   std::vector<RiskClass> classes_;
   std::vector<Word> words_;
-  Heads short_{3};  // words of three to five bytes
-  Heads long_{6};   // two Han characters and more
-  bool any_short_ = false;
+  // By length: three to five bytes; two Han characters; more. A text's commonest pairs of
+  // characters begin many words, three characters few.
+  static constexpr size_t kTables = 3;
+  std::array<WordHeads, kTables> heads_{WordHeads(3), WordHeads(6), WordHeads(8)};
 };
 
 }  // namespace plinth::corpus

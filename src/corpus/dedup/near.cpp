@@ -1,12 +1,16 @@
 #include "corpus/dedup/near.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <map>
 #include <optional>
+#include <set>
 
 #include "core/interrupt.h"
 #include "core/threads.h"
 #include "corpus/dedup/pair_runs.h"
+#include "corpus/dedup/text_profile.h"
 
 namespace plinth::corpus {
 namespace {
@@ -30,48 +34,110 @@ void meet(std::span<const BandEntry> bucket, const std::function<void(RankPair)>
       body({bucket[i].rank, bucket[k].rank});
 }
 
-std::vector<std::string> numbers_of(std::string_view text) {
-  const auto digit = [&](size_t i) { return i < text.size() && text[i] >= '0' && text[i] <= '9'; };
-  std::vector<std::string> out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (!digit(i)) continue;
-    size_t end = i;
-    while (digit(end) || (end > i && end < text.size() && text[end] == '.' && digit(end + 1)))
-      ++end;
-    out.emplace_back(text.substr(i, end - i));
-    i = end;
-  }
-  std::sort(out.begin(), out.end());
-  return out;
-}
-
 struct Verdict {
   double jaccard = 0;  // 0: not alike
   bool same_values = false;
 };
 
-Verdict compare(std::string_view a, std::string_view b, const NearOptions& options) {
-  const double j = exact_jaccard(a, b);
-  if (j < options.jaccard) return {};
-  return {j, value_similarity(a, b) >= options.value_jaccard};
+Verdict judge(double grams, double numbers, const NearOptions& options) {
+  if (grams < options.jaccard) return {};
+  return {grams, numbers >= options.value_jaccard};
 }
+
+// How far from a threshold a sample decides: five standard errors and more.
+constexpr double kGramsMargin = 0.01;
+constexpr double kNumbersMargin = 0.03;
+
+// Nothing where samples are too near to a threshold to tell.
+std::optional<Verdict> compare(const TextProfile& a, const TextProfile& b,
+                               const NearOptions& options) {
+  const double grams = jaccard(a.grams, b.grams), numbers = jaccard(a.numbers, b.numbers);
+  if (!a.whole() || !b.whole()) {
+    const bool close = std::abs(grams - options.jaccard) < kGramsMargin ||
+                       std::abs(numbers - options.value_jaccard) < kNumbersMargin;
+    if (close) return {};
+  }
+  return judge(grams, numbers, options);
+}
+
+Verdict compare_whole(std::string_view a, std::string_view b, const NearOptions& options) {
+  const TextProfile left = profile_of(a, true), right = profile_of(b, true);
+  return judge(jaccard(left.grams, right.grams), jaccard(left.numbers, right.numbers), options);
+}
+
+template <typename Body>
+Status each_in_parallel(size_t n, Body&& body) {
+  std::vector<std::optional<Error>> errors(static_cast<size_t>(compute_pool().threads()));
+  compute_pool().parallel_for(static_cast<int64_t>(n), 4,
+                              [&](int64_t begin, int64_t end, int worker) {
+                                for (auto i = begin; i < end; ++i)
+                                  if (const Status status = body(static_cast<size_t>(i)); !status)
+                                    errors[static_cast<size_t>(worker)] = status.error();
+                              });
+  for (const auto& error : errors)
+    if (error) return *error;
+  return {};
+}
+
+// Profiles of documents that pairs at work ask for, kept for those to come while there is room.
+class Profiles {
+ public:
+  Profiles(const NearSource& source, uint64_t bytes_max) : source_(source), bytes_max_(bytes_max) {}
+
+  // Takes a pair into the next batch, unless that would be more than there is room for.
+  bool reserve(RankPair pair) {
+    uint64_t more = 0;
+    for (const int32_t rank : {pair.a, pair.b})
+      if (!wanted_.contains(rank)) more += profile_bytes_max(source_.chars(rank));
+    if (!wanted_.empty() && reserved_ + more > bytes_max_) return false;
+    reserved_ += more;
+    wanted_.insert({pair.a, pair.b});
+    return true;
+  }
+
+  // Reads what the batch wants and is not there; the batch is over.
+  Status load() {
+    if (held_ + reserved_ > bytes_max_) {
+      std::erase_if(profiles_, [&](const auto& one) { return !wanted_.contains(one.first); });
+      held_ = 0;
+      for (const auto& [rank, profile] : profiles_) held_ += profile.bytes();
+    }
+    std::vector<std::pair<int32_t, TextProfile*>> missing;
+    for (const int32_t rank : wanted_)
+      if (const auto [it, fresh] = profiles_.try_emplace(rank); fresh)
+        missing.emplace_back(rank, &it->second);
+    PLINTH_TRY(each_in_parallel(missing.size(), [&](size_t i) -> Status {
+      PLINTH_TRY(const std::string text, source_.text(missing[i].first));
+      *missing[i].second = profile_of(text);
+      return {};
+    }));
+    for (const auto& [rank, profile] : missing) held_ += profile->bytes();
+    wanted_.clear();
+    reserved_ = 0;
+    return {};
+  }
+
+  const TextProfile& operator[](int32_t rank) const { return profiles_.at(rank); }
+
+ private:
+  const NearSource& source_;
+  uint64_t bytes_max_;
+  uint64_t held_ = 0;
+  uint64_t reserved_ = 0;
+  std::set<int32_t> wanted_;
+  std::map<int32_t, TextProfile> profiles_;
+};
 
 }  // namespace
 
 bool near_duplicates(std::string_view a, std::string_view b, const NearOptions& options) {
   const BandKeys left = band_keys(a), right = band_keys(b);
   for (size_t band = 0; band < kBands; ++band)
-    if (left[band] == right[band]) return compare(a, b, options).same_values;
+    if (left[band] == right[band]) {
+      const auto verdict = compare(profile_of(a), profile_of(b), options);
+      return (verdict ? *verdict : compare_whole(a, b, options)).same_values;
+    }
   return false;
-}
-
-double value_similarity(std::string_view a, std::string_view b) {
-  const auto left = numbers_of(a), right = numbers_of(b);
-  std::vector<std::string> both;
-  std::set_intersection(left.begin(), left.end(), right.begin(), right.end(),
-                        std::back_inserter(both));
-  const size_t either = left.size() + right.size() - both.size();
-  return either == 0 ? 1.0 : static_cast<double>(both.size()) / static_cast<double>(either);
 }
 
 Result<NearIndex> NearIndex::create(const Path& folder, uint64_t memory_bytes) {
@@ -133,8 +199,8 @@ Status NearIndex::candidates(size_t band, PairRuns& pairs) const {
   return {};
 }
 
-Status NearIndex::find(const std::function<Result<std::string>(int32_t rank)>& text,
-                       const NearOptions& options, std::span<Match> matches,
+Status NearIndex::find(const NearSource& source, const NearOptions& options,
+                       std::span<Match> matches,
                        const std::function<void(double share)>& progress) {
   for (OutputFile& file : files_) PLINTH_TRY(file.close());
   PairRuns pairs(folder_, memory_bytes_ / 4);
@@ -150,33 +216,39 @@ Status NearIndex::find(const std::function<Result<std::string>(int32_t rank)>& t
   const auto stays = [&](int32_t rank) { return matches[static_cast<size_t>(rank)].stays(); };
   std::vector<RankPair> chunk;
   std::vector<Verdict> verdicts;
-  for (bool more = true; more;) {
+  Profiles profiles(source, memory_bytes_ / 4);
+  std::optional<RankPair> waiting;
+  for (bool more = true; more || waiting;) {
     PLINTH_TRY(check_interrupted());
     chunk.clear();
-    for (RankPair pair; chunk.size() < kChunk;) {
-      PLINTH_TRY(more, pairs.next(pair));
-      if (!more) break;
-      if (stays(pair.a)) chunk.push_back(pair);
+    while (chunk.size() < kChunk) {
+      if (!waiting) {
+        RankPair next;
+        PLINTH_TRY(more, pairs.next(next));
+        if (!more) break;
+        if (!stays(next.a)) continue;
+        waiting = next;
+      }
+      if (!profiles.reserve(*waiting)) break;
+      chunk.push_back(*waiting);
+      waiting.reset();
     }
     // Of a pair's better document: the pairs of the best come first.
     if (progress && !chunk.empty())
       progress(0.5 + 0.5 * chunk.front().a / static_cast<double>(matches.size()));
+    PLINTH_TRY(profiles.load());
     verdicts.assign(chunk.size(), {});
-    std::vector<std::optional<Error>> errors(static_cast<size_t>(compute_pool().threads()));
-    compute_pool().parallel_for(
-        static_cast<int64_t>(chunk.size()), 4, [&](int64_t begin, int64_t end, int worker) {
-          std::optional<Result<std::string>> a;
-          for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
-            if (!a || chunk[i].a != chunk[i - 1].a) a = text(chunk[i].a);
-            const auto b = text(chunk[i].b);
-            if (*a && b)
-              verdicts[i] = compare(**a, *b, options);
-            else
-              errors[static_cast<size_t>(worker)] = *a ? b.error() : a->error();
-          }
-        });
-    for (const auto& error : errors)
-      if (error) return *error;
+    PLINTH_TRY(each_in_parallel(chunk.size(), [&](size_t i) -> Status {
+      const auto [a, b] = chunk[i];
+      if (const auto verdict = compare(profiles[a], profiles[b], options)) {
+        verdicts[i] = *verdict;
+        return {};
+      }
+      PLINTH_TRY(const std::string left, source.text(a));
+      PLINTH_TRY(const std::string right, source.text(b));
+      verdicts[i] = compare_whole(left, right, options);
+      return {};
+    }));
     for (size_t i = 0; i < chunk.size(); ++i) {
       Match& match = matches[static_cast<size_t>(chunk[i].b)];
       const Verdict& verdict = verdicts[i];

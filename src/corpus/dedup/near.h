@@ -1,9 +1,11 @@
 // Which documents say the same as another one, almost word for word?
 //
-// Candidates share a MinHash band; each is verified with exact Jaccard similarity and by its
-// numbers: two inspection reports that differ in nothing but their values are two reports. A
-// document goes only if it is similar to a document that stays, so that no chain of small edits
-// drops a different text.
+// Candidates share a MinHash band; each is verified by the Jaccard similarity of 5-grams and of its
+// numbers: two inspection reports that differ in nothing but their values are two reports.
+// Documents of more than some 131,000 different 5-grams are compared by a sample of them, and whole
+// where the sample is near a threshold (see text_profile.h): each is read once, not once per
+// candidate. A document goes only if it is similar to a document that stays, so that no chain of
+// small edits drops a different text.
 //
 // Documents are known by rank: their place in the order in which they are kept, best first.
 #pragma once
@@ -23,6 +25,12 @@ namespace plinth::corpus {
 struct NearOptions {
   double jaccard = 0.8;
   double value_jaccard = 0.8;
+};
+
+// The documents, by rank; called from several threads.
+struct NearSource {
+  std::function<Result<std::string>(int32_t rank)> text;
+  std::function<uint64_t(int32_t rank)> chars;  // of its text, about
 };
 
 // What became of a document among the others.
@@ -46,10 +54,9 @@ class NearIndex {
   // Each rank at most once, in any order.
   Status add(int32_t rank, const BandKeys& keys);
 
-  // Once, after all are added. text: of a rank; called from several threads.
+  // Once, after all are added.
   // matches: by rank; entries become kNear where a document goes, kAlike where its values keep it.
-  Status find(const std::function<Result<std::string>(int32_t rank)>& text,
-              const NearOptions& options, std::span<Match> matches,
+  Status find(const NearSource& source, const NearOptions& options, std::span<Match> matches,
               const std::function<void(double share)>& progress = {});
 
  private:
@@ -67,8 +74,5 @@ class NearIndex {
 
 // Would the index find that b says the same as a?
 bool near_duplicates(std::string_view a, std::string_view b, const NearOptions& options);
-
-// Jaccard similarity of the multisets of numbers ("0.35", "2025", "186"); 1 when there are none.
-double value_similarity(std::string_view a, std::string_view b);
 
 }  // namespace plinth::corpus

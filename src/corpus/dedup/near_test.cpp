@@ -1,6 +1,7 @@
 #include "corpus/dedup/near.h"
 
 #include <algorithm>
+#include <atomic>
 #include <numeric>
 #include <set>
 
@@ -8,6 +9,7 @@
 
 #include "core/rng.h"
 #include "corpus/dedup/pair_runs.h"
+#include "corpus/dedup/text_profile.h"
 #include "corpus/utf8.h"
 #include "text/unicode.h"
 
@@ -36,9 +38,10 @@ std::vector<Found> find(const std::vector<std::string>& texts, uint64_t memory =
   for (size_t i = texts.size(); i-- > 0;)
     EXPECT_TRUE(index->add(static_cast<int32_t>(i), band_keys(texts[i])));
   std::vector<Match> matches(texts.size());
-  EXPECT_TRUE(
-      index->find([&](int32_t i) -> Result<std::string> { return texts[static_cast<size_t>(i)]; },
-                  {}, matches));
+  const NearSource source = {
+      [&](int32_t i) -> Result<std::string> { return texts[static_cast<size_t>(i)]; },
+      [&](int32_t i) -> uint64_t { return count_chars(texts[static_cast<size_t>(i)]); }};
+  EXPECT_TRUE(index->find(source, {}, matches));
   std::vector<Found> out;
   for (const Match& match : matches)
     out.push_back(match.stays() ? Found{-1, 0, match.how == Match::How::kAlike}
@@ -155,10 +158,64 @@ TEST(PairRuns, GivesEachPairOnceInOrder) {
   EXPECT_EQ(expected, truth.end());
 }
 
-TEST(Near, ValueSimilarityCountsNumbers) {
+double value_similarity(std::string_view a, std::string_view b) {
+  return jaccard(profile_of(a).numbers, profile_of(b).numbers);
+}
+
+TEST(TextProfile, ValueSimilarityCountsNumbers) {
   EXPECT_DOUBLE_EQ(value_similarity("无数字", "也没有"), 1.0);
   EXPECT_DOUBLE_EQ(value_similarity("0.35和8", "0.35和9"), 1.0 / 3.0);
   EXPECT_DOUBLE_EQ(value_similarity("3.5", "35"), 0.0);
+}
+
+TEST(TextProfile, OfAnyTwoSizesTheSharedPartIsCompared) {
+  // Some million characters of which the other one has the first nine tenths, and one that is
+  // small.
+  const std::string large = random_text(1, 1'000'000);
+  const std::string most = large.substr(0, 3 * 900'000), small = large.substr(0, 3 * 100'000);
+  const TextProfile a = profile_of(large), b = profile_of(most), c = profile_of(small);
+  EXPECT_FALSE(a.whole());
+  EXPECT_TRUE(c.whole());
+  EXPECT_LE(a.bytes(), profile_bytes_max(1'000'000));
+  EXPECT_NEAR(jaccard(a.grams, b.grams), exact_jaccard(large, most), 0.005);
+  EXPECT_NEAR(jaccard(a.grams, c.grams), exact_jaccard(large, small), 0.005);
+  EXPECT_EQ(jaccard(profile_of(large, true).grams, profile_of(most, true).grams),
+            exact_jaccard(large, most));
+}
+
+TEST(TextProfile, RepeatsDoNotThinASampleOut) {
+  std::string text;
+  for (int i = 0; i < 300; ++i) text += random_text(7, 2000);
+  EXPECT_TRUE(profile_of(text).whole()) << "600,000 characters, of which 2,000 runs differ";
+}
+
+// Large documents are read once each, not once per candidate, and judged as small ones are.
+TEST(Near, ManyLargeDocumentsAreReadOnceEach) {
+  std::vector<std::string> texts;
+  const std::string base = random_text(11, 200'000);
+  for (uint64_t i = 0; i < 12; ++i) texts.push_back(base + random_text(20 + i, 2000));
+  // Jaccard just above and just below the threshold: only whole texts tell.
+  texts.push_back(base.substr(0, 3 * 162'000));
+  texts.push_back(base.substr(0, 3 * 160'000));
+  const auto temp = TempDirectory::create();
+  auto index = NearIndex::create(temp->path(), uint64_t{64} << 20);
+  for (size_t i = 0; i < texts.size(); ++i)
+    ASSERT_TRUE(index->add(static_cast<int32_t>(i), band_keys(texts[i])));
+  std::vector<Match> matches(texts.size());
+  std::vector<std::atomic<int>> reads(texts.size());
+  const NearSource source = {[&](int32_t i) -> Result<std::string> {
+                               ++reads[static_cast<size_t>(i)];
+                               return texts[static_cast<size_t>(i)];
+                             },
+                             [](int32_t) -> uint64_t { return 202'000; }};
+  ASSERT_TRUE(index->find(source, {}, matches));
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const bool goes = i > 0 && exact_jaccard(texts[0], texts[i]) >= 0.8;
+    EXPECT_EQ(matches[i].how == Match::How::kNear, goes) << i;
+    if (i > 0 && i < 12) {
+      EXPECT_EQ(reads[i], 1) << i;
+    }
+  }
 }
 
 }  // namespace

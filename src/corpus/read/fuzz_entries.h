@@ -14,8 +14,11 @@
 #include "corpus/clean/quality_model.h"
 #include "corpus/document_json.h"
 #include "corpus/office/office.h"
+#include "corpus/process.h"
 #include "corpus/read/readers.h"
+#include "corpus/recipe.h"
 #include "corpus/report/verdicts.h"
+#include "corpus/rules.h"
 #include "corpus/stage/facts.h"
 #include "corpus/stage/piece.h"
 #include "corpus/text_path.h"
@@ -38,6 +41,44 @@ inline void fuzz_html(std::string_view bytes) {
 
 inline void fuzz_csv(std::string_view bytes) {
   check_drafts(read_csv({"f.csv", bytes}, {}));
+}
+
+inline void fuzz_jsonl(std::string_view bytes) {
+  const auto drafts = read_jsonl({"f.jsonl", bytes}, {});
+  check_drafts(drafts);
+  for (const Draft& draft : drafts->drafts) PLINTH_CHECK(draft.begin < draft.end);
+}
+
+inline void fuzz_pdf(std::string_view bytes) {
+  check_drafts(read_pdf({"f.pdf", bytes}));
+}
+
+// Bytes of no known charset through all that a document goes through by itself.
+inline void fuzz_plain(std::string_view bytes) {
+  static const Rules kRules = *read_rules({}, {});
+  Leaf leaf;
+  leaf.path = "f.txt";
+  leaf.kind = Kind::kText;
+  leaf.bytes = bytes;
+  for (const Outcome& one : process_leaf(leaf, "", kRules).outcomes) {
+    const Document& document = one.document;
+    PLINTH_CHECK(text::is_valid_utf8(document.text) && text::is_valid_utf8(document.title));
+    PLINTH_CHECK(document.source.begin <= document.source.end &&
+                 document.source.end <= bytes.size());
+    PLINTH_CHECK(document.quality >= 0 && document.quality <= 1);
+  }
+}
+
+// A recipe that reads can be written down.
+inline void fuzz_recipe(std::string_view bytes) {
+  static const TempDirectory folder = *TempDirectory::create("plinth-fuzz");
+  const Path path = folder.path() / "recipe.toml";
+  {
+    auto file = OutputFile::create(path);
+    PLINTH_CHECK(file->write(bytes) && file->close());
+  }
+  const auto recipe = read_recipe(path);
+  if (recipe) PLINTH_CHECK(to_json(*recipe).is_object());
 }
 
 // Parts of a ZIP as "name NUL content NUL name ...", which no guess at a checksum reaches.

@@ -20,19 +20,29 @@ struct Weight {
   }
 };
 
+// So much running text is an article by itself.
+constexpr int64_t kArticleChars = 600;
+constexpr int64_t kArticleCommas = 5;
+// Lines of running text, not of names and dates.
+constexpr size_t kLongLineBytes = 120;
+
 class Finder {
  public:
   explicit Finder(std::span<const HtmlNode> nodes)
       : nodes_(nodes),
         dropped_(nodes.size(), false),
+        kinds_(nodes.size()),
         own_(nodes.size()),
         all_(nodes.size()),
         score_(nodes.size(), 0.0) {}
 
   HtmlContent run() {
+    for (size_t i = 0; i < size(); ++i)
+      if (!nodes_[i].label.empty()) kinds_[i] = label_kinds(nodes_[i].label);
     drop_machinery();
     weigh();
     drop_boilerplate();
+    drop_comments();
     drop_link_lists();
     weigh();
     if (narrow()) weigh();
@@ -93,6 +103,8 @@ class Finder {
     to.commas += w.commas;
   }
 
+  bool says(size_t i, LabelKind kind) const { return (kinds_[i] & kind) != 0; }
+
   void drop_boilerplate() {
     const int64_t total = std::max<int64_t>(1, all_[0].chars);
     for (size_t i = 0; i < size(); ++i) {
@@ -101,13 +113,35 @@ class Finder {
         continue;
       const bool by_tag = one_of(node.tag, {"nav", "footer", "aside", "menu", "dialog"}) ||
                           (node.tag == "header" && !inside(i, {"article", "main"}));
-      const bool by_label = says_boilerplate(node.label) && !says_content(node.label);
+      const bool by_label = (says(i, kBoilerplateLabel) && !says(i, kContentLabel)) ||
+                            says(i, kAsideLabel) || node.tag == "figcaption";
       if (!by_tag && !by_label) continue;
       // A wrong guess about a large part of the page costs more than a menu left in.
       const double share = static_cast<double>(all_[i].chars) / static_cast<double>(total);
       if (share > (by_tag ? 0.8 : 0.4) && all_[i].link_density() < 0.5) continue;
       if (!one_of(node.tag, {"h1", "h2", "h3"})) drop(i);
     }
+  }
+
+  // What readers wrote below an article, where there is an article: on a forum the posts are all
+  // that there is.
+  void drop_comments() {
+    const auto running = [](const Weight& w) { return w.chars - w.links; };
+    std::vector<size_t> comments;
+    Weight outside = all_[0];
+    for (size_t i = 1; i < size();) {
+      const bool named = !dropped_[i] && says(i, kCommentsLabel) &&
+                         !one_of(nodes_[i].tag, {"html", "body", "main", "article"});
+      if (named) {
+        comments.push_back(i);
+        outside.chars -= all_[i].chars;
+        outside.links -= all_[i].links;
+        outside.commas -= all_[i].commas;
+      }
+      i = named ? at(nodes_[i].end) : i + 1;
+    }
+    if (running(outside) < kArticleChars || outside.commas < kArticleCommas) return;
+    for (const size_t i : comments) drop(i);
   }
 
   bool inside(size_t i, std::initializer_list<std::string_view> tags) const {
@@ -192,9 +226,8 @@ class Finder {
     for (size_t i = 0; i < size(); ++i) {
       if (score_[i] <= 0) continue;
       double factor = 1.0;
-      if (says_content(nodes_[i].label) || one_of(nodes_[i].tag, {"article", "main"}))
-        factor *= 1.3;
-      if (says_chatter(nodes_[i].label)) factor *= 0.6;
+      if (says(i, kContentLabel) || one_of(nodes_[i].tag, {"article", "main"})) factor *= 1.3;
+      if (says(i, kChatterLabel)) factor *= 0.6;
       if (one_of(nodes_[i].tag, {"html", "body"})) factor *= 0.5;
       score_[i] *= factor * (1.0 - all_[i].link_density());
     }
@@ -241,11 +274,20 @@ class Finder {
       if (i == root || dropped_[i] || nodes_[i].is_text()) continue;
       const Weight& w = all_[i];
       const bool heading = one_of(nodes_[i].tag, {"h1", "h2"}) && i < root;
-      const bool reads = w.commas >= 2 && w.chars >= 30 && w.link_density() < 0.2 &&
-                         !says_chatter(nodes_[i].label);
+      const bool reads =
+          w.commas >= 2 && w.chars >= 30 && w.link_density() < 0.2 && !says(i, kChatterLabel);
       const bool scored = score_[i] > 0.25 * score_[root];
       if (heading || reads || scored) choose(i);
     }
+  }
+
+  // A paragraph that is one link and no sentence leads elsewhere. Headings and list items that are
+  // links are common in texts.
+  bool leads_elsewhere(int32_t block, std::string_view line) const {
+    constexpr size_t kBytesMax = 300;
+    return block >= 0 && one_of(nodes_[at(block)].tag, {"p", "div", "center", "section"}) &&
+           own_[at(block)].link_density() >= 0.9 && line.size() <= kBytesMax &&
+           !ends_with_any(line, {".", "。", "!", "！", "?", "？", "”", "：", ":"});
   }
 
   // The text of each chosen block, in order; body returns false to take it out.
@@ -253,13 +295,13 @@ class Finder {
   void each_chosen_block(Body&& body) {
     std::vector<size_t> texts;
     std::string line;
+    int32_t block = -1;
     const auto flush = [&] {
-      if (!trim(line).empty() && !body(trim(line)))
+      if (!trim(line).empty() && !body(trim(line), block))
         for (const size_t i : texts) chosen_[i] = false;
       texts.clear();
       line.clear();
     };
-    int32_t block = -1;
     for (size_t i = 0; i < size(); ++i) {
       if (!nodes_[i].is_text() || !chosen_[i]) continue;
       if (block_[i] != block) flush();
@@ -272,18 +314,22 @@ class Finder {
 
   void drop_lines() {
     int64_t before = 0, all = 0;
-    each_chosen_block([&](std::string_view line) {
+    each_chosen_block([&](std::string_view line, int32_t) {
       all += static_cast<int64_t>(line.size());
       return true;
     });
-    bool over = false, begun = false;
-    each_chosen_block([&](std::string_view line) {
+    bool over = false;
+    int long_lines = 0;
+    each_chosen_block([&](std::string_view line, int32_t block) {
       const auto bytes = static_cast<int64_t>(line.size());
       before += bytes;
       // Behind the heading there must be less than before it: it may head a column of teasers.
       if (!over && begins_other_articles(line) && before * 2 > all) over = true;
-      begun |= count_chars(line) >= 40;
-      return !over && !is_furniture(line) && (begun || !is_byline(line));
+      long_lines += line.size() >= kLongLineBytes ? 1 : 0;
+      // Names and dates stand above the text, or below its summary; at its end they sign it.
+      const bool above = long_lines == 0 || (long_lines == 1 && before * 3 < all);
+      return !over && !is_furniture(line) && !(above && is_byline(line)) &&
+             !leads_elsewhere(block, line);
     });
   }
 
@@ -313,6 +359,7 @@ class Finder {
   std::vector<bool> machinery_;  // of these, what no reader ever sees
   std::vector<bool> chosen_;
   std::vector<int32_t> block_;  // the nearest block that a node is in
+  std::vector<uint8_t> kinds_;  // what the labels say
   std::vector<Weight> own_;
   std::vector<Weight> all_;
   std::vector<double> score_;

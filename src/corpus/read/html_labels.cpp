@@ -1,8 +1,49 @@
 #include "corpus/read/html_labels.h"
 
-#include <array>
+#include <unordered_map>
 
 namespace plinth::corpus {
+namespace {
+
+using Kinds = std::unordered_map<std::string_view, uint8_t>;
+
+Kinds make_kinds() {
+  Kinds out;
+  const auto mark = [&](uint8_t kind, std::initializer_list<std::string_view> words) {
+    for (const std::string_view word : words) out[word] |= kind;
+  };
+  mark(kBoilerplateLabel,
+       {"nav",        "navi",        "navbar",     "navigation",    "topnav",
+        "subnav",     "menu",        "menus",      "breadcrumb",    "breadcrumbs",
+        "crumb",      "crumbs",      "footer",     "foot",          "bottombar",
+        "sidebar",    "sidebars",    "aside",      "side",          "rightbar",
+        "leftbar",    "ad",          "ads",        "adv",           "advert",
+        "adverts",    "adbox",       "gg",         "advertisement", "advertising",
+        "guanggao",   "banner",      "banners",    "sponsor",       "sponsored",
+        "promo",      "promotion",   "popup",      "modal",         "dialog",
+        "share",      "sharing",     "shares",     "social",        "bdsharebuttonbox",
+        "related",    "relate",      "recommend",  "recommended",   "recommendation",
+        "recommends", "hot",         "hotnews",    "ranking",       "rank",
+        "tags",       "tagcloud",    "pagination", "pager",         "pages",
+        "login",      "register",    "signin",     "copyright",     "toolbar",
+        "qrcode",     "erweima",     "subscribe",  "newsletter",    "cookie",
+        "cookies",    "contentinfo", "search",     "complementary", "searchbox",
+        "feedback",   "friendlink"});
+  mark(kContentLabel, {"main", "post", "text", "body", "story", "news", "message", "embed"});
+  mark(kChatterLabel, {"comment", "comments", "reply", "meta", "author", "avatar"});
+  mark(kAsideLabel,
+       {"caption",     "captions",   "credit",        "credits",   "byline",        "bylines",
+        "timestamp",   "related",    "relatedposts",  "recirc",    "recirculation", "promo",
+        "promotion",   "newsletter", "signup",        "subscribe", "sharedaddy",    "share",
+        "sharing",     "advert",     "advertisement", "sponsored", "recommended",   "trending",
+        "popular",     "bio",        "tooltip",       "popover",   "rollover",      "breadcrumb",
+        "breadcrumbs", "crumb",      "outbrain",      "taboola",   "paywall",       "disclaimer",
+        "attribution"});
+  mark(kCommentsLabel, {"comment", "comments", "commentlist", "disqus", "respond", "livefyre"});
+  return out;
+}
+
+}  // namespace
 
 bool is_machinery(std::string_view tag) {
   return one_of(
@@ -20,36 +61,19 @@ bool has_word(std::string_view label, std::string_view word) {
   return false;
 }
 
-bool says_boilerplate(std::string_view label) {
-  // clang-format off
-  static constexpr std::array<std::string_view, 78> kWords = {
-      "nav", "navi", "navbar", "navigation", "topnav", "subnav", "menu", "menus", "breadcrumb",
-      "breadcrumbs", "crumb", "crumbs", "footer", "foot", "bottombar", "sidebar", "sidebars",
-      "aside", "side", "rightbar", "leftbar", "ad", "ads", "adv", "advert", "adverts",
-      "advertisement", "advertising", "adbox", "gg", "guanggao", "banner", "banners", "sponsor",
-      "sponsored", "promo", "promotion", "popup", "modal", "dialog", "share", "sharing", "shares",
-      "social", "bdsharebuttonbox", "related", "relate", "recommend", "recommended",
-      "recommendation", "recommends", "hot", "hotnews", "ranking", "rank", "tags", "tagcloud",
-      "pagination", "pager", "pages", "page nav", "login", "register", "signin", "copyright",
-      "toolbar", "qrcode", "erweima", "subscribe", "newsletter", "cookie", "cookies",
-      "contentinfo", "complementary", "search", "searchbox", "feedback", "friendlink"};
-  // clang-format on
-  return std::any_of(kWords.begin(), kWords.end(),
-                     [&](auto word) { return has_word(label, word); });
-}
-
-bool says_content(std::string_view label) {
-  return std::any_of(label.begin(), label.end(), [](char c) { return c != ' '; }) &&
-         (label.find("article") != label.npos || label.find("content") != label.npos ||
-          has_word(label, "main") || has_word(label, "post") || label.find("entry") != label.npos ||
-          has_word(label, "text") || has_word(label, "body") ||
-          label.find("detail") != label.npos || has_word(label, "story") ||
-          has_word(label, "news") || has_word(label, "message"));
-}
-
-bool says_chatter(std::string_view label) {
-  return has_word(label, "comment") || has_word(label, "comments") || has_word(label, "reply") ||
-         has_word(label, "meta") || has_word(label, "author") || has_word(label, "avatar");
+uint8_t label_kinds(std::string_view label) {
+  static const Kinds kKinds = make_kinds();
+  uint8_t kinds = 0;
+  for (size_t at = 0; at < label.size();) {
+    const size_t end = std::min(label.find(' ', at), label.size());
+    const std::string_view word = label.substr(at, end - at);
+    if (const auto it = kKinds.find(word); it != kKinds.end()) kinds |= it->second;
+    // Also as a part: "articlecontent", "newsdetail".
+    for (const std::string_view part : {"article", "content", "entry", "detail"})
+      if (word.size() >= part.size() && word.find(part) != word.npos) kinds |= kContentLabel;
+    at = end + 1;
+  }
+  return kinds;
 }
 
 }  // namespace plinth::corpus

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <initializer_list>
 #include <string_view>
 
@@ -16,9 +17,17 @@ bool has_word(std::string_view label, std::string_view word);
 
 // Elements that are never content, whatever they hold.
 bool is_machinery(std::string_view tag);
-// Labels that say "not the article", "the article", "about the article" (comments, authors).
-bool says_boilerplate(std::string_view label);
-bool says_content(std::string_view label);
-bool says_chatter(std::string_view label);
+
+// What a label says, as bits.
+enum LabelKind : uint8_t {
+  kBoilerplateLabel = 1,  // not the article: menus, footers, advertisements
+  kContentLabel = 2,      // the article
+  kChatterLabel = 4,      // about the article: comments, authors
+  kAsideLabel = 8,        // inside articles, but not of their text: captions, bylines, teasers
+  kCommentsLabel = 16,    // what readers wrote below it
+};
+
+// Looks each word up once, whatever the number of words that are known.
+uint8_t label_kinds(std::string_view label);
 
 }  // namespace plinth::corpus

@@ -127,6 +127,53 @@ TEST(Html, LinesOfThePageGo) {
     EXPECT_THAT(text, Not(HasSubstr(gone)));
 }
 
+// Captions, bylines and teasers are named so even where their names also say "article".
+TEST(Html, WhatStandsInsideAnArticleButIsNotOfItGoes) {
+  const std::string sentence =
+      "The council met on Tuesday, Wednesday and Thursday to discuss the lifts of the town hall, "
+      "which are forty years old, slow and loud. ";
+  const std::string text = text_of(read_html(
+      {"a.html",
+       "<body><article class=article><h1>Lifts</h1><p class=summary>" + sentence +
+           "</p><p class=article-byline>Jo Do</p><p>By Jo Do</p><p>Updated Nov. 19, 2019 8:03 am "
+           "ET</p>"
+           "<p>" +
+           sentence + sentence +
+           "</p><figure><figcaption>The old lift, seen from below.</figcaption></figure>"
+           "<div class='article-related content'><p>Stairs, ramps, and other ways up.</p></div>"
+           "<p><a href=x>WHY STAIRS ARE BACK</a></p><p>" +
+           sentence +
+           "</p><p>Read more: Stairs of the world</p><h3><a href=y>What follows</a></h3><p>" +
+           sentence +
+           "</p>"
+           "<ul><li><a href=z>A list item of linked things, all of it one "
+           "link</a></li></ul></article></body>"}));
+  for (const char* gone : {"Jo Do", "8:03", "from below", "ramps", "STAIRS", "Read more"})
+    EXPECT_EQ(text.find(gone), text.npos) << gone << "\n" << text;
+  for (const char* stays : {"# Lifts", "### What follows", "linked things"})
+    EXPECT_NE(text.find(stays), text.npos) << stays << "\n" << text;
+}
+
+TEST(Html, CommentsGoWhereThereIsAnArticleAndStayWhereTheyAreAllThereIs) {
+  std::string article, comments;
+  for (int i = 0; i < 8; ++i) {
+    article +=
+        "<p>The lift was inspected, repaired, and then inspected once more by the firm that had "
+        "built it.</p>";
+    comments += "<div class=comment><p>I think, and others agree, that comment number " +
+                std::to_string(i) +
+                " is the best of all of these comments, by far and away.</p></div>";
+  }
+  const auto page = [&](const std::string& above) {
+    return text_of(
+        read_html({"a.html", "<body><div class=page>" + above + "</div><div id=comments>" +
+                                 comments + "</div></body>"}));
+  };
+  EXPECT_EQ(page(article).find("number 3"), std::string::npos);
+  EXPECT_NE(page(article).find("inspected once more"), std::string::npos);
+  EXPECT_NE(page("<p>A short question, no more.</p>").find("number 3"), std::string::npos);
+}
+
 TEST(Html, ALetterKeepsItsDateAtTheEnd) {
   const std::string text = text_of(read_html(
       {"a.html",
@@ -297,6 +344,15 @@ TEST(FuzzSeeds, OfWhatPeopleAndRunsLeaveBehind) {
     PieceBuilder other;
     other.add(one);
     fuzz_piece(other.finish(true));
+  }
+  for (const char* seed :
+       {"{\"text\":\"甲\"}\n{\"text\":1}\n[]\n{", "{\"question\":\"\\ud800\",\"answer\":\"b\"}",
+        "\xff\xfe{\0", "%PDF-1.4\n1 0 obj<<", "[refine]\nmemory = \"1 GB\"\n",
+        "[refine]\nmemory = -1\n[refine.pii]\nemail = \"drop\"\n", "\x8e\xa1 \x1b$B"}) {
+    fuzz_jsonl(seed);
+    fuzz_pdf(seed);
+    fuzz_plain(seed);
+    fuzz_recipe(seed);
   }
   for (const std::string& seed :
        {std::string(

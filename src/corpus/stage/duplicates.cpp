@@ -110,13 +110,17 @@ Status Documents::match_near(const Path& folder, const DuplicateOptions& options
         PLINTH_TRY(index.add(rank, piece.keys()[static_cast<size_t>(entry.keys)]));
     }
   }
-  const auto text = [&](int32_t rank) -> Result<std::string> {
+  NearSource source;
+  source.text = [&](int32_t rank) -> Result<std::string> {
     PLINTH_TRY(const std::string found,
                record(static_cast<size_t>(by_rank[static_cast<size_t>(rank)])));
     PLINTH_TRY(const Json json, parse_json(document_line(found), "a document of this run"));
     return get_string(json, "text");
   };
-  PLINTH_TRY(index.find(text, options.near, matches, progress));
+  source.chars = [&](int32_t rank) -> uint64_t {
+    return rows_.rows<Row>()[static_cast<size_t>(by_rank[static_cast<size_t>(rank)])].chars;
+  };
+  PLINTH_TRY(index.find(source, options.near, matches, progress));
   return remove_tree(near_folder);
 }
 

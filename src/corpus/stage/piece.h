@@ -2,15 +2,16 @@
 // each appears whole, by a rename, or not at all; a run that goes on makes only those that are
 // missing, and machines that share a run make some each.
 //
-//   "plinthP2"                      8 bytes
-//   records                         u32 length, one Zstandard frame with a checksum
+//   "plinthP3"                      8 bytes
+//   records                         u32 length, one Zstandard frame with a checksum; short records
+//                                   lie there as they are
 //   PieceEntry x entries            one per document
 //   BandKeys x keys                 one per document that may stay
 //   u64 x lines                     of each document that may stay, see edge_line_keys()
 //   footer                          u64 where the entries begin, u32 entries, u32 keys, u32 lines,
 //                                   u32 last, u64 XXH3 of all before
 //
-// A frame holds "F" and a file's facts, or "D", a document's JSON line, '\n' and its facts. Numbers
+// A record is "F" and a file's facts, or "D", a document's JSON line, '\n' and its facts. Numbers
 // are little endian.
 #pragma once
 
