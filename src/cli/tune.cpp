@@ -128,7 +128,7 @@ Result<train::TuneMember> only_member(const Job& job) {
   return job.members.front();
 }
 
-Json to_json(const train::TuneSummary& summary) {
+Json result_json(const train::TuneSummary& summary) {
   Json all = train::to_json(summary);
   all.update({{"adapter", summary.adapter.string()},
               {"model", summary.model.string()},
@@ -168,7 +168,7 @@ void print_result(const train::TuneMember& member, const train::TuneSummary& sum
 }
 
 Json to_json(const train::TuneMember& member, const Result<train::TuneSummary>& result) {
-  Json one = result ? to_json(*result) : Json{{"error", result.error().message}};
+  Json one = result ? result_json(*result) : Json{{"error", result.error().message}};
   one["recipe"] = member.name;
   one["run"] = member.run_dir.string();
   return one;
@@ -212,7 +212,7 @@ Status run(Options& options, const Context& context) {
   if (several) return report(job, results, context);
   PLINTH_TRY(const auto summary, results.front());
   if (context.json)
-    fmt::print("{}\n", to_text(to_json(summary)));
+    fmt::print("{}\n", to_text(result_json(summary)));
   else
     print_result(job.members.front(), summary);
   return {};

@@ -107,6 +107,8 @@ TEST_F(Pretrain, LeavesOutDataThatItDivergesOn) {
   Rng rng(5);
   for (int i = 0; i < 100; ++i) text += static_cast<char>('!' + rng.below(90));
   write_text(folder_ / "text.txt", text + "\n");
+  recipe_.vocabulary = 262;  // as many as such a text has
+  recipe_.model.vocabulary = 262;
   recipe_.heldout_mod = 40;
   recipe_.batch_tokens = recipe_.micro_tokens = 16;
   recipe_.checkpoint_every = 20;

@@ -64,7 +64,8 @@ TEST(LiveView, LeavesOutWholeWhatDoesNotFit) {
     view.take(report_of(step, 2.5, 3));
   }
   const auto lines = view.lines(40);
-  EXPECT_EQ(lines[0], "tune [------]  300/100000  0 %  6h55m left");
+  EXPECT_EQ(view.lines(44)[0], "tune [-------]  300/100000  0 %  6h55m left");
+  EXPECT_EQ(lines[0], "tune  300/100000  0 %  6h55m left");
   EXPECT_EQ(lines[1], "loss 2.500  held-out 3.000");
   EXPECT_EQ(lines[2], "lr 4.1e-04  gradient 123.46");
   EXPECT_EQ(view.lines(30)[0], "tune  300/100000  0 %");

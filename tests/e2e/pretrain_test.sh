@@ -24,7 +24,7 @@ head_dim = 16
 ffn = 48
 context = 64
 [tokenizer]
-vocabulary = 320
+vocabulary = 290
 [data]
 heldout_mod = 10
 [[data.source]]
@@ -65,7 +65,7 @@ same whole killed
 
 # Noise among lines that are soon learnt.
 sed 's/sequence = 32/sequence = 16/; s/batch_tokens = 256/batch_tokens = 16/; s/micro_tokens = 128/micro_tokens = 16/' recipe.toml |
-  sed 's/steps = 120/steps = 700\ndivergences_max = 40/; s/text.txt/noisy.txt/; s/heldout_mod = 10/heldout_mod = 40/' > noisy.toml
+  sed 's/steps = 120/steps = 700\ndivergences_max = 40/; s/text.txt/noisy.txt/; s/heldout_mod = 10/heldout_mod = 40/; s/vocabulary = 290/vocabulary = 262/' > noisy.toml
 for i in $(seq 200); do printf 'abababababababababababababababababababababab %s\n\n' "$i"; done > noisy.txt
 echo 'QZkWVxJ9!fKzYqLwXjVQ7pZ%KxWJYvQzLfXk&ZqVJwKYxPzQjXvWkLZfYqJ#VxKwZQpYLXjVkWzQf' >> noisy.txt
 expect_exit 0 "$PLINTH" pretrain noisy.toml --run noisy
