@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -16,16 +18,27 @@ namespace {
 constexpr double kTerminalSeconds = 0.2;
 constexpr double kPipeSeconds = 10.0;
 
-int columns() {
+struct Screen {
+  int columns = 80;
+  int rows = 24;
+};
+
+Screen screen() {
   winsize size = {};
-  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
-  return size.ws_col;
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0)
+    return {};
+  return {size.ws_col, size.ws_row};
+}
+
+bool can_draw() {
+  const char* terminal = std::getenv("TERM");
+  return isatty(STDERR_FILENO) == 1 && terminal != nullptr && std::string_view(terminal) != "dumb";
 }
 
 }  // namespace
 
 StepView::StepView(const std::vector<std::string>& labels, const Context& context)
-    : quiet_(context.quiet), terminal_(isatty(STDERR_FILENO) == 1) {
+    : quiet_(context.quiet), terminal_(can_draw()) {
   for (const auto& label : labels) runs_.push_back({label, train::LiveView(label)});
 }
 
@@ -54,34 +67,46 @@ void StepView::show(One& one, const train::StepReport& report) {
 
 // Said above the view, which is then drawn anew. Not even --quiet silences it.
 void StepView::say(const One& one, const std::string& what) {
-  if (drawn_ > 0) fmt::print(stderr, "\x1b[{}A\r\x1b[J", drawn_);
-  drawn_ = 0;
-  fmt::print(stderr, "{}: {}\n", one.label, what);
+  fmt::print(stderr, "{}{}: {}\n", erased(), one.label, what);
   if (shown_ && terminal_ && !quiet_) draw();
 }
 
-std::vector<std::string> StepView::lines() const {
-  const int width = columns();
-  if (runs_.size() == 1) return runs_.front().view.lines(width);
-  std::vector<std::string> all;
+std::vector<std::string> StepView::lines(int columns) const {
+  if (runs_.size() == 1) return runs_.front().view.lines(columns);
+  std::vector<std::string> going, others;
   for (const auto& one : runs_) {
-    all.push_back(one.shown ? one.view.line() : one.label);
-    all.back().resize(std::min(all.back().size(), static_cast<size_t>(std::max(20, width - 1))));
+    const bool goes = one.shown && one.view.last().step < one.view.last().steps;
+    auto& where = goes ? going : others;
+    where.push_back(one.shown ? one.view.line(columns)
+                              : one.label.substr(0, static_cast<size_t>(columns - 1)));
   }
-  return all;
+  going.insert(going.end(), others.begin(), others.end());
+  return going;
+}
+
+// What takes our lines off the screen. One that was drawn wider than the terminal is now lies there
+// in several rows.
+std::string StepView::erased() {
+  if (drawn_.empty()) return {};
+  const auto columns = static_cast<size_t>(screen().columns);
+  size_t rows = 0;
+  for (const auto& line : drawn_)
+    rows += std::max<size_t>(1, (line.size() + columns - 1) / columns);
+  drawn_.clear();
+  return fmt::format("\x1b[{}A\r\x1b[J", rows);
 }
 
 void StepView::draw() {
-  if (drawn_ > 0) fmt::print(stderr, "\x1b[{}A", drawn_);
-  const auto lines = this->lines();
-  for (const auto& line : lines) fmt::print(stderr, "\r\x1b[2K{}\n", line);
-  drawn_ = lines.size();
-  std::fflush(stderr);
+  const Screen now = screen();
+  auto lines = this->lines(now.columns);
+  lines.resize(std::min(lines.size(), static_cast<size_t>(std::max(1, now.rows - 1))));
+  fmt::print(stderr, "{}{}\n", erased(), fmt::join(lines, "\n"));  // at once: no flicker
+  drawn_ = std::move(lines);
 }
 
 void StepView::finish() {
   if (terminal_ && shown_ && !quiet_) draw();
-  drawn_ = 0;
+  drawn_.clear();
 }
 
 Status check_one_process(std::string_view what) {

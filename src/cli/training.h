@@ -13,9 +13,10 @@
 
 namespace plinth::cli {
 
-// Shows runs on stderr. One: on a terminal a few lines drawn over themselves, elsewhere a line now
-// and then when the held-out loss is measured. Several: a line each. What must be said aloud stays
-// on the screen.
+// Shows runs on stderr. One: on a terminal a few lines drawn over themselves, elsewhere (and on one
+// that cannot move its cursor, TERM=dumb) a line now and then when the held-out loss is measured.
+// Several: a line each, of as many as the terminal has room for; those that go on come first. What
+// must be said aloud stays on the screen.
 class StepView {
  public:
   StepView(std::string label, const Context& context)
@@ -38,12 +39,13 @@ class StepView {
   void show(One& one, const train::StepReport& report);
   void say(const One& one, const std::string& what);
   void draw();
-  std::vector<std::string> lines() const;
+  std::string erased();
+  std::vector<std::string> lines(int columns) const;
 
   std::vector<One> runs_;
   bool quiet_;
   bool terminal_;
-  size_t drawn_ = 0;  // lines on the screen that are ours
+  std::vector<std::string> drawn_;  // lines on the screen that are ours
   double drawn_at_ = -1e9;
   bool shown_ = false;
   Stopwatch watch_;

@@ -2,8 +2,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <span>
 
 #include "cli/bases.h"
+#include "cli/machine.h"
 #include "cli/names.h"
 #include "cli/training.h"
 #include "core/bytes.h"
@@ -126,22 +128,12 @@ Result<train::TuneMember> only_member(const Job& job) {
   return job.members.front();
 }
 
-Json to_json(const train::TuneSummary& summary) {
-  return {{"adapter", summary.adapter.string()},
-          {"model", summary.model.string()},
-          {"preferred", summary.preferred},
-          {"steps", summary.steps},
-          {"tokens", summary.tokens},
-          {"loss", summary.loss},
-          {"heldout_before", summary.heldout_before},
-          {"heldout", summary.heldout},
-          {"best_step", summary.best_step},
-          {"general_before", summary.general_before},
-          {"general", summary.general},
-          {"strength", summary.strength},
-          {"tokens_per_s", summary.tokens_per_s},
-          {"data", train::to_json(summary.data)},
-          {"replay", train::to_json(summary.replay)}};
+Json result_json(const train::TuneSummary& summary) {
+  Json all = train::to_json(summary);
+  all.update({{"adapter", summary.adapter.string()},
+              {"model", summary.model.string()},
+              {"tokens_per_s", summary.tokens_per_s}});
+  return all;
 }
 
 void print_data(const train::DatasetReport& data) {
@@ -176,7 +168,7 @@ void print_result(const train::TuneMember& member, const train::TuneSummary& sum
 }
 
 Json to_json(const train::TuneMember& member, const Result<train::TuneSummary>& result) {
-  Json one = result ? to_json(*result) : Json{{"error", result.error().message}};
+  Json one = result ? result_json(*result) : Json{{"error", result.error().message}};
   one["recipe"] = member.name;
   one["run"] = member.run_dir.string();
   return one;
@@ -220,7 +212,7 @@ Status run(Options& options, const Context& context) {
   if (several) return report(job, results, context);
   PLINTH_TRY(const auto summary, results.front());
   if (context.json)
-    fmt::print("{}\n", to_text(to_json(summary)));
+    fmt::print("{}\n", to_text(result_json(summary)));
   else
     print_result(job.members.front(), summary);
   return {};
@@ -281,39 +273,54 @@ Result<std::vector<T>> numbers(std::string_view option, const std::string& list)
   return values;
 }
 
+void print_table(std::span<const train::TuneMember> members, const train::Sweep& made) {
+  fmt::print("{:>5} {:>9} {:>7} {:>7} {:>9} {:>9} {:>10}\n", "rank", "lr", "epochs", "steps",
+             "held-out", "training", "best step");
+  for (size_t i = 0; i < members.size(); ++i) {
+    const auto& recipe = members[i].recipe;
+    fmt::print("{:>5} {:>9.1e} {:>7.2f} ", recipe.rank, recipe.lr, recipe.epochs);
+    const auto& result = made.results[i];
+    if (result)
+      fmt::print("{:>7} {:>9.4f} {:>9.4f} {:>10}{}\n", result->steps, result->heldout, result->loss,
+                 result->best_step, i == made.best ? "  <- best" : "");
+    else
+      fmt::print("{}\n", result.error().message);
+  }
+  const auto& best = *made.results[made.best];
+  fmt::print("plain base: held-out {:.4f}\nbest: {}\n", best.heldout_before,
+             (best.model.empty() ? best.adapter : best.model).string());
+}
+
 Status sweep(const Options& options, const Context& context) {
   PLINTH_TRY(check_one_process("tune sweep"));
-  StepView view("sweep", context);
-  PLINTH_TRY(const auto job, prepare(options, context, view));
+  StepView none("sweep", context);
+  PLINTH_TRY(const auto job, prepare(options, context, none));
   PLINTH_TRY(const auto member, only_member(job));
   train::SweepGrid grid;
   PLINTH_TRY(grid.ranks, numbers<int64_t>("--rank", options.ranks));
   PLINTH_TRY(grid.rates, numbers<double>("--lr", options.rates));
   PLINTH_TRY(grid.epochs, numbers<double>("--epochs", options.epochs));
+  auto members = train::sweep_members(member.recipe, grid, member.run_dir, member.hooks);
+  std::vector<std::string> labels;
+  for (const auto& one : members) labels.push_back(one.name);
+  StepView view(labels, context);
+  for (size_t i = 0; i < members.size(); ++i) members[i].hooks.train = view.hooks(i);
   PLINTH_TRY(const auto made,
-             train::sweep(job.base, member.recipe, grid, member.run_dir, member.hooks));
+             train::sweep(job.base, members, describe_machine().memory_available_bytes));
   view.finish();
-  const auto& best = made.rows[made.best];
   if (context.json) {
     Json rows = Json::array();
-    for (const auto& row : made.rows) {
-      Json one = to_json(row.summary);
-      one["rank"] = row.rank;
-      one["lr"] = row.learning_rate;
-      one["epochs"] = row.epochs;
+    for (size_t i = 0; i < members.size(); ++i) {
+      Json one = to_json(members[i], made.results[i]);
+      one["rank"] = members[i].recipe.rank;
+      one["lr"] = members[i].recipe.lr;
+      one["epochs"] = members[i].recipe.epochs;
       rows.push_back(std::move(one));
     }
     fmt::print("{}\n", to_text({{"rows", rows}, {"best", made.best}}));
     return {};
   }
-  fmt::print("{:>5} {:>9} {:>7} {:>7} {:>9} {:>9} {:>10}\n", "rank", "lr", "epochs", "steps",
-             "held-out", "training", "best step");
-  for (const auto& row : made.rows)
-    fmt::print("{:>5} {:>9.1e} {:>7.2f} {:>7} {:>9.4f} {:>9.4f} {:>10}{}\n", row.rank,
-               row.learning_rate, row.epochs, row.summary.steps, row.summary.heldout,
-               row.summary.loss, row.summary.best_step, &row == &best ? "  <- best" : "");
-  fmt::print("plain base: held-out {:.4f}\nbest: {}\n", best.summary.heldout_before,
-             best.summary.adapter.string());
+  print_table(members, made);
   return {};
 }
 

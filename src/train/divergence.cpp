@@ -24,7 +24,7 @@ void remember(std::deque<double>& values, double value) {
 }  // namespace
 
 std::string DivergenceWatch::judge(const StepReport& report) {
-  if (!std::isfinite(report.loss)) return fmt::format("the loss is {}", report.loss);
+  if (!std::isfinite(report.loss)) return fmt::format("the loss is {}", std::abs(report.loss));
   if (!std::isfinite(report.gradient_norm))
     return fmt::format("the gradient norm is {}", report.gradient_norm);
   if (losses_.size() >= kStepsBefore) {

@@ -75,33 +75,59 @@ Result<RangeTest> find_learning_rate(const std::shared_ptr<const model::Model>& 
   return test;
 }
 
-Result<Sweep> sweep(const std::shared_ptr<const model::Model>& base, const TuneRecipe& recipe,
-                    const SweepGrid& grid, const Path& folder, const TuneHooks& hooks) {
-  if (recipe.heldout_share <= 0)
-    return invalid("data.heldout_share is 0: a sweep compares held-out losses");
+std::vector<TuneMember> sweep_members(const TuneRecipe& recipe, const SweepGrid& grid,
+                                      const Path& folder, const TuneHooks& hooks) {
   const auto or_one = [](auto list, auto value) {
     if (list.empty()) list.push_back(value);
     return list;
   };
-  Sweep made;
+  std::vector<TuneMember> members;
   for (const int64_t rank : or_one(grid.ranks, recipe.rank)) {
     for (const double rate : or_one(grid.rates, recipe.lr)) {
       for (const double epochs : or_one(grid.epochs, recipe.epochs)) {
-        TuneRecipe one = recipe;
-        one.rank = rank;
-        one.alpha = recipe.alpha * static_cast<double>(rank) / static_cast<double>(recipe.rank);
-        one.lr = rate;
-        one.epochs = epochs;
-        const Path run =
-            folder / fmt::format("rank-{}-lr-{:.3g}-epochs-{:.3g}", rank, rate, epochs);
-        PLINTH_TRY(auto summary, tune(base, one, run, hooks));
-        if (summary.heldout < 0) return invalid("{}: no row is held out", run.string());
-        made.rows.push_back({rank, rate, epochs, run, std::move(summary)});
-        if (made.rows.back().summary.heldout < made.rows[made.best].summary.heldout)
-          made.best = made.rows.size() - 1;
+        TuneMember member;
+        member.name = fmt::format("rank-{}-lr-{:.3g}-epochs-{:.3g}", rank, rate, epochs);
+        member.recipe = recipe;
+        member.recipe.rank = rank;
+        member.recipe.alpha =
+            recipe.alpha * static_cast<double>(rank) / static_cast<double>(recipe.rank);
+        member.recipe.lr = rate;
+        member.recipe.epochs = epochs;
+        member.run_dir = folder / member.name;
+        member.hooks = hooks;
+        members.push_back(std::move(member));
       }
     }
   }
+  return members;
+}
+
+Result<Sweep> sweep(const std::shared_ptr<const model::Model>& base,
+                    std::span<const TuneMember> members, int64_t memory) {
+  for (const auto& member : members)
+    if (member.recipe.heldout_share <= 0 && member.recipe.heldout.empty())
+      return invalid("data.heldout_share is 0: a sweep compares held-out losses");
+  Sweep made;
+  while (made.results.size() < members.size()) {
+    const auto rest = members.subspan(made.results.size());
+    PLINTH_TRY(const size_t n, fitting_together(base, rest, memory));
+    PLINTH_TRY(auto results, tune_together(base, rest.first(n)));
+    for (auto& result : results) {
+      if (!result && result.error().code == Code::kCancelled) return std::move(result).error();
+      if (result && result->heldout < 0) return invalid("{}: no row is held out", rest[0].name);
+      made.results.push_back(std::move(result));
+    }
+  }
+  const TuneSummary* best = nullptr;
+  const Error* error = nullptr;
+  for (size_t i = 0; i < made.results.size(); ++i) {
+    const auto& result = made.results[i];
+    if (!result && error == nullptr) error = &result.error();
+    if (!result || (best != nullptr && result->heldout >= best->heldout)) continue;
+    best = &*result;
+    made.best = i;
+  }
+  if (best == nullptr) return Error(*error);
   return made;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -44,23 +45,23 @@ struct SweepGrid {
   std::vector<double> epochs;
 };
 
-struct SweepRow {
-  int64_t rank = 0;
-  double learning_rate = 0;
-  double epochs = 0;
-  Path run;
-  TuneSummary summary;
-};
+// A member for every combination, each in a folder of its own below `folder` and named after it.
+// alpha stays in proportion to the rank. An empty list means the recipe's value.
+std::vector<TuneMember> sweep_members(const TuneRecipe& recipe, const SweepGrid& grid,
+                                      const Path& folder, const TuneHooks& hooks);
 
 struct Sweep {
-  std::vector<SweepRow> rows;  // in the order they ran
-  size_t best = 0;             // lowest held-out loss; of equals the first
+  // Of each member in order. A combination that fails, as one whose rate is too high may, does not
+  // keep the others from being compared.
+  std::vector<Result<TuneSummary>> results;
+  size_t best = 0;  // lowest held-out loss; of equals the first
 };
 
-// A run for every combination, each in a folder of its own below `folder`; those that are finished
-// are not run again. alpha stays in proportion to the rank. An empty list means the recipe's value.
-// kInvalidArgument: nothing is held out, so nothing could be compared.
-Result<Sweep> sweep(const std::shared_ptr<const model::Model>& base, const TuneRecipe& recipe,
-                    const SweepGrid& grid, const Path& folder, const TuneHooks& hooks);
+// Runs all members, as many in one batch as fit into train.memory or, without it, into `memory`
+// bytes (fitting_together()), and so each with the result that it has alone; those that are
+// finished are not run again. kInvalidArgument: nothing is held out, so nothing could be compared.
+// When none ends, or one is stopped, its error.
+Result<Sweep> sweep(const std::shared_ptr<const model::Model>& base,
+                    std::span<const TuneMember> members, int64_t memory);
 
 }  // namespace plinth::train

@@ -1,6 +1,8 @@
 #include "train/find_lr.h"
 
+#include <limits>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -10,6 +12,8 @@
 
 namespace plinth::train {
 namespace {
+
+constexpr int64_t kPlenty = int64_t{1} << 40;
 
 class FindLr : public testing::Test {
  protected:
@@ -61,24 +65,86 @@ TEST_F(FindLr, RefusesARangeThatIsNone) {
   EXPECT_FALSE(find_learning_rate(base_, recipe_, {0, 1e-3, 10}, hooks_));
 }
 
-TEST_F(FindLr, ASweepPicksTheLowestHeldOutLossAndRunsNothingTwice) {
-  recipe_.steps = 8;
-  const SweepGrid grid{{2, 4}, {1e-5, 1e-2}, {}};
-  const auto first = sweep(base_, recipe_, grid, temp_.path() / "sweep", hooks_);
+class SweepTest : public FindLr {
+ protected:
+  void SetUp() override {
+    FindLr::SetUp();
+    recipe_.steps = 8;
+  }
+
+  std::vector<TuneMember> members(const Path& folder) {
+    return sweep_members(recipe_, {{2, 4}, {1e-5, 1e-2}, {}}, temp_.path() / folder, hooks_);
+  }
+};
+
+TEST_F(SweepTest, PicksTheLowestHeldOutLossAndRunsNothingTwice) {
+  const auto first = sweep(base_, members("sweep"), kPlenty);
   ASSERT_TRUE(first) << first.error().message;
-  ASSERT_EQ(first->rows.size(), 4u);
-  for (const auto& row : first->rows)
-    EXPECT_GE(row.summary.heldout, first->rows[first->best].summary.heldout);
-  EXPECT_EQ(first->rows[first->best].learning_rate, 1e-2);
+  ASSERT_EQ(first->results.size(), 4u);
+  for (const auto& result : first->results)
+    EXPECT_GE(result->heldout, first->results[first->best]->heldout);
+  EXPECT_EQ(members("sweep")[first->best].recipe.lr, 1e-2);
   int64_t steps = 0;
   hooks_.train.on_step = [&](const StepReport&) { ++steps; };
-  const auto second = sweep(base_, recipe_, grid, temp_.path() / "sweep", hooks_);
+  const auto second = sweep(base_, members("sweep"), kPlenty);
   ASSERT_TRUE(second) << second.error().message;
   EXPECT_EQ(steps, 0);
   EXPECT_EQ(second->best, first->best);
 
   recipe_.heldout_share = 0;
-  EXPECT_FALSE(sweep(base_, recipe_, grid, temp_.path() / "other", hooks_));
+  EXPECT_FALSE(sweep(base_, members("other"), kPlenty));
+}
+
+TEST_F(SweepTest, EachCombinationIsWhatItIsAloneHoweverManyFit) {
+  ASSERT_TRUE(sweep(base_, members("together"), kPlenty));
+  ASSERT_TRUE(sweep(base_, members("in turn"), 1));
+  for (const auto& member : members("alone")) {
+    ASSERT_TRUE(tune(base_, member.recipe, member.run_dir, hooks_));
+    for (const char* other : {"together", "in turn"}) {
+      const Path run = temp_.path() / other / member.name;
+      EXPECT_EQ(losses_of(run), losses_of(member.run_dir)) << run;
+      EXPECT_EQ(read_text(run / "adapter/adapter_model.safetensors"),
+                read_text(member.run_dir / "adapter/adapter_model.safetensors"))
+          << run;
+    }
+  }
+}
+
+// Steps of a batch are interleaved, those of runs in turn are not.
+TEST_F(SweepTest, TrainsTogetherWhatFitsIntoMemory) {
+  std::string order;
+  const auto run = [&](const Path& folder, int64_t memory) {
+    order.clear();
+    auto all = members(folder);
+    for (size_t i = 0; i < all.size(); ++i)
+      all[i].hooks.train.on_step = [&order, i](const StepReport&) {
+        order += static_cast<char>('a' + i);
+      };
+    EXPECT_TRUE(sweep(base_, all, memory));
+  };
+  run("together", kPlenty);
+  EXPECT_EQ(order.substr(0, 8), "abcdabcd");
+  run("in turn", 1);
+  EXPECT_EQ(order.substr(0, 9), "aaaaaaaab");
+  recipe_.method = TuneMethod::kFull;  // a base each
+  recipe_.lr = 1e-4;
+  run("full", kPlenty);
+  EXPECT_EQ(order.substr(0, 9), "aaaaaaaab");
+}
+
+TEST_F(SweepTest, ACombinationThatFailsLeavesTheOthersToCompare) {
+  recipe_.clip = 0;
+  recipe_.divergences_max = 0;
+  auto all = members("sweep");
+  all[1].recipe.lr = std::numeric_limits<float>::max();
+  const auto made = sweep(base_, all, kPlenty);
+  ASSERT_TRUE(made) << made.error().message;
+  ASSERT_FALSE(made->results[1]);
+  EXPECT_NE(made->results[1].error().message.find("lower train.lr"), std::string::npos);
+  EXPECT_EQ(made->best, 3u);
+  all.erase(all.begin());
+  all.resize(1);
+  EXPECT_FALSE(sweep(base_, all, kPlenty)) << "there is nothing to compare";
 }
 
 TEST_F(FindLr, DataAndBaseAloneMakeARecipeThatLearns) {

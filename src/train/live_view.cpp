@@ -7,6 +7,25 @@
 #include <fmt/format.h>
 
 namespace plinth::train {
+namespace {
+
+// The parts, as many from the first on as fit into `width`.
+std::string joined(const std::vector<std::string>& parts, std::string_view between, size_t width) {
+  std::string text = parts.front().substr(0, width);
+  for (size_t i = 1; i < parts.size(); ++i) {
+    if (parts[i].empty()) continue;
+    if (text.size() + between.size() + parts[i].size() > width) break;
+    text += between;
+    text += parts[i];
+  }
+  return text;
+}
+
+size_t width_of(int columns) {
+  return static_cast<size_t>(std::max(20, columns - 1));
+}
+
+}  // namespace
 
 void LiveView::take(const StepReport& report) {
   const double now = watch_.seconds();
@@ -31,37 +50,46 @@ void LiveView::take(const StepReport& report) {
 }
 
 std::vector<std::string> LiveView::lines(int columns) const {
-  const auto width = static_cast<size_t>(std::max(20, columns - 1));
+  const size_t width = width_of(columns);
   const double share =
       last_.steps > 0 ? static_cast<double>(last_.step) / static_cast<double>(last_.steps) : 0;
-  const std::string behind =
-      fmt::format("  {}/{}  {:.0f} %  {}", last_.step, last_.steps, 100 * share, left());
-  const size_t around = label_.size() + behind.size() + 3;
-  const size_t bar = width > around + 10 ? std::min<size_t>(40, width - around) : 10;
-  const auto full = static_cast<size_t>(share * static_cast<double>(bar));
-  std::vector<std::string> all = {
-      fmt::format("{} [{}{}]{}", label_, std::string(full, '#'), std::string(bar - full, '-'),
-                  behind),
-      fmt::format("loss {:.3f}", last_.loss),
-      fmt::format("lr {:.1e}  gradient {:.2f}  {:.0f} tokens/s  memory {:.0f} MB",
-                  last_.learning_rate, last_.gradient_norm, last_.tokens_per_s,
-                  static_cast<double>(last_.peak_bytes) / 1e6),
-      "loss so far " + curve(std::min<size_t>(60, width - 12))};
-  if (heldout_ >= 0)
-    all[1] += fmt::format("  held-out {:.3f} (best {:.3f} at {})", heldout_, best_, best_step_);
-  if (general_ >= 0) all[1] += fmt::format("  general {:.3f}", general_);
-  for (auto& one : all)
-    if (one.size() > width) one.resize(width);
-  return all;
+  const std::vector<std::string> behind = {fmt::format("{}/{}", last_.step, last_.steps),
+                                           fmt::format("{:.0f} %", 100 * share), left()};
+  // A bar where there is room for one.
+  std::string start = label_;
+  const size_t around = label_.size() + joined(behind, "  ", width).size() + 5;
+  if (width >= around + 4) {
+    const size_t bar = std::min<size_t>(40, width - around);
+    const auto full = static_cast<size_t>(share * static_cast<double>(bar));
+    start += fmt::format(" [{}{}]", std::string(full, '#'), std::string(bar - full, '-'));
+  }
+  std::vector<std::string> progress = {start};
+  progress.insert(progress.end(), behind.begin(), behind.end());
+  const std::string general = general_ >= 0 ? fmt::format("general {:.3f}", general_) : "";
+  std::string heldout, best;
+  if (heldout_ >= 0) {
+    heldout = fmt::format("held-out {:.3f}", heldout_);
+    best = fmt::format("best {:.3f} at {}", best_, best_step_);
+  }
+  return {joined(progress, "  ", width),
+          joined({fmt::format("loss {:.3f}", last_.loss), heldout, best, general}, "  ", width),
+          joined({fmt::format("lr {:.1e}", last_.learning_rate),
+                  fmt::format("gradient {:.2f}", last_.gradient_norm),
+                  fmt::format("{:.0f} tokens/s", last_.tokens_per_s),
+                  fmt::format("memory {:.0f} MB", static_cast<double>(last_.peak_bytes) / 1e6)},
+                 "  ", width),
+          joined({"loss so far " + curve(std::min<size_t>(60, width - 12))}, "", width)};
 }
 
-std::string LiveView::line() const {
-  std::string text =
-      fmt::format("{} step {}/{}, loss {:.3f}", label_, last_.step, last_.steps, last_.loss);
-  if (heldout_ >= 0) text += fmt::format(", held-out {:.3f}", heldout_);
-  if (general_ >= 0) text += fmt::format(", general {:.3f}", general_);
-  return text + fmt::format(", lr {:.1e}, gradient {:.2f}, {:.0f} tokens/s, {}",
-                            last_.learning_rate, last_.gradient_norm, last_.tokens_per_s, left());
+std::string LiveView::line(int columns) const {
+  return joined({fmt::format("{} step {}/{}", label_, last_.step, last_.steps),
+                 fmt::format("loss {:.3f}", last_.loss),
+                 heldout_ >= 0 ? fmt::format("held-out {:.3f}", heldout_) : "",
+                 general_ >= 0 ? fmt::format("general {:.3f}", general_) : "",
+                 fmt::format("lr {:.1e}", last_.learning_rate),
+                 fmt::format("gradient {:.2f}", last_.gradient_norm),
+                 fmt::format("{:.0f} tokens/s", last_.tokens_per_s), left()},
+                ", ", width_of(columns));
 }
 
 std::string LiveView::left() const {

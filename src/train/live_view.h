@@ -2,6 +2,7 @@
 // terminal of 80 columns. Pure: reports in, lines out; who draws them is the command line's affair.
 #pragma once
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -17,16 +18,18 @@ class LiveView {
 
   void take(const StepReport& report);
 
-  // Always the same number of lines, none longer than `columns` characters:
+  // Always the same number of lines, each shorter than `columns` characters (20 at least). What
+  // does not fit as a whole is left out:
   //
   //   tune [###########---------------------]  312/908  34 %   4m10s left
-  //   loss 2.314  held-out 2.401 (best 2.398 at 300)  general 3.120
+  //   loss 2.314  held-out 2.401  best 2.398 at 300  general 3.120
   //   lr 4.1e-04  gradient 0.82  4812 tokens/s  memory 412 MB
   //   loss so far, high to low: @%#*+=-:. one character a stretch
   std::vector<std::string> lines(int columns) const;
 
-  // The same as one line, for logs: "tune step 312/908, loss 2.314, ...".
-  std::string line() const;
+  // The same as one line: "tune step 312/908, loss 2.314, ...", whole for logs or shorter than
+  // `columns`.
+  std::string line(int columns = std::numeric_limits<int>::max()) const;
 
   const StepReport& last() const { return last_; }
 

@@ -16,14 +16,16 @@
 #include "train/math/tape.h"
 #include "train/metrics_file.h"
 #include "train/run_loop.h"
+#include "train/skipped_data.h"
 #include "train/train.h"
 
 namespace plinth::train {
 namespace {
 
 // What an extended run may change.
-constexpr std::string_view kMayDiffer[] = {"train.steps", "train.schedule", "train.decay_fraction",
-                                           "train.checkpoint_every", "train.eval_every"};
+constexpr std::string_view kMayDiffer[] = {"train.steps",          "train.schedule",
+                                           "train.decay_fraction", "train.checkpoint_every",
+                                           "train.eval_every",     "train.divergences_max"};
 
 // Appends tokens[first, first + n] as a segment of n rows: each row's target is the next token.
 void append_window(std::span<const uint16_t> tokens, int64_t first, int64_t n, float weight,
@@ -64,16 +66,17 @@ class Pretraining : public SoloRun {
     parameters_->initialise(recipe_->seed);
     const auto arenas = this->arenas();
     PLINTH_TRY(auto state, load_checkpoint(run_dir_, {&fields_, kMayDiffer}, arenas));
-    if (!state) return {};
-    state_ = *std::move(state);
-    optimizer_.set_steps(int_or(state_.extra, "updates", state_.step));
+    // Where a run that diverges before its first checkpoint goes back to.
+    if (!state) return recipe_->divergences_max > 0 ? save() : Status();
+    restore(*std::move(state));
+    skipped_ = SkippedData::from_json(state_.extra);
     log_info("{}: going on after step {}", run_dir_.string(), state_.step);
     return {};
   }
 
   Status save() override {
     state_.recipe = fields_;
-    state_.extra = {{"updates", optimizer_.steps()}};
+    state_.extra = {{"updates", optimizer_.steps()}, {"skipped", skipped_.to_json()}};
     return save_checkpoint(run_dir_, state_, arenas());
   }
 
@@ -86,12 +89,19 @@ class Pretraining : public SoloRun {
     const int64_t windows = recipe_->batch_tokens / recipe_->sequence;
     const int64_t windows_at_once = recipe_->micro_tokens / recipe_->sequence;
     const auto weight = 1.0f / static_cast<float>(recipe_->batch_tokens);
+    tried_cursor_ = next_cursor_ = state_.cursor;
     for (int64_t done = 0; done < windows;) {
       MicroBatch batch;
-      for (int64_t i = 0; i < windows_at_once && done < windows; ++i, ++done)
-        append_window(store_.tokens(), order_.start(state_.cursor++), recipe_->sequence, weight,
+      for (int64_t i = 0; i < windows_at_once && done < windows; ++i, ++done) {
+        next_cursor_ = skipped_.behind(next_cursor_);
+        append_window(store_.tokens(), order_.start(next_cursor_++), recipe_->sequence, weight,
                       batch);
+      }
       report.loss += tape_.forward_backward(batch, {.base = &gradients_, .adapter = nullptr});
+    }
+    if (!std::isfinite(report.loss) && recipe_->divergences_max > 0) {
+      std::ranges::fill(parameters_->parameters().gradients(), 0.0f);
+      return report;  // nothing has changed; the loop goes back
     }
     if (!std::isfinite(report.loss))
       return internal_error("step {}: the loss is {}; lower train.lr ({})", report.step,
@@ -101,6 +111,7 @@ class Pretraining : public SoloRun {
       log_warn("step {}: the gradient norm is {}, the update is left out", report.step,
                report.gradient_norm);
     ++state_.step;
+    state_.cursor = next_cursor_;
     state_.tokens += recipe_->batch_tokens;
     report.tokens = state_.tokens;
     report.seconds = watch.seconds();
@@ -133,6 +144,18 @@ class Pretraining : public SoloRun {
 
   int64_t steps_done() const override { return state_.step; }
 
+  Result<int64_t> go_back(const std::string& reason) override {
+    skipped_.add({tried_cursor_, next_cursor_, reason});
+    PLINTH_TRY(auto state, load_checkpoint(run_dir_, {&fields_, kMayDiffer}, arenas()));
+    if (!state) return internal_error("{}: no checkpoint to go back to", run_dir_.string());
+    restore(*std::move(state));
+    return skipped_.times();
+  }
+
+  Json about() const override {
+    return {{"Recipe", fields_}, {"Steps undone", skipped_.reasons()}};
+  }
+
   int64_t heldout_tokens() const { return static_cast<int64_t>(store_.heldout().size()) - 1; }
 
   double bits_per_char(double nats) const {
@@ -141,6 +164,8 @@ class Pretraining : public SoloRun {
 
   const CheckpointState& state() const { return state_; }
 
+  const SkippedData& skipped() const { return skipped_; }
+
   const model::Model& model() const { return *model_; }
 
   const TokenStore& store() const { return store_; }
@@ -148,6 +173,11 @@ class Pretraining : public SoloRun {
   const std::map<std::string, std::string>& fields() const { return fields_; }
 
  private:
+  void restore(CheckpointState state) {
+    state_ = std::move(state);
+    optimizer_.set_steps(int_or(state_.extra, "updates", state_.step));
+  }
+
   std::array<Arena, 3> arenas() {
     return {Arena{"weights", parameters_->parameters().values()},
             Arena{"adam_m", optimizer_.first_moments()},
@@ -169,6 +199,9 @@ class Pretraining : public SoloRun {
   ModelGradients gradients_;
   Tape tape_;
   Optimizer optimizer_;
+  int64_t tried_cursor_ = 0;  // at which the last step began
+  int64_t next_cursor_ = 0;   // behind its windows
+  SkippedData skipped_;
   CheckpointState state_;
 };
 
@@ -189,7 +222,8 @@ Status write_results(Pretraining& run, const PretrainRecipe& recipe, const Path&
                         {"tokens", summary.tokens},
                         {"loss", summary.loss},
                         {"heldout_nats_per_token", summary.heldout_nats},
-                        {"heldout_bits_per_char", summary.heldout_bpc}});
+                        {"heldout_bits_per_char", summary.heldout_bpc},
+                        {"steps_undone", run.skipped().reasons()}});
 }
 
 }  // namespace
@@ -211,7 +245,8 @@ Result<PretrainSummary> pretrain(const PretrainRecipe& recipe, const Path& run_d
   PLINTH_TRY(auto store, prepare_tokens(recipe, run_dir));
   Pretraining run(recipe, run_dir, std::move(store));
   PLINTH_TRY(run.start());
-  const LoopOptions loop{run_dir, recipe.steps, recipe.checkpoint_every, recipe.eval_every};
+  const LoopOptions loop{run_dir, recipe.steps, recipe.checkpoint_every, recipe.eval_every,
+                         recipe.divergences_max};
   PLINTH_TRY(const auto done, run_loop(run, loop, hooks));
 
   PretrainSummary summary;

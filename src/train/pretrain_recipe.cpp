@@ -97,6 +97,7 @@ Result<PretrainRecipe> PretrainRecipe::read(const Path& path) {
   reader.seed("train.seed", recipe.seed);
   reader.integer("train.checkpoint_every", recipe.checkpoint_every, 1);
   reader.integer("train.eval_every", recipe.eval_every, 1);
+  reader.integer("train.divergences_max", recipe.divergences_max, 0, 1000);
   PLINTH_TRY(reader.finish());
   PLINTH_TRY(recipe.check());
   return recipe;
@@ -170,6 +171,7 @@ std::map<std::string, std::string> PretrainRecipe::fields() const {
   put("train.seed", seed);
   put("train.checkpoint_every", checkpoint_every);
   put("train.eval_every", eval_every);
+  put("train.divergences_max", divergences_max);
   return out;
 }
 

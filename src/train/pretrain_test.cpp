@@ -98,6 +98,59 @@ TEST_F(Pretrain, GoesOnAfterKillWithTheSameLosses) {
   EXPECT_EQ(read_text(folder_ / "killed/base.gguf"), read_text(folder_ / "whole/base.gguf"));
 }
 
+// A document of noise among some that are soon learnt: its loss is far above theirs. The run goes
+// back and never reads it again; killed at any time it goes on as it would have.
+TEST_F(Pretrain, LeavesOutDataThatItDivergesOn) {
+  std::string text;
+  for (int i = 0; i < 200; ++i)
+    text += fmt::format("abababababababababababababababababababababababab {}\n\n", i);
+  Rng rng(5);
+  for (int i = 0; i < 100; ++i) text += static_cast<char>('!' + rng.below(90));
+  write_text(folder_ / "text.txt", text + "\n");
+  recipe_.vocabulary = 262;  // as many as such a text has
+  recipe_.model.vocabulary = 262;
+  recipe_.heldout_mod = 40;
+  recipe_.batch_tokens = recipe_.micro_tokens = 16;
+  recipe_.checkpoint_every = 20;
+  recipe_.steps = 600;  // some epochs: in the first the noise may come too early
+  recipe_.divergences_max = 30;
+  std::vector<std::string> said;
+  TrainHooks hooks;
+  hooks.on_event = [&](const std::string& what) { said.push_back(what); };
+  hooks.on_step = [&](const StepReport& report) {
+    if (report.step == 410) copy_run(folder_ / "whole", folder_ / "killed");
+  };
+  const auto whole = run("whole", hooks);
+  ASSERT_TRUE(whole) << whole.error().message;
+  ASSERT_FALSE(said.empty()) << "the test would prove nothing";
+  EXPECT_NE(said[0].find("going back to step"), std::string::npos) << said[0];
+  EXPECT_EQ(losses_of(folder_ / "whole").size(), 600u);
+  const auto lineage = parse_json(read_text(folder_ / "whole/lineage.json"), "lineage");
+  ASSERT_TRUE(lineage);
+  EXPECT_EQ((*lineage)["steps_undone"].size(), said.size());
+  EXPECT_NE(read_text(folder_ / "whole/report.html").find("Steps undone"), std::string::npos);
+  ASSERT_TRUE(run("killed"));
+  EXPECT_EQ(losses_of(folder_ / "killed"), losses_of(folder_ / "whole"));
+  EXPECT_EQ(read_text(folder_ / "killed/base.gguf"), read_text(folder_ / "whole/base.gguf"));
+}
+
+TEST_F(Pretrain, ALossThatIsNoNumberIsUndoneUntilItComesTooOften) {
+  recipe_.lr = 1e38;
+  recipe_.warmup_steps = 0;
+  recipe_.divergences_max = 2;
+  std::vector<std::string> said;
+  TrainHooks hooks;
+  hooks.on_event = [&](const std::string& what) { said.push_back(what); };
+  const auto ended = run("run", hooks);
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().code, Code::kFailedPrecondition);
+  EXPECT_NE(ended.error().message.find("gone back 2 times already (train.divergences_max)"),
+            std::string::npos)
+      << ended.error().message;
+  ASSERT_EQ(said.size(), 2u);
+  EXPECT_NE(said[0].find("is nan"), std::string::npos) << said[0];
+}
+
 TEST_F(Pretrain, StopsWhenAskedAndSaysWhere) {
   ASSERT_TRUE(run("whole"));
   TrainHooks hooks;

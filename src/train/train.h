@@ -122,6 +122,7 @@ struct PretrainRecipe {
   uint64_t seed = 1;
   int64_t checkpoint_every = 200;
   int64_t eval_every = 200;
+  int64_t divergences_max = 3;  // times the run may go back to a checkpoint; 0: it never does
 
   // Reads a TOML recipe; a wrong or unknown key is an error that names file and line.
   static Result<PretrainRecipe> read(const Path& path);
@@ -154,7 +155,8 @@ struct PretrainSummary {
 //   RUN/base.gguf       the result
 //
 // A checkpoint made by another recipe is refused by the name of the key that differs; train.steps,
-// the schedule, checkpoint_every and eval_every may differ: extending a run is legitimate.
+// the schedule, checkpoint_every, eval_every and divergences_max may differ: extending a run is
+// legitimate.
 Result<PretrainSummary> pretrain(const PretrainRecipe& recipe, const Path& run_dir,
                                  const PretrainOptions& options, const TrainHooks& hooks);
 
@@ -338,6 +340,10 @@ struct TuneSummary {
   DatasetReport data, replay;
 };
 
+// What the result is and what it was made from: all but paths and speed, which another run of the
+// same recipe would have otherwise.
+Json to_json(const TuneSummary& summary);
+
 // Trains by the recipe's method, from a base of any architecture and stored type, into `run_dir`,
 // going on from its last checkpoint if there is one. The adapter kept is that of the evaluation
 // with the lowest held-out loss. A checkpoint of another recipe, dataset or base is refused;
@@ -368,6 +374,12 @@ struct TuneMember {
 Result<std::vector<Result<TuneSummary>>> tune_together(std::shared_ptr<const model::Model> base,
                                                        std::span<const TuneMember> members,
                                                        Peers* peers = nullptr);
+
+// How many of the members, from the first on, may go into one tune_together(): as long as no layer
+// need be computed twice that is not when the first is alone, within the smallest train.memory
+// given or, where none is, `budget` bytes. 1 at least, and 1 for method "full".
+Result<size_t> fitting_together(const std::shared_ptr<const model::Model>& base,
+                                std::span<const TuneMember> members, int64_t budget);
 
 // What the ranks above 0 do: compute, until rank 0 lets them go. They read no rows and write
 // nothing, but base, recipes and data files must be those of rank 0: anything else is refused by

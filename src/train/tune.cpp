@@ -56,6 +56,8 @@ int64_t terms_max(const TuneRecipe& recipe) {
   return 2 * ((recipe.batch_tokens + recipe.micro_tokens - 1) / recipe.micro_tokens) + 1;
 }
 
+constexpr int64_t kUnknownRows = std::numeric_limits<int64_t>::max();
+
 int64_t rows_of_all(const TuneData& data) {
   int64_t rows = 0;
   for (const auto* samples : {&data.training, &data.heldout, &data.general})
@@ -91,9 +93,11 @@ int64_t rows_at_once(std::span<const TuneMember> members) {
   return rows;
 }
 
-// `rows`: of all data of each member, if they are known to be few.
+// `sizes`: numbers that each member learns; `rows`: of all data of each, if they are known to be
+// few.
 MemoryNeeds needs_of(const model::Model& base, std::span<const TuneMember> members,
-                     const Learners& learners, std::span<const int64_t> rows, int64_t process) {
+                     std::span<const int64_t> sizes, std::span<const int64_t> rows,
+                     int64_t process) {
   MemoryNeeds needs;
   needs.process = process;
   int64_t floats = 0;
@@ -109,7 +113,7 @@ MemoryNeeds needs_of(const model::Model& base, std::span<const TuneMember> membe
     // keeps of each row.
     const int64_t terms = needs.owns_base ? 1 : terms_max(recipe);
     const int64_t vectors = 5 + (terms > 1 ? TreeSum::vectors_max(terms) : 0);
-    floats += vectors * learners.owned[i]->parameters().size();
+    floats += vectors * sizes[i];
     if (!needs.owns_base)
       floats += own * recipe.rank * base.config().layers * std::ssize(recipe.targets);
     anchored |= recipe.replay_target == ReplayTarget::kBase && !recipe.replay.empty();
@@ -126,8 +130,9 @@ MemoryNeeds needs_of(const model::Model& base, std::span<const TuneMember> membe
 Result<Crew> make_crew(const model::Model& base, std::span<const TuneMember> members,
                        const Learners& learners, std::span<const int64_t> rows, int64_t process,
                        Peers* peers) {
-  PLINTH_TRY(const auto memory,
-             plan_memory(base, needs_of(base, members, learners, rows, process)));
+  std::vector<int64_t> sizes;
+  for (const auto& learner : learners.owned) sizes.push_back(learner->parameters().size());
+  PLINTH_TRY(const auto memory, plan_memory(base, needs_of(base, members, sizes, rows, process)));
   log_info("memory: {}", memory.text());
   FusedPass pass(learners.owned.front()->model(), learners.all(), rows_at_once(members),
                  memory.recomputed_layers);
@@ -268,6 +273,28 @@ Result<std::vector<Result<TuneSummary>>> lead(const std::shared_ptr<const model:
 
 }  // namespace
 
+Result<size_t> fitting_together(const std::shared_ptr<const model::Model>& base,
+                                std::span<const TuneMember> members, int64_t budget) {
+  const int64_t process = process_bytes();
+  const std::vector<int64_t> rows(members.size(), kUnknownRows);
+  std::vector<int64_t> sizes;
+  int64_t recomputed_alone = 0;
+  for (size_t n = 1; n <= members.size(); ++n) {
+    const auto& member = members[n - 1];
+    if (n > 1 && member.recipe.method == TuneMethod::kFull) return n - 1;
+    PLINTH_TRY(const auto learner, make_learners(base, members.subspan(n - 1, 1)));
+    sizes.push_back(learner.owned.front()->parameters().size());
+    auto needs = needs_of(*base, members.first(n), sizes, rows, process);
+    if (n > 1 && needs.budget == 0) needs.budget = budget;
+    const auto plan = plan_memory(*base, needs);
+    if (n == 1 && !plan) return plan.error();
+    if (n > 1 && (!plan || plan->recomputed_layers > recomputed_alone)) return n - 1;
+    if (member.recipe.method == TuneMethod::kFull) return n;
+    recomputed_alone = plan->recomputed_layers;
+  }
+  return members.size();
+}
+
 Result<std::vector<Result<TuneSummary>>> tune_together(std::shared_ptr<const model::Model> base,
                                                        std::span<const TuneMember> members,
                                                        Peers* peers) {
@@ -289,11 +316,26 @@ Status assist_tuning(std::shared_ptr<const model::Model> base, std::span<const T
   const int64_t process = process_bytes();
   PLINTH_TRY(const auto learners, make_learners(base, members));
   // How much data there is only rank 0 knows.
-  const std::vector<int64_t> rows(members.size(), std::numeric_limits<int64_t>::max());
+  const std::vector<int64_t> rows(members.size(), kUnknownRows);
   PLINTH_TRY(auto crew, make_crew(*base, members, learners, rows, process, &peers));
   PLINTH_TRY(crew.assist());
   peers.leave();
   return {};
+}
+
+Json to_json(const TuneSummary& summary) {
+  return {{"steps", summary.steps},
+          {"tokens", summary.tokens},
+          {"loss", summary.loss},
+          {"heldout_before", summary.heldout_before},
+          {"heldout", summary.heldout},
+          {"best_step", summary.best_step},
+          {"general_before", summary.general_before},
+          {"general", summary.general},
+          {"strength", summary.strength},
+          {"preferred", summary.preferred},
+          {"data", to_json(summary.data)},
+          {"replay", to_json(summary.replay)}};
 }
 
 Result<TuneSummary> tune(std::shared_ptr<const model::Model> base, const TuneRecipe& recipe,

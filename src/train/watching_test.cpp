@@ -49,11 +49,30 @@ TEST(LiveView, FitsATerminalOfEightyColumns) {
   }
   const auto lines = view.lines(80);
   EXPECT_NE(lines[0].find("300/100000  0 %  6h55m left"), std::string::npos) << lines[0];
-  EXPECT_NE(lines[1].find("held-out 3.000 (best 3.000 at 50)  general 3.000"), std::string::npos)
+  EXPECT_NE(lines[1].find("held-out 3.000  best 3.000 at 50  general 3.000"), std::string::npos)
       << lines[1];
   EXPECT_NE(lines[2].find("lr 4.1e-04"), std::string::npos) << lines[2];
   EXPECT_EQ(lines[3].substr(0, 14), "loss so far @@") << lines[3];
   EXPECT_EQ(lines[3].back(), '.');
+}
+
+TEST(LiveView, LeavesOutWholeWhatDoesNotFit) {
+  FakeClock clock;
+  LiveView view("tune", clock);
+  for (int64_t step = 1; step <= 300; ++step) {
+    clock.ns += 250'000'000;
+    view.take(report_of(step, 2.5, 3));
+  }
+  const auto lines = view.lines(40);
+  EXPECT_EQ(view.lines(44)[0], "tune [-------]  300/100000  0 %  6h55m left");
+  EXPECT_EQ(lines[0], "tune  300/100000  0 %  6h55m left");
+  EXPECT_EQ(lines[1], "loss 2.500  held-out 3.000");
+  EXPECT_EQ(lines[2], "lr 4.1e-04  gradient 123.46");
+  EXPECT_EQ(view.lines(30)[0], "tune  300/100000  0 %");
+  EXPECT_EQ(view.line(40), "tune step 300/100000, loss 2.500");
+  EXPECT_EQ(view.line(),
+            "tune step 300/100000, loss 2.500, held-out 3.000, general 3.000, lr 4.1e-04, "
+            "gradient 123.46, 123456 tokens/s, 6h55m left");
 }
 
 TEST(LiveView, ForgetsTheStepsThatAreUndone) {

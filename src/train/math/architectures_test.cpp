@@ -71,10 +71,13 @@ double projection(std::span<const float> values, int k) {
   return sum;
 }
 
-// Every tensor's gradient against the golden ones: norm, and projections where they were taken. A
-// projection adds up a whole tensor and may be further off than its norm.
-void expect_gradients(const Json& due, Parameters& parameters, double relative,
-                      const std::string& what) {
+// Of a tensor's gradient, how far its norm and its projections may be off, as a share of that norm.
+// Measured: 2e-5 at most after twenty updates, 7e-6 in the first step; with every sum in double
+// (PLINTH_DEVICE=ref) 4e-6, which is what storing float32 leaves.
+constexpr double kRelative = 1e-4;
+
+// Every tensor's gradient against the golden ones: norm, and projections where they were taken.
+void expect_gradients(const Json& due, Parameters& parameters, const std::string& what) {
   EXPECT_EQ(due.size(), parameters.list().size()) << what;
   const double whole = norm_of(parameters.gradients());
   for (const auto& tensor : due) {
@@ -87,11 +90,11 @@ void expect_gradients(const Json& due, Parameters& parameters, double relative,
     const double norm = tensor["norm"];
     // A gradient that is nothing but rounding (a bias of k without RoPE) is compared with the
     // others.
-    const double bound = relative * norm + 1e-7 * whole;
+    const double bound = kRelative * norm + 1e-7 * whole;
     EXPECT_NEAR(norm_of(gradient), norm, bound) << what << ": " << name;
     if (!tensor.contains("projections")) continue;
     for (int k = 0; k < static_cast<int>(tensor["projections"].size()); ++k)
-      EXPECT_NEAR(projection(gradient, k), tensor["projections"][static_cast<size_t>(k)], 2 * bound)
+      EXPECT_NEAR(projection(gradient, k), tensor["projections"][static_cast<size_t>(k)], bound)
           << what << ": " << name << " along " << k;
   }
 }
@@ -111,9 +114,8 @@ void expect_run(const Json& golden, const Json& run, Parameters& parameters, con
     const auto place = fmt::format("{}, step {}", what, i + 1);
     const double loss_due = run["losses"][i];
     EXPECT_NEAR(loss, loss_due, 1e-4 * loss_due) << place;
-    if (i == 0) expect_gradients(run["first"], parameters, 1e-4, place);
-    // By now the rounding of twenty updates has come together in a base five layers deep.
-    if (i + 1 == batches.size()) expect_gradients(run["last"], parameters, 3e-4, place);
+    if (i == 0) expect_gradients(run["first"], parameters, place);
+    if (i + 1 == batches.size()) expect_gradients(run["last"], parameters, place);
     const double norm_due = run["gradient_norms"][i];
     EXPECT_NEAR(optimizer.step(parameters, hyper["lr"]), norm_due, 1e-4 * norm_due) << place;
   }

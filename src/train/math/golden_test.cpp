@@ -95,7 +95,7 @@ void expect_losses(const Json& golden, const Json& expected, Parameters& paramet
     const double loss_due = expected["losses"][step];
     const double norm_due = expected["gradient_norms"][step];
     EXPECT_NEAR(loss, loss_due, 1e-4 * loss_due) << "step " << step;
-    EXPECT_NEAR(norm, norm_due, 1e-3 * norm_due) << "step " << step;
+    EXPECT_NEAR(norm, norm_due, 1e-4 * norm_due) << "step " << step;
   }
 }
 

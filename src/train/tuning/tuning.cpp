@@ -328,24 +328,14 @@ void Tuning::keep_as_best(int64_t step, double heldout) {
 }
 
 Json Tuning::facts(const TuneSummary& summary) const {
-  return {{"kind", "tune"},
-          {"dataset_sha256", data_.digest},
-          {"base", base_->config().name},
-          {"base_sha256", base_->digest()},
-          {"seed", recipe_->seed},
-          {"steps", summary.steps},
-          {"tokens", summary.tokens},
-          {"loss", summary.loss},
-          {"heldout_before", summary.heldout_before},
-          {"heldout", summary.heldout},
-          {"best_step", summary.best_step},
-          {"general_before", summary.general_before},
-          {"general", summary.general},
-          {"strength", summary.strength},
-          {"preferred", summary.preferred},
-          {"data", to_json(data_.report)},
-          {"replay", to_json(data_.replay_report)},
-          {"steps_undone", skipped_.reasons()}};
+  Json facts = to_json(summary);
+  facts.update({{"kind", "tune"},
+                {"dataset_sha256", data_.digest},
+                {"base", base_->config().name},
+                {"base_sha256", base_->digest()},
+                {"seed", recipe_->seed},
+                {"steps_undone", skipped_.reasons()}});
+  return facts;
 }
 
 }  // namespace plinth::train
