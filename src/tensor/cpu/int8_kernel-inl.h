@@ -47,12 +47,16 @@ HWY_INLINE void in_order(V& v) {
 #endif
 }
 
-// Unsigned codes . x by twos; x is the same four bytes for every lane. Codes are below 64, so two
-// products fit 16 bits. Highway 1.0 has no product of bytes, and going through 16 bits in its
-// words costs four times the instructions.
+// codes . x by twos; x is the same four bytes for every lane. Unsigned codes are below 64 and
+// signed ones at most 128, so that two products fit 16 bits. Highway 1.0 has no product of bytes,
+// and going through 16 bits in its words costs four times the instructions.
+template <bool kSigned>
 HWY_INLINE PairVector dot_twos(ByteVector codes, WordVector x) {
 #if defined(PLINTH_PAIRS)
-  return PairVector{PLINTH_PAIRS(maddubs_epi16)(codes.raw, x.raw)};
+  // The product takes one factor without a sign, which then goes to x.
+  const auto size = kSigned ? PLINTH_PAIRS(abs_epi8)(codes.raw) : codes.raw;
+  const auto signed_x = kSigned ? PLINTH_PAIRS(sign_epi8)(x.raw, codes.raw) : x.raw;
+  return PairVector{PLINTH_PAIRS(maddubs_epi16)(size, signed_x)};
 #else
   // Even and odd bytes as pairs of 16-bit products.
   const PanelPairs d;
@@ -60,8 +64,12 @@ HWY_INLINE PairVector dot_twos(ByteVector codes, WordVector x) {
   const auto x_wide = hn::BitCast(d, x);
   const auto x_even = hn::ShiftRight<8>(hn::ShiftLeft<8>(x_wide));
   const auto x_odd = hn::ShiftRight<8>(x_wide);
-  const auto even = hn::And(wide, hn::Set(d, 255));
-  const auto odd = hn::And(hn::ShiftRight<8>(wide), hn::Set(d, 255));
+  auto even = hn::ShiftRight<8>(hn::ShiftLeft<8>(wide));
+  auto odd = hn::ShiftRight<8>(wide);
+  if constexpr (!kSigned) {
+    even = hn::And(wide, hn::Set(d, 255));
+    odd = hn::And(odd, hn::Set(d, 255));
+  }
   return hn::Add(hn::Mul(even, x_even), hn::Mul(odd, x_odd));
 #endif
 }
@@ -109,12 +117,15 @@ HWY_INLINE void multiply_run(const uint8_t* HWY_RESTRICT x, const Panel* panels,
       HWY_UNROLL(8)
       for (int g = 0; g < kNarrow; ++g) {
         ByteVector codes[kPanels];
-        for (int p = 0; p < kPanels; ++p)
-          codes[p] = hn::Load(PanelBytes(), panels[p].codes[j][first + g]);
+        for (int p = 0; p < kPanels; ++p) {
+          codes[p] = T::kSigned ? hn::LoadU(PanelBytes(), panels[p].stored +
+                                                              (j * kFours + first + g) * 4 * kPanel)
+                                : hn::Load(PanelBytes(), panels[p].codes[j][first + g]);
+        }
         for (int i = 0; i < kRows; ++i) {
           const WordVector xs = all_at(x + i * code_bytes(T()), first + g);
           for (int p = 0; p < kPanels; ++p) {
-            const PairVector product = dot_twos(codes[p], xs);
+            const PairVector product = dot_twos<T::kSigned>(codes[p], xs);
             twos[p][i] = g == 0 ? product : hn::Add(twos[p][i], product);
             in_order(twos[p][i]);
           }
@@ -175,7 +186,8 @@ HWY_INLINE WordVector dot_fours(ByteVector codes, const uint8_t* x_fours, WordVe
       : "v"(codes.raw), "m"(*reinterpret_cast<const uint8_t(*)[4]>(x_fours)));
   return sum;
 #else
-  return hn::Add(sum, dot_pairs(dot_twos(codes, all_at(x_fours, 0)), hn::Set(PanelPairs(), 1)));
+  return hn::Add(sum,
+                 dot_pairs(dot_twos<false>(codes, all_at(x_fours, 0)), hn::Set(PanelPairs(), 1)));
 #endif
 }
 

@@ -31,7 +31,7 @@ namespace plinth::tensor::cpu::HWY_NAMESPACE {
 #if HWY_TARGET == HWY_SCALAR
 
 // Without bytes side by side integers gain nothing: plain products with the decoded row.
-Int8Shape int8_shape(DType) {
+Int8Shape int8_shape(DType, int64_t) {
   return {4, 1, 1, 0, 1, 1};
 }
 
@@ -59,15 +59,15 @@ void int8_task(ConstMatrix x, const Weight& w, Matrix y, const Int8Task& task) {
 constexpr int64_t kSpan = kByteDots ? std::numeric_limits<int32_t>::max() : kChunk;
 constexpr int64_t kTaskBytes = kByteDots ? int64_t{512} << 10 : int64_t{4} << 20;
 
-Int8Shape int8_shape(DType type) {
+Int8Shape int8_shape(DType type, int64_t rows) {
   int bytes = 0;
-  with_unpacked(type, [&](auto unpacked) HWY_ATTR { bytes = tile_row_bytes(unpacked); });
+  with_unpacked_for(type, rows, [&](auto unpacked) HWY_ATTR { bytes = tile_row_bytes(unpacked); });
   return {kPanel, kPanelsAtOnce, kTile, bytes, kSpan, kTaskBytes};
 }
 
 // Rounds the `height` rows of the tile that begins at `row` of x.
 void round_tile(ConstMatrix x, int64_t row, int height, DType type, const Rounded& rounded) {
-  with_unpacked(type, [&](auto unpacked) HWY_ATTR {
+  with_unpacked_for(type, rounded.rows, [&](auto unpacked) HWY_ATTR {
     using T = decltype(unpacked);
     for (int i = 0; i < height; ++i) round_row<T>(x.row(row + i), rounded, row, i, height);
   });
@@ -191,7 +191,8 @@ void int8_panels(const Weight& w, Matrix y, const Int8Task& task, T) {
 }
 
 void int8_task(ConstMatrix, const Weight& w, Matrix y, const Int8Task& task) {
-  with_unpacked(w.type, [&](auto unpacked) HWY_ATTR { int8_panels(w, y, task, unpacked); });
+  with_unpacked_for(w.type, y.rows,
+                    [&](auto unpacked) HWY_ATTR { int8_panels(w, y, task, unpacked); });
 }
 
 #endif
@@ -218,13 +219,13 @@ int64_t panels_of(const Weight& w, const Int8Shape& shape) {
 }  // namespace
 
 int int8_panel(DType type) {
-  return HWY_DYNAMIC_DISPATCH(int8_shape)(type).panel;
+  return HWY_DYNAMIC_DISPATCH(int8_shape)(type, 1).panel;
 }
 
 void linear_by_int8(ConstMatrix x, std::span<const LinearOutput> outputs) {
   if (x.rows == 0) return;
   const DType type = outputs[0].w.type;
-  const Int8Shape shape = HWY_DYNAMIC_DISPATCH(int8_shape)(type);
+  const Int8Shape shape = HWY_DYNAMIC_DISPATCH(int8_shape)(type, x.rows);
   int64_t panels = 0;
   for (const auto& [w, y, accumulate] : outputs) {
     PLINTH_CHECK(w.panel == 0 || w.panel == shape.panel, "panels of {}, this machine reads {}",

@@ -59,6 +59,7 @@ inline constexpr int kCodeVectors = kByteDots ? kFours : 2 * kFours;
 
 struct alignas(64) Panel {
   uint8_t codes[kChunk][kCodeVectors][4 * kPanel];  // as `Unpacked` says
+  const uint8_t* stored;                            // codes of kSigned, in the same order
   float scale[kChunk][2][kPanel];
   float shift[kChunk][kPanel];
 };
@@ -142,6 +143,7 @@ HWY_INLINE FloatVector scale_at(const WordVector four[], int j, FloatVector fact
 }
 
 // How a stored type becomes a panel.
+//   kSigned   the codes are signed bytes, which stay where they are stored
 //   kWide     the codes are words of 16 bits: 0 and 2 of every four, then 1 and 3. They are signed,
 //             and two products of signed bytes would not fit 16 bits
 //   kCodeMax  the largest magnitude of a code, where byte dots don't raise it
@@ -155,6 +157,7 @@ struct Unpacked;
 template <DType kStored>
 struct UnpackedPlain {
   static constexpr DType kType = kStored;
+  static constexpr bool kSigned = false;
   static constexpr bool kWide = false;
   static constexpr int kCodeMax = 15;
   static constexpr int kOffset = 0;
@@ -216,6 +219,18 @@ struct Unpacked<DType::kQ8_0> : UnpackedPlain<DType::kQ8_0> {
           store_codes<0>(hn::Xor(word, flip), panel.codes[j][g]);
       }
     }
+  }
+};
+
+// Q8_0 for so few rows of x that widening the codes costs more than their signs do.
+struct UnpackedSigned : UnpackedPlain<DType::kQ8_0> {
+  static constexpr bool kSigned = true;
+  static constexpr int kCodeMax = 128;
+
+  template <int kLess>
+  static HWY_INLINE void unpack(const Chunk<kType>& chunk, Panel& panel) {
+    unpack_scales(chunk, panel);
+    panel.stored = chunk.words;
   }
 };
 

@@ -29,6 +29,15 @@ inline constexpr int kPanelsAtOnce = kByteDots ? 1 : 2;
 // Floats between the sums of two rows.
 inline constexpr int kSumStride = kPanelsAtOnce * kPanel;
 
+// body(how the type is multiplied by `rows` rows of x).
+template <class Body>
+HWY_INLINE void with_unpacked_for(DType type, int64_t rows, const Body& body) {
+  if constexpr (!kByteDots) {
+    if (type == DType::kQ8_0 && rows < kTile) return body(UnpackedSigned());
+  }
+  with_unpacked(type, body);
+}
+
 // A tile of rounded x (where: `Rounded`) holds, block after block, for its rows
 //   codes  [rows][32] int8, or int16 in the order of wide codes
 //   start  [runs][rows] int32: -offset * (sum of the run's codes), what its product begins with
