@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -20,8 +19,6 @@ struct TaskContext {
       adapter;  // shared with the caller and the engine's requests
   const EvalOptions& options;
   const Suite& suite;
-  // Items that have become final, in any order; once for each.
-  std::function<Status(std::span<const ItemResult>)> keep;
 };
 
 Result<std::vector<ItemResult>> run_choice(const TaskContext& context);

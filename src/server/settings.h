@@ -2,7 +2,6 @@
 //
 //   log_requests = true     # a line for each answer: who, what model, how many tokens; never texts
 //   [[filter]]              # content_filter.h
-//   [moderator]             # moderator.h
 //   [[folder]]              # may be refined by this tenant's jobs, with all below
 //   tenant = "law"
 //   path = "/srv/law"       # relative to the settings' folder
@@ -17,7 +16,6 @@
 #include "core/file.h"
 #include "core/result.h"
 #include "server/content_filter.h"
-#include "server/moderator.h"
 
 namespace plinth::server {
 
@@ -31,17 +29,6 @@ class Settings {
   ContentFilterPtr filter() const {
     const std::lock_guard lock(mutex_);
     return filter_;
-  }
-
-  // Null: none.
-  std::shared_ptr<Moderator> moderator() const {
-    const std::lock_guard lock(mutex_);
-    return moderator_;
-  }
-
-  // Ends the moderator: questions get no judgement any more.
-  void close() {
-    if (const auto last = moderator()) last->end();
   }
 
   struct Folder {
@@ -61,7 +48,6 @@ class Settings {
   std::atomic<bool> log_requests_ = false;
   mutable std::mutex mutex_;  // guards what follows
   ContentFilterPtr filter_;
-  std::shared_ptr<Moderator> moderator_;
   std::shared_ptr<const std::vector<Folder>> folders_ =
       std::make_shared<const std::vector<Folder>>();
 };
