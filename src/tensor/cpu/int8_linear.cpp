@@ -77,8 +77,10 @@ void round_tile(ConstMatrix x, int64_t row, int height, DType type, const Rounde
 // interleaved here of any other.
 template <DType kType>
 struct PanelReader {
-  PanelReader(const Weight& w, int64_t n)
-      : stride(static_cast<int64_t>(row_bytes(kType, w.cols))),
+  // `place`: of what is interleaved here; a chunk stays until the next one of its place.
+  PanelReader(const Weight& w, int64_t n, int place)
+      : memory(chunks[place]),
+        stride(static_cast<int64_t>(row_bytes(kType, w.cols))),
         rows(static_cast<int>(std::min<int64_t>(kPanel, w.rows - n))),
         at(static_cast<const uint8_t*>(w.data) + n * stride),
         end(static_cast<const uint8_t*>(w.data) + w.rows * stride),
@@ -96,7 +98,6 @@ struct PanelReader {
         hwy::Prefetch(p);
       return {chunk, blocks};
     }
-    thread_local Buffer memory;
     memory.resize((stored * kBytes * kPanel + 3) / 4);
     auto* chunk = reinterpret_cast<uint8_t*>(memory.data());
     interleave_chunk(at, stride, rows, kType, stored, kPanel, chunk);
@@ -107,6 +108,9 @@ struct PanelReader {
   // Bytes between a read and the prefetch it makes.
   static constexpr int64_t kAhead = 8192;
 
+  static thread_local inline Buffer chunks[kPanelsAtOnce];
+
+  Buffer& memory;
   int64_t stride;
   int rows;
   const uint8_t* at;
@@ -158,7 +162,7 @@ void int8_panels(const Weight& w, Matrix y, const Int8Task& task, T) {
     sums.fill(0);
 #if HWY_TARGET == HWY_AVX3_DL && defined(__x86_64__)
     if (amx) {
-      PanelReader<T::kType> reader(w, n);
+      PanelReader<T::kType> reader(w, n, 0);
       for (int64_t block = 0; block < blocks; block += kAmxPanels * kChunk) {
         const int count = static_cast<int>(std::min<int64_t>(kAmxPanels * kChunk, blocks - block));
         for (int j = 0; j < count; j += kChunk)
@@ -173,7 +177,8 @@ void int8_panels(const Weight& w, Matrix y, const Int8Task& task, T) {
     if (first_row < task.row + task.rows) {
       Panel panels[kPanelsAtOnce];
       const int panel_count = static_cast<int>((cols + kPanel - 1) / kPanel);
-      PanelReader<T::kType> readers[2] = {{w, n}, {w, n + (panel_count - 1) * kPanel}};
+      PanelReader<T::kType> readers[2] = {{w, n, 0},
+                                          {w, n + (panel_count - 1) * kPanel, panel_count - 1}};
       for (int64_t block = 0; block < blocks; block += kChunk) {
         const int count = static_cast<int>(std::min<int64_t>(kChunk, blocks - block));
         for (int p = 0; p < panel_count; ++p)

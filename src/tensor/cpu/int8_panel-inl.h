@@ -59,9 +59,9 @@ inline constexpr int kCodeVectors = kByteDots ? kFours : 2 * kFours;
 
 struct alignas(64) Panel {
   uint8_t codes[kChunk][kCodeVectors][4 * kPanel];  // as `Unpacked` says
-  const uint8_t* stored;                            // codes of kSigned, in the same order
   float scale[kChunk][2][kPanel];
   float shift[kChunk][kPanel];
+  const uint8_t* stored;  // codes of kSigned, in the same order
 };
 
 // A chunk of a panel: fields and words of its stored blocks, kPanel rows side by side.
