@@ -81,8 +81,8 @@ Status WorkFolder::publish(Path inside) {
   if (fs::exists(out_, error)) PLINTH_TRY(move_folder(out_, old));
   PLINTH_TRY(move_folder(folder_ / inside, out_));
   PLINTH_TRY(sync_directory(fs::absolute(out_).parent_path()));
-  // The plan first, here too: a crash half way through the rest would leave a run to go on with whose
-  // tables are gone.
+  // The plan first, here too: a crash half way through the rest would leave a run to go on with
+  // whose tables are gone.
   PLINTH_TRY(remove_tree(folder_ / "plan.json"));
   return remove_tree(folder_);
 }
