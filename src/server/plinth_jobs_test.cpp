@@ -33,12 +33,13 @@ class PlinthJobsTest : public ServerTest {
     return now;
   }
 
+  // No stretch of it, however a sequence is cut, stands in another one: such a sample held out
+  // would be one that is trained on as well.
   static std::string document(int i) {
     return fmt::format(
-        "# "
-        "第{}号电梯\n\n第{}号电梯在{}年{}"
-        "月由维保人员检查了钢丝绳、制动器和限速器，结果合格，记录在案。\n",
-        i, i, 2000 + i, 1 + i % 12);
+        "# 第{0}号电梯\n\n第{0}号电梯在{1}年{2}月由维保{0}组检查了钢丝绳{0}、制动器{0}和限速器{0}，"
+        "结果{0}合格，记录{0}在案。\n",
+        i, 2000 + i, 1 + i % 12);
   }
 };
 
