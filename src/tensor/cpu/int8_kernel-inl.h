@@ -177,18 +177,14 @@ HWY_NOINLINE void multiply_pairs(const uint8_t* HWY_RESTRICT x, const Panel* pan
   }
 }
 
-// sum + codes . x by fours, for unsigned codes.
-HWY_INLINE WordVector dot_fours(ByteVector codes, const uint8_t* x_fours, WordVector sum) {
 #if HWY_TARGET == HWY_AVX3_DL
-  // As assembly, because Highway 1.0 compiles this target without the intrinsic's feature.
+// sum + codes . x by fours, for unsigned codes. As assembly, because Highway 1.0 compiles this
+// target without the intrinsic's feature.
+HWY_INLINE WordVector dot_fours(ByteVector codes, const uint8_t* x_fours, WordVector sum) {
   asm("vpdpbusd %2%{1to16%}, %1, %0"
       : "+v"(sum.raw)
       : "v"(codes.raw), "m"(*reinterpret_cast<const uint8_t(*)[4]>(x_fours)));
   return sum;
-#else
-  return hn::Add(sum,
-                 dot_pairs(dot_twos<false>(codes, all_at(x_fours, 0)), hn::Set(PanelPairs(), 1)));
-#endif
 }
 
 // With byte dots.
@@ -235,19 +231,23 @@ HWY_NOINLINE void multiply_fours(const uint8_t* HWY_RESTRICT x, const Panel& pan
   HWY_UNROLL(16)
   for (int i = 0; i < kRows; ++i) hn::Store(sum[i], d, sums + i * kSumStride);
 }
+#endif
 
 // sums[i][p * kPanel + lane] += `blocks` blocks of row i of a tile of x, from where `x` points,
 // times a row of panel p.
 template <class T, int kRows>
 HWY_INLINE void multiply_rows(const uint8_t* x, const Panel* panels, int panel_count, int blocks,
                               float* sums) {
-  if constexpr (kByteDots) {
-    multiply_fours<T, kRows>(x, panels[0], blocks, sums);
-  } else if (panel_count == 2) {
+#if HWY_TARGET == HWY_AVX3_DL
+  (void)panel_count;
+  multiply_fours<T, kRows>(x, panels[0], blocks, sums);
+#else
+  if (panel_count == 2) {
     multiply_pairs<T, kRows, 2>(x, panels, blocks, sums);
   } else {
     multiply_pairs<T, kRows, 1>(x, panels, blocks, sums);
   }
+#endif
 }
 
 template <class T>
