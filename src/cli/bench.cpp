@@ -11,6 +11,7 @@
 #include "cli/machine.h"
 #include "core/clock.h"
 #include "core/hash.h"
+#include "core/interrupt.h"
 #include "core/json.h"
 #include "core/rng.h"
 #include "engine/engine.h"
@@ -329,6 +330,7 @@ void print(const Machine& machine, const std::vector<Row>& rows, bool json) {
 }
 
 Status run(const Options& options, const Context& context) {
+  uninstall_interrupt_handler();
   // A tokenizer needs no engine, and a tokenizer file has none.
   if (options.name == "tokenize" && !options.file.empty()) {
     PLINTH_TRY(const auto tokenizer, open_tokenizer(options.model, context.home));

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "cli/machine.h"
+#include "core/interrupt.h"
 #include "core/json.h"
 #include "corpus/corpus.h"
 
@@ -16,6 +17,7 @@ struct Options {
 };
 
 Status run(const Options& options, const Context& context) {
+  uninstall_interrupt_handler();
   if (options.data.empty() && options.articles.empty())
     return invalid("bench refine: give DATA, --articles or both");
   for (const Path& folder : {options.data, options.articles})

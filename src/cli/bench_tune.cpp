@@ -6,6 +6,7 @@
 #include "cli/bases.h"
 #include "cli/machine.h"
 #include "core/bytes.h"
+#include "core/interrupt.h"
 #include "core/json.h"
 #include "train/step_bench.h"
 
@@ -26,6 +27,7 @@ std::string describe(const train::StepBenchOptions& step) {
 }
 
 Status run(Options options, const Context& context) {
+  uninstall_interrupt_handler();
   if (!options.memory.empty()) {
     PLINTH_TRY(options.step.memory, parse_bytes(options.memory));
   }

@@ -19,15 +19,23 @@ void on_signal(int) {
   if (flag.exchange(true)) _exit(130);
 }
 
-}  // namespace
-
-void install_interrupt_handler() {
+void handle_signals(void (*handler)(int)) {
   struct sigaction action {};
 
-  action.sa_handler = on_signal;
+  action.sa_handler = handler;
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+}
+
+}  // namespace
+
+void install_interrupt_handler() {
+  handle_signals(on_signal);
+}
+
+void uninstall_interrupt_handler() {
+  handle_signals(SIG_DFL);
 }
 
 bool interrupted() {

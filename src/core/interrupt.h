@@ -9,6 +9,10 @@
 namespace plinth {
 
 void install_interrupt_handler();
+
+// For work that keeps nothing: from here on the first signal ends the process.
+void uninstall_interrupt_handler();
+
 bool interrupted();
 
 // kCancelled once interrupted: PLINTH_TRY(check_interrupted());

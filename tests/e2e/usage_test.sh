@@ -28,4 +28,6 @@ printf '[model]\nlayer = 3\n' >"$work/recipe.toml"
 expect_exit 1 "$PLINTH" pretrain "$work/recipe.toml" --run "$work/run"
 expect_text "$work/err" "recipe.toml:2"
 expect_exit 1 "$PLINTH" publish nobody --base plinth-zh-base --adapter /none --proof /none
+# What keeps nothing ends at the first signal (143), without being killed for it (137).
+expect_exit 143 timeout --preserve-status --kill-after 60 2 "$PLINTH" bench prefill --repeats 1000
 echo "usage: fine"

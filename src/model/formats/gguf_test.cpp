@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/interrupt.h"
 #include "model/formats/gguf_reader.h"
 #include "model/formats/mutations.h"
 #include "model/formats/rope_rows.h"
@@ -290,6 +291,17 @@ TEST(Gguf, FailedWriteLeavesNothingBehind) {
   const auto folder = TempDirectory::create();
   ASSERT_TRUE(folder);
   EXPECT_FALSE(write_gguf(folder->path() / "no" / "m.gguf", *model, DType::kF32, {}));
+  EXPECT_TRUE(std::filesystem::is_empty(folder->path()));
+}
+
+TEST(Gguf, InterruptedWriteLeavesNothingBehind) {
+  const auto folder = TempDirectory::create();
+  ASSERT_TRUE(folder);
+  const auto model = random_model(tiny_config("qwen3"), 1);
+  const StopWhen stop([] { return true; });
+  const auto written = write_gguf(folder->path() / "m.gguf", *model, DType::kF32, {});
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().code, Code::kCancelled);
   EXPECT_TRUE(std::filesystem::is_empty(folder->path()));
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/interrupt.h"
 #include "core/threads.h"
 #include "model/architectures/architecture.h"
 #include "model/formats/atomic_write.h"
@@ -281,6 +282,7 @@ Status write_rows(const Planned& planned, const Weight& source, OutputFile& file
   const int64_t rows = std::max<int64_t>(1, kElements / std::max<int64_t>(source.cols, 1));
   std::string converted;
   for (int64_t row = 0; row < source.rows; row += rows) {
+    PLINTH_TRY(check_interrupted());
     convert_rows(planned, source, row, std::min(rows, source.rows - row), converted);
     PLINTH_TRY(file.write(converted));
   }
