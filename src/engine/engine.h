@@ -71,6 +71,8 @@ struct Usage {
   int64_t cached_tokens = 0;  // of the prompt, found in the prefix cache
   int64_t completion_tokens = 0;
   double queued_s = 0;  // from submit() until its prompt began to be read
+  // Of the steps that it rode in, times the cores of the compute pool, by its share of their rows.
+  double core_s = 0;
 };
 
 // One thing that happened to a sequence.
@@ -136,6 +138,7 @@ struct Reading {
   std::vector<float> logprobs = {};  // [tokens - 1]: log p(tokens[i + 1] | tokens[0..i])
   // The best tokens at each of those places, best first, with their log-probabilities.
   std::vector<std::vector<std::pair<int32_t, float>>> top = {};
+  double core_s = 0;  // as Usage::core_s
 };
 
 struct ReadRequest {

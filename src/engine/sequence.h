@@ -38,6 +38,7 @@ struct Sequence {
   std::vector<int32_t> guess;  // the newest token and what may follow it: rows of this step
 
   bool started = false;  // was admitted once
+  double core_s = 0;     // Usage::core_s of the steps that have ended
   int64_t computed = 0;  // tokens whose keys and values are in the blocks
   std::vector<BlockHandle> blocks;
   std::vector<int32_t> table;  // their numbers, as the kernels read them

@@ -97,6 +97,31 @@ TEST(Sharing, AnAnswerEndsAtItsDeadline) {
   }));
 }
 
+// What steps took is handed out whole, by rows, to those who rode in them.
+TEST(Sharing, CoreSecondsAddUpToTheSteps) {
+  const auto engine = start(tiny());
+  std::vector<Request> requests;
+  for (int i = 0; i < 6; ++i)
+    requests.push_back(greedy(prompt(static_cast<uint64_t>(i), 10 + 20 * i), 20));
+  std::vector<std::shared_ptr<Listener>> listeners;
+  for (const Request& request : requests) {
+    listeners.push_back(std::make_shared<Listener>());
+    Request sent = request;
+    sent.sink = listeners.back()->sink();
+    ASSERT_TRUE(engine->submit(std::move(sent)));
+  }
+  double sum = 0;
+  for (const auto& listener : listeners) {
+    const Usage usage = listener->wait_finished().usage;
+    EXPECT_GT(usage.core_s, 0);
+    sum += usage.core_s;
+  }
+  ASSERT_TRUE(engine->generate(greedy(prompt(9, 5), 3)));  // a step is counted with the next one
+  const double steps = engine->stats().step_seconds * compute_pool().threads();
+  EXPECT_LE(sum, steps * 1.01);
+  EXPECT_GE(sum, steps * 0.1) << "the rest is planning, and what follows a last token";
+}
+
 TEST(Sharing, AThreadThatStandsBackMovesOnBesideAnEngineUnderLoad) {
   std::atomic<bool> over = false;
   std::atomic<int64_t> rounds = 0;
