@@ -162,7 +162,7 @@ struct EngineStats {
   int64_t step_adapters = 0;  // different adapters of a step, summed over all steps
   int64_t prefix_hits_tokens = 0;
   int64_t preemptions = 0;
-  int64_t guest_rows = 0;       // of prompts that stood back behind other tenants' answers
+  int64_t guest_rows = 0;       // that stood back behind other tenants' answers
   double step_seconds = 0;      // that the engine was at work
   double seconds_left = 0;      // that steps left to threads that stand back
   int64_t blocks_copied = 0;    // shared by choices until one of them wrote

@@ -75,7 +75,8 @@ StepPlan Engine::Impl::plan() {
                     .block_tokens = options_.block_tokens,
                     .blocks_free = pool_.free(),
                     .blocks_reserve = pool_.blocks() < kSmall ? 0 : pool_.blocks() / 8,
-                    .guest_rows = guests_wait_ ? guests_.next() : 0});
+                    .guest_rows = guests_wait_ ? guests_.next() : 0,
+                    .guest_turn = counted_.guest_rows});
 }
 
 void Engine::Impl::step() {

@@ -24,7 +24,7 @@ struct Sequence {
   std::string tenant;       // empty: nobody in particular
   int32_t priority = 0;     // the smaller goes first
   int64_t deadline_ns = 0;  // by the monotonic clock; 0: none
-  bool guest = false;       // its prompt stands back in the step that is planned
+  bool guest = false;       // stands back in the step that is planned
   bool answering = false;   // that step's row comes behind its newest token
   std::vector<int32_t> tokens;
   std::shared_ptr<const model::Adapter> adapter;  // shared with the request's owner or the pool

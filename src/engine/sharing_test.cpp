@@ -1,6 +1,7 @@
 // Tenants, deadlines and threads that stand back, in a whole engine.
 #include <algorithm>
 #include <atomic>
+#include <future>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -52,6 +53,44 @@ TEST(Sharing, AFloodDoesNotKeepAnotherTenantWaiting) {
   ASSERT_TRUE(eventually([&] { return order.size() == 21; }));
   const auto at = std::ranges::find(order.ended, "chat") - order.ended.begin();
   EXPECT_LE(at, 4) << "the last to come was served among the last";
+}
+
+// Not its prompts alone: these have all been read when the chat comes.
+TEST(Sharing, AFloodsAnswersStandBackForAnotherTenants) {
+  constexpr int kMany = 8, kAhead = 600;
+  const auto endless = [](uint64_t seed, int64_t tokens) {
+    Request request = greedy(prompt(seed, 4), tokens);
+    request.sampling.logit_bias = {{tiny()->tokenizer().eos(), -100.0f}};
+    return request;
+  };
+  std::atomic<int> events = 0;
+  std::promise<void> ahead, chat_waits;
+  Order order;
+  Listener chat;
+  const auto engine = start(tiny());
+  for (int i = 0; i < kMany; ++i) {
+    Request request = endless(static_cast<uint64_t>(i), 120);
+    request.cache_salt = "flood";
+    request.sink = [&, ends = order.sink("flood")](const Event& event) {
+      // The engine waits in here until the chat has come.
+      if (events.fetch_add(1) + 1 == kAhead) {
+        ahead.set_value();
+        chat_waits.get_future().wait();
+      }
+      ends(event);
+    };
+    ASSERT_TRUE(engine->submit(std::move(request)));
+  }
+  ahead.get_future().wait();
+  EXPECT_EQ(engine->stats().guest_rows, 0);
+  Request question = endless(99, 20);
+  question.cache_salt = "chat";
+  question.sink = chat.sink();
+  ASSERT_TRUE(engine->submit(std::move(question)));
+  chat_waits.set_value();
+  EXPECT_EQ(chat.wait_finished().reason, FinishReason::kLength);
+  EXPECT_GT(engine->stats().guest_rows, 0);
+  EXPECT_TRUE(eventually([&] { return order.size() == kMany; })) << "the flood's end, too";
 }
 
 TEST(Sharing, ATenantsOwnPrioritiesOrderItsQueue) {

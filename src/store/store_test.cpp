@@ -31,8 +31,12 @@ TEST_F(StoreTest, AnOlderDatabaseIsBroughtForward) {
     ASSERT_TRUE(make_directories(old.path()));
     {
       auto db = *open_database(old.path());
-      for (size_t i = 0; i < version; ++i) ASSERT_TRUE(db->define(migrations()[i]));
-      ASSERT_TRUE(db->set_version(static_cast<int64_t>(version)));
+      const Status made = db->transaction([&]() -> Status {
+        PLINTH_TRY(db->version());
+        for (size_t i = 0; i < version; ++i) PLINTH_TRY(db->define(migrations()[i]));
+        return db->set_version(static_cast<int64_t>(version));
+      });
+      ASSERT_TRUE(made) << version << ": " << made.error().message;
       ASSERT_TRUE(db->run(
           "INSERT INTO bases (name, digest, path, created_ms) VALUES ('tiny', 'aa', '/m', 1)"));
     }
