@@ -102,17 +102,19 @@ Status usage(const Options& options, const Context& context) {
                     {"prompt_tokens", total.prompt_tokens},
                     {"completion_tokens", total.completion_tokens},
                     {"cached_tokens", total.cached_tokens},
-                    {"trained_tokens", total.trained_tokens}});
+                    {"trained_tokens", total.trained_tokens},
+                    {"core_seconds", static_cast<double>(total.core_us) / 1e6}});
   if (context.json) {
     fmt::print("{}\n", to_text({{"usage", rows}}));
     return {};
   }
-  fmt::print("{:<16} {:<24} {:>9} {:>12} {:>12} {:>12} {:>12} {:>12}\n", "tenant", "model",
-             "requests", "prompt", "answer", "cached", "trained", "cost");
+  fmt::print("{:<16} {:<24} {:>9} {:>12} {:>12} {:>12} {:>12} {:>9} {:>12}\n", "tenant", "model",
+             "requests", "prompt", "answer", "cached", "trained", "core s", "cost");
   for (const auto& [total, price, cost] : statement)
-    fmt::print("{:<16} {:<24} {:>9} {:>12} {:>12} {:>12} {:>12} {:>12.6f}\n", total.tenant,
+    fmt::print("{:<16} {:<24} {:>9} {:>12} {:>12} {:>12} {:>12} {:>9.1f} {:>12.6f}\n", total.tenant,
                total.model, total.requests, total.prompt_tokens, total.completion_tokens,
-               total.cached_tokens, total.trained_tokens, static_cast<double>(cost) / 1e6);
+               total.cached_tokens, total.trained_tokens, static_cast<double>(total.core_us) / 1e6,
+               static_cast<double>(cost) / 1e6);
   return {};
 }
 

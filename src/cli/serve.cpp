@@ -26,6 +26,7 @@ struct Options {
   bool deterministic = false;
   int64_t drain_s = 10;
   int64_t job_threads = 0;
+  int64_t jobs = 2;
   int64_t connections = 16'384;
   Path settings;
   std::string certificate;
@@ -78,7 +79,8 @@ Status run(const Options& options, const Context& context) {
   server_options.address = options.address;
   server_options.port = static_cast<int>(options.port);
   server_options.drain_ms = static_cast<int>(options.drain_s * 1000);
-  server_options.job_threads = static_cast<int>(options.job_threads);
+  server_options.jobs = {.threads = static_cast<int>(options.job_threads),
+                         .at_once = static_cast<int>(options.jobs)};
   server_options.connections_max = static_cast<int>(options.connections);
   server_options.settings = options.settings;
   server_options.otlp = options.otlp;
@@ -121,8 +123,11 @@ void add_serve(Command& root, const Context& context) {
   command.option("--drain", options->drain_s, "seconds that answers in flight get at the end", 0,
                  3600);
   command.option("--job-threads", options->job_threads,
-                 "threads that tuning jobs may use of those that answers leave, 0 for all", 0,
+                 "threads that jobs may use together of those that answers leave, 0 for all", 0,
                  1024);
+  command.option("--jobs", options->jobs,
+                 "jobs at one time, no two of one tenant and kind; 0: they wait for another server",
+                 0, 64);
   command.option("--connections", options->connections,
                  "connections at one time; more are closed at once", 1, 1 << 20);
   command.option("--settings", options->settings,

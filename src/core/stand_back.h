@@ -3,8 +3,9 @@
 //
 // While somebody is urgent, loops of threads that stand back wait: they begin, and go on from one
 // range to the next, only when nobody is. What they compute is the same bit for bit: the same
-// ranges, each computed once. They cost the urgent at most the ranges that are being computed right
-// then.
+// ranges, each computed once. The urgent don't wait for a range that is being computed right then:
+// it is finished by a worker of its own, whose priority is so low that the operating system hardly
+// runs it beside theirs.
 #pragma once
 
 namespace plinth {
@@ -33,5 +34,9 @@ class Urgent {
 
 // Loops of threads that stand back, waiting or running right now.
 int standing_back();
+
+// The calling thread yields to all others of the machine from now on; it can't take that back. For
+// threads that only stand back: what they do between their loops should not disturb either.
+void lower_priority();
 
 }  // namespace plinth

@@ -35,6 +35,8 @@ class AnswerOutput : public Output {
     usage_.queued_s = watch_.seconds();
   }
 
+  void spent(double core_s) override { usage_.core_s = core_s; }
+
   void abort(Error error) override;
 
  private:

@@ -71,6 +71,8 @@ struct Usage {
   int64_t cached_tokens = 0;  // of the prompt, found in the prefix cache
   int64_t completion_tokens = 0;
   double queued_s = 0;  // from submit() until its prompt began to be read
+  // Of the steps that it rode in, times the cores of the compute pool, by its share of their rows.
+  double core_s = 0;
 };
 
 // One thing that happened to a sequence.
@@ -136,6 +138,7 @@ struct Reading {
   std::vector<float> logprobs = {};  // [tokens - 1]: log p(tokens[i + 1] | tokens[0..i])
   // The best tokens at each of those places, best first, with their log-probabilities.
   std::vector<std::vector<std::pair<int32_t, float>>> top = {};
+  double core_s = 0;  // as Usage::core_s
 };
 
 struct ReadRequest {
@@ -159,7 +162,7 @@ struct EngineStats {
   int64_t step_adapters = 0;  // different adapters of a step, summed over all steps
   int64_t prefix_hits_tokens = 0;
   int64_t preemptions = 0;
-  int64_t guest_rows = 0;       // of prompts that stood back behind other tenants' answers
+  int64_t guest_rows = 0;       // that stood back behind other tenants' answers
   double step_seconds = 0;      // that the engine was at work
   double seconds_left = 0;      // that steps left to threads that stand back
   int64_t blocks_copied = 0;    // shared by choices until one of them wrote

@@ -126,7 +126,7 @@ class Engine::Impl {
   FairShare fair_;
   GuestRows guests_;
   std::vector<const std::string*> running_tenants_;  // of the step that is planned
-  bool guests_wait_ = false;                         // some prompt of this step stands back
+  bool guests_wait_ = false;                         // somebody stands back in this step
   bool has_deadlines_ = false;                       // some sequence ever had one
   std::optional<Urgent> urgent_;                     // while there is work
   double owed_s_ = 0;                                // to threads that stand back

@@ -1,5 +1,5 @@
-// How many rows of prompts a step may carry for tenants who have had more than others that are
-// answered in it (guests): so many that the step takes not much longer than without them. A step of
+// How many rows a step may carry for tenants who have had more than others that are answered in it
+// (guests): so many that the step takes not much longer than without them. A step of
 // few rows is bound by reading the weights, so that some rows more cost next to nothing; how many
 // depends on the machine, so it is found by trying: one row more after a step that was fast enough,
 // fewer after one that was not. Now and then a step carries none, to know what one takes alone.

@@ -6,6 +6,7 @@
 
 #include "core/check.h"
 #include "core/clock.h"
+#include "core/threads.h"
 #include "engine/engine_impl.h"
 #include "engine/lookup.h"
 
@@ -74,7 +75,8 @@ StepPlan Engine::Impl::plan() {
                     .block_tokens = options_.block_tokens,
                     .blocks_free = pool_.free(),
                     .blocks_reserve = pool_.blocks() < kSmall ? 0 : pool_.blocks() / 8,
-                    .guest_rows = guests_wait_ ? guests_.next() : 0});
+                    .guest_rows = guests_wait_ ? guests_.next() : 0,
+                    .guest_turn = counted_.guest_rows});
 }
 
 void Engine::Impl::step() {
@@ -230,14 +232,24 @@ std::unordered_set<const Sequence*> Engine::Impl::compute(const std::vector<Sequ
   counted_.step_adapters += std::ssize(adapters);
   if (!segments.empty()) ++counted_.steps;
 
+  const Stopwatch watch;
+  int64_t rows_all = 0;
+  for (const Chunk& chunk : chunks) rows_all += chunk.rows;
+  const auto share = [&](const Chunk& chunk) {
+    return watch.seconds() * compute_pool().threads() * static_cast<double>(chunk.rows) /
+           static_cast<double>(rows_all);
+  };
   std::unordered_set<const Sequence*> ended;
   step_.run(segments, [&](size_t i, int64_t position, tensor::ConstMatrix logits) {
     Sequence& sequence = *sequences[chunks[i].sequence];
     if (ended.contains(&sequence)) return;
+    sequence.output->spent(sequence.core_s + share(chunks[i]));
     if (hand_out(sequence, position, logits)) ended.insert(&sequence);
   });
   for (const Chunk& chunk : chunks) {
     Sequence& sequence = *sequences[chunk.sequence];
+    sequence.core_s += share(chunk);
+    if (!ended.contains(&sequence)) sequence.output->spent(sequence.core_s);
     if (sequence.guess.empty()) {
       sequence.computed += chunk.rows;
     } else {

@@ -30,6 +30,9 @@ class Output {
   // So many tokens at the front came from the prefix cache. Called once.
   virtual void found_cached(int64_t tokens) = 0;
 
+  // What it has taken of the machine so far (Usage::core_s). Called before take(), and after steps.
+  virtual void spent(double) {}
+
   // The sequence was ended from outside. Not called after take() returned true.
   virtual void abort(Error error) = 0;
 };

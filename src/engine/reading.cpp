@@ -13,7 +13,7 @@ bool PooledOutput::take(int64_t first, tensor::ConstMatrix hidden, std::vector<i
     for (int64_t j = 0; j < hidden.cols; ++j) sums_[static_cast<size_t>(j)] += hidden.row(i)[j];
   next_ = first + hidden.rows;
   if (next_ < std::ssize(tokens)) return false;
-  Reading reading;
+  Reading reading{.core_s = core_s_};
   for (const double sum : sums_) {
     if (!std::isfinite(sum)) {
       done_(internal_error("the model gave no finite hidden state"));

@@ -25,12 +25,15 @@ class PooledOutput : public Output {
 
   void found_cached(int64_t) override {}
 
+  void spent(double core_s) override { core_s_ = core_s; }
+
   void abort(Error error) override { done_(std::move(error)); }
 
  private:
   Done done_;
   std::vector<double> sums_;
   int64_t next_ = 0;
+  double core_s_ = 0;
 };
 
 // Log-probabilities of tokens 1, 2, ..., and the best alternatives at each of their places. The
@@ -45,6 +48,8 @@ class LogprobOutput : public Output {
   bool take(int64_t first, tensor::ConstMatrix logits, std::vector<int32_t>& tokens) override;
 
   void found_cached(int64_t) override {}
+
+  void spent(double core_s) override { reading_.core_s = core_s; }
 
   void abort(Error error) override { done_(std::move(error)); }
 

@@ -32,6 +32,7 @@ class Planner {
       : limits_(limits),
         running_(running.size()),
         rows_left_(limits.rows_max),
+        guest_rows_left_(limits.guest_rows),
         blocks_free_(limits.blocks_free) {
     for (const auto& state : running)
       drafts_.push_back({.tokens = state.tokens,
@@ -45,6 +46,7 @@ class Planner {
 
   StepPlan plan(std::span<const WaitingState> waiting) {
     decode();
+    decode_guests();
     admit(waiting);
     prefill();
     guess();
@@ -57,8 +59,19 @@ class Planner {
  private:
   void decode() {
     for (Draft& draft : drafts_) {
-      if (!draft.decoding() || rows_left_ == 0) continue;
+      if (!draft.decoding() || draft.guest || rows_left_ == 0) continue;
       while (!draft.preempted && give_rows(draft, 1) == 0) preempt_youngest();
+    }
+  }
+
+  // In turns, because not all of them may fit. Nobody is preempted for them.
+  void decode_guests() {
+    std::vector<size_t> guests;
+    for (size_t i = 0; i < drafts_.size(); ++i)
+      if (drafts_[i].guest && drafts_[i].decoding() && !drafts_[i].preempted) guests.push_back(i);
+    for (size_t i = 0; i < guests.size() && guest_rows_left_ > 0; ++i) {
+      const size_t turn = (static_cast<size_t>(limits_.guest_turn) + i) % guests.size();
+      guest_rows_left_ -= give_rows(drafts_[guests[turn]], 1);
     }
   }
 
@@ -90,14 +103,15 @@ class Planner {
 
   void prefill() {
     give_prompts(false, rows_left_);
-    give_prompts(true, std::min(rows_left_, limits_.guest_rows));
+    give_prompts(true, std::min(rows_left_, guest_rows_left_));
   }
 
   // Of the guests or of the others, together no more than `rows`.
   void give_prompts(bool guests, int64_t rows) {
     std::vector<size_t> prompts;
     for (size_t i = 0; i < drafts_.size(); ++i)
-      if (!drafts_[i].preempted && drafts_[i].guest == guests && drafts_[i].lacking() > 0)
+      if (!drafts_[i].preempted && drafts_[i].guest == guests && drafts_[i].lacking() > 0 &&
+          !(guests && drafts_[i].decoding()))
         prompts.push_back(i);
     if (prompts.empty()) return;
     const auto give = [&](size_t i, int64_t share) {
@@ -116,7 +130,7 @@ class Planner {
   void guess() {
     const auto spare = static_cast<int64_t>(drafts_.size());
     for (Draft& draft : drafts_) {
-      if (draft.rows != 1 || draft.preempted || !draft.decoding()) continue;
+      if (draft.rows != 1 || draft.preempted || draft.guest || !draft.decoding()) continue;
       const int64_t blocks = draft.blocks + std::max<int64_t>(0, blocks_free_ - spare);
       const int64_t rows = std::min(
           {draft.guessed, rows_left_, blocks * limits_.block_tokens - draft.computed - draft.rows});
@@ -164,6 +178,7 @@ class Planner {
   const StepLimits& limits_;
   size_t running_;
   int64_t rows_left_;
+  int64_t guest_rows_left_;
   int64_t blocks_free_;
   std::vector<Draft> drafts_;
   StepPlan plan_;

@@ -10,7 +10,8 @@
 // - the rows that are left go to prompts: half to the oldest, so that it always moves, the rest to
 //   the shortest first, so that a short question passes a long document; what is left over to the
 //   oldest;
-// - prompts of guests (fair_share.h) come after all others, with no more rows than guests may have;
+// - guests (fair_share.h) have no more rows together than guests may have, their answers before
+//   their prompts: answers in turns, prompts after all others;
 // - guesses get rows and blocks that nobody else needs.
 // The oldest sequence always moves, so everything ends.
 #pragma once
@@ -29,7 +30,7 @@ struct RunningState {
   int64_t releasable = 0;  // of them, free again when this sequence lets go
   bool copies = false;     // its next row goes to a shared block, which takes one more to copy
   int64_t guessed = 0;     // rows that a decoding sequence could use beyond its own
-  bool guest = false;      // its prompt stands back behind those who had less
+  bool guest = false;      // stands back behind those who had less
 };
 
 struct WaitingState {
@@ -45,7 +46,8 @@ struct StepLimits {
   int64_t block_tokens = 0;
   int64_t blocks_free = 0;
   int64_t blocks_reserve = 0;  // stay free when a tenant's second sequence comes
-  int64_t guest_rows = 0;      // of all guests' prompts together
+  int64_t guest_rows = 0;      // of all guests together
+  int64_t guest_turn = 0;      // which guest's answer comes first, counted on and on
 };
 
 // `rows` tokens of one sequence, from where it stands. Sequences are counted through `running` and

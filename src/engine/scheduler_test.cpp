@@ -108,7 +108,6 @@ TEST(Scheduler, GuessesGetRowsAndBlocksThatNobodyElseNeeds) {
   EXPECT_THAT(plan_step(two, {}, limits).chunks, ElementsAre(Chunk{0, 6}, Chunk{1, 2}));
 }
 
-// Sequences of random lengths through a small pool, as the engine would carry the plans out.
 TEST(Scheduler, GuestsComeLastAndHaveFewRows) {
   StepLimits limits = kRoomy;
   limits.guest_rows = 3;
@@ -121,6 +120,38 @@ TEST(Scheduler, GuestsComeLastAndHaveFewRows) {
   EXPECT_THAT(plan_step(running, {}, limits).chunks, ElementsAre(Chunk{1, 1}, Chunk{2, 8}));
 }
 
+TEST(Scheduler, GuestsAnswersTakeTurnsAndComeBeforeTheirPrompts) {
+  StepLimits limits = kRoomy;
+  limits.guest_rows = 2;
+  const RunningState answer{.tokens = 10, .computed = 9, .blocks = 3};
+  RunningState guest = answer;
+  guest.guest = true;
+  guest.guessed = 4;
+  const Running running{answer, guest, guest, guest, {.tokens = 200, .computed = 0, .guest = true}};
+  EXPECT_THAT(plan_step(running, {}, limits).chunks,
+              ElementsAre(Chunk{0, 1}, Chunk{1, 1}, Chunk{2, 1}));
+  limits.guest_turn = 2;
+  EXPECT_THAT(plan_step(running, {}, limits).chunks,
+              ElementsAre(Chunk{0, 1}, Chunk{1, 1}, Chunk{3, 1}));
+  limits.guest_rows = 5;
+  EXPECT_THAT(plan_step(running, {}, limits).chunks,
+              ElementsAre(Chunk{0, 1}, Chunk{1, 1}, Chunk{2, 1}, Chunk{3, 1}, Chunk{4, 2}));
+  limits.guest_rows = 0;
+  EXPECT_THAT(plan_step(running, {}, limits).chunks, ElementsAre(Chunk{0, 1}));
+}
+
+TEST(Scheduler, AGuestsAnswerPreemptsNobody) {
+  StepLimits limits = kRoomy;
+  limits.guest_rows = 2;
+  limits.blocks_free = 0;
+  const Running running{{.tokens = 10, .computed = 9, .blocks = 3},
+                        {.tokens = 13, .computed = 12, .blocks = 3, .guest = true},
+                        {.tokens = 10, .computed = 9, .blocks = 3}};
+  const auto plan = plan_step(running, {}, limits);
+  EXPECT_THAT(plan.preempted, ElementsAre());
+  EXPECT_THAT(plan.chunks, ElementsAre(Chunk{0, 1}, Chunk{2, 1}));
+}
+
 TEST(Scheduler, ATenantLeavesTheReserveToOthers) {
   StepLimits limits = kRoomy;
   limits.blocks_free = 10;
@@ -130,6 +161,7 @@ TEST(Scheduler, ATenantLeavesTheReserveToOthers) {
   EXPECT_EQ(plan_step({}, Waiting{{.tokens = 16}, {.tokens = 16}}, limits).admitted, 2u);
 }
 
+// Sequences of random lengths through a small pool, as the engine would carry the plans out.
 TEST(Scheduler, EverythingEndsAndBlocksAddUpUnderRandomLoad) {
   for (uint64_t seed = 0; seed < 200; ++seed) {
     Rng rng(seed);
@@ -160,11 +192,16 @@ TEST(Scheduler, EverythingEndsAndBlocksAddUpUnderRandomLoad) {
       ASSERT_LT(++steps, 20000) << "seed " << seed;
       Running states;
       for (const auto& s : running) states.push_back({s.tokens, s.computed, s.held, s.held});
+      // In every other day some are guests of those who run with them.
+      const auto guest = [&](const Simulated& s) { return seed % 2 == 1 && s.id % 3 != 0; };
+      if (!std::ranges::all_of(running, guest))
+        for (size_t i = 0; i < running.size(); ++i) states[i].guest = guest(running[i]);
       Waiting queue;
       for (const auto& s : waiting) queue.push_back({s.tokens, 0});
       StepLimits limits = fixed;
       limits.sequences_max = std::min(fixed.sequences_max, fixed.rows_max);
       limits.blocks_free = free;
+      limits.guest_rows = limits.guest_turn = steps % 4;
       const auto plan = plan_step(states, queue, limits);
 
       std::vector<Simulated> all = running;

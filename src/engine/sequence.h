@@ -24,7 +24,7 @@ struct Sequence {
   std::string tenant;       // empty: nobody in particular
   int32_t priority = 0;     // the smaller goes first
   int64_t deadline_ns = 0;  // by the monotonic clock; 0: none
-  bool guest = false;       // its prompt stands back in the step that is planned
+  bool guest = false;       // stands back in the step that is planned
   bool answering = false;   // that step's row comes behind its newest token
   std::vector<int32_t> tokens;
   std::shared_ptr<const model::Adapter> adapter;  // shared with the request's owner or the pool
@@ -38,6 +38,7 @@ struct Sequence {
   std::vector<int32_t> guess;  // the newest token and what may follow it: rows of this step
 
   bool started = false;  // was admitted once
+  double core_s = 0;     // Usage::core_s of the steps that have ended
   int64_t computed = 0;  // tokens whose keys and values are in the blocks
   std::vector<BlockHandle> blocks;
   std::vector<int32_t> table;  // their numbers, as the kernels read them

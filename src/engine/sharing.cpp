@@ -28,7 +28,7 @@ void Engine::Impl::apply_deadlines() {
       {Code::kDeadlineExceeded, "the answer was not complete at its deadline"});
 }
 
-// Who has work, and whose prompts stand back behind whom.
+// Who has work, and who stands back behind whom.
 void Engine::Impl::mark_guests() {
   std::vector<const std::string*> active;
   const auto add = [&](const Sequence& sequence) {
@@ -46,7 +46,7 @@ void Engine::Impl::mark_guests() {
   fair_.set_active(active);
   guests_wait_ = false;
   for (const auto& sequence : running_) {
-    sequence->guest = sequence->lacking() > 1 && stands_back(*sequence);
+    sequence->guest = stands_back(*sequence);
     guests_wait_ = guests_wait_ || sequence->guest;
   }
 }
@@ -89,7 +89,7 @@ void Engine::Impl::charge(const std::vector<Sequence*>& sequences, const std::ve
   for (const Chunk& chunk : chunks) {
     const Sequence& sequence = *sequences[chunk.sequence];
     const bool answer = sequence.answering;
-    (answer ? answers : sequence.guest ? guest_rows : others_prompts) += chunk.rows;
+    (sequence.guest ? guest_rows : answer ? answers : others_prompts) += chunk.rows;
     if (!sequence.tenant.empty())
       fair_.charge(sequence.tenant, answer ? 0 : chunk.rows, answer ? chunk.rows : 0);
   }

@@ -1,6 +1,7 @@
 // Tenants, deadlines and threads that stand back, in a whole engine.
 #include <algorithm>
 #include <atomic>
+#include <future>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -54,6 +55,44 @@ TEST(Sharing, AFloodDoesNotKeepAnotherTenantWaiting) {
   EXPECT_LE(at, 4) << "the last to come was served among the last";
 }
 
+// Not its prompts alone: these have all been read when the chat comes.
+TEST(Sharing, AFloodsAnswersStandBackForAnotherTenants) {
+  constexpr int kMany = 8, kAhead = 600;
+  const auto endless = [](uint64_t seed, int64_t tokens) {
+    Request request = greedy(prompt(seed, 4), tokens);
+    request.sampling.logit_bias = {{tiny()->tokenizer().eos(), -100.0f}};
+    return request;
+  };
+  std::atomic<int> events = 0;
+  std::promise<void> ahead, chat_waits;
+  Order order;
+  Listener chat;
+  const auto engine = start(tiny());
+  for (int i = 0; i < kMany; ++i) {
+    Request request = endless(static_cast<uint64_t>(i), 120);
+    request.cache_salt = "flood";
+    request.sink = [&, ends = order.sink("flood")](const Event& event) {
+      // The engine waits in here until the chat has come.
+      if (events.fetch_add(1) + 1 == kAhead) {
+        ahead.set_value();
+        chat_waits.get_future().wait();
+      }
+      ends(event);
+    };
+    ASSERT_TRUE(engine->submit(std::move(request)));
+  }
+  ahead.get_future().wait();
+  EXPECT_EQ(engine->stats().guest_rows, 0);
+  Request question = endless(99, 20);
+  question.cache_salt = "chat";
+  question.sink = chat.sink();
+  ASSERT_TRUE(engine->submit(std::move(question)));
+  chat_waits.set_value();
+  EXPECT_EQ(chat.wait_finished().reason, FinishReason::kLength);
+  EXPECT_GT(engine->stats().guest_rows, 0);
+  EXPECT_TRUE(eventually([&] { return order.size() == kMany; })) << "the flood's end, too";
+}
+
 TEST(Sharing, ATenantsOwnPrioritiesOrderItsQueue) {
   Order order;
   EngineOptions options = kSmall;
@@ -95,6 +134,31 @@ TEST(Sharing, AnAnswerEndsAtItsDeadline) {
     const EngineStats stats = engine->stats();
     return stats.kv_blocks_free == stats.kv_blocks && stats.running == 0;
   }));
+}
+
+// What steps took is handed out whole, by rows, to those who rode in them.
+TEST(Sharing, CoreSecondsAddUpToTheSteps) {
+  const auto engine = start(tiny());
+  std::vector<Request> requests;
+  for (int i = 0; i < 6; ++i)
+    requests.push_back(greedy(prompt(static_cast<uint64_t>(i), 10 + 20 * i), 20));
+  std::vector<std::shared_ptr<Listener>> listeners;
+  for (const Request& request : requests) {
+    listeners.push_back(std::make_shared<Listener>());
+    Request sent = request;
+    sent.sink = listeners.back()->sink();
+    ASSERT_TRUE(engine->submit(std::move(sent)));
+  }
+  double sum = 0;
+  for (const auto& listener : listeners) {
+    const Usage usage = listener->wait_finished().usage;
+    EXPECT_GT(usage.core_s, 0);
+    sum += usage.core_s;
+  }
+  ASSERT_TRUE(engine->generate(greedy(prompt(9, 5), 3)));  // a step is counted with the next one
+  const double steps = engine->stats().step_seconds * compute_pool().threads();
+  EXPECT_LE(sum, steps * 1.01);
+  EXPECT_GE(sum, steps * 0.1) << "the rest is planning, and what follows a last token";
 }
 
 TEST(Sharing, AThreadThatStandsBackMovesOnBesideAnEngineUnderLoad) {

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <numeric>
+#include <span>
 #include <utility>
 
 #include "core/interrupt.h"
@@ -29,7 +30,7 @@ ItemResult judge_item(const Item& item, std::vector<double> log_likelihoods) {
   std::vector<double> by_character = log_likelihoods;
   for (size_t i = 0; i < by_character.size(); ++i)
     by_character[i] /= static_cast<double>(count_characters(item.choices[i]));
-  ItemResult result{.id = item.id, .chosen = best(by_character)};
+  ItemResult result{.id = item.id, .kind = SuiteKind::kChoice, .chosen = best(by_character)};
   result.score = result.chosen == item.answer ? 1 : 0;
   result.score_raw = best(log_likelihoods) == item.answer ? 1 : 0;
   result.prediction = item.choices[static_cast<size_t>(result.chosen)];
@@ -81,6 +82,7 @@ Result<std::vector<ItemResult>> run_choice(const TaskContext& context) {
           std::accumulate(scores[r].begin(), scores[r].end(), 0.0);
     for (size_t i = 0; i < count; ++i)
       results.push_back(judge_item(items[first + i], std::move(sums[i])));
+    PLINTH_TRY(context.keep(std::span(results).last(count)));
     if (context.options.progress) context.options.progress(std::ssize(results), std::ssize(items));
   }
   return results;

@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "core/json.h"
+#include "eval/item_json.h"
+#include "eval/journal.h"
 #include "eval/tasks.h"
 
 namespace plinth::eval {
@@ -20,30 +22,6 @@ double mean_of(const std::vector<ItemResult>& items, double ItemResult::*field) 
   return sum / static_cast<double>(items.size());
 }
 
-Json to_json(const ItemResult& item) {
-  Json row{{"id", item.id}, {"type", kind_name(item.kind)}, {"score", item.score}};
-  switch (item.kind) {
-    case SuiteKind::kExam:
-      break;  // no item is
-    case SuiteKind::kChoice:
-      row["prediction"] = item.prediction;
-      row["chosen"] = item.chosen;
-      row["log_likelihoods"] = item.log_likelihoods;
-      row["score_raw"] = item.score_raw;
-      break;
-    case SuiteKind::kShort:
-      row["prediction"] = item.prediction;
-      row["contains"] = item.contains;
-      row["f1"] = item.f1;
-      break;
-    case SuiteKind::kText:
-      row["bits"] = item.bits;
-      row["characters"] = item.characters;
-      break;
-  }
-  return row;
-}
-
 Result<std::vector<ItemResult>> run_items(const TaskContext& context);
 
 // Each kind's items as a suite of their own; results in the exam's order.
@@ -57,7 +35,8 @@ Result<std::vector<ItemResult>> run_exam(const TaskContext& exam) {
       part.items.push_back(exam.suite.items[i]);
       places.push_back(i);
     }
-    PLINTH_TRY(auto items, run_items({exam.engine, exam.adapter, exam.options, part}));
+    if (part.items.empty()) continue;
+    PLINTH_TRY(auto items, run_items({exam.engine, exam.adapter, exam.options, part, exam.keep}));
     for (size_t i = 0; i < places.size(); ++i) results[places[i]] = std::move(items[i]);
   }
   return results;
@@ -77,6 +56,35 @@ Result<std::vector<ItemResult>> run_items(const TaskContext& context) {
   return internal_error("suite {} is of no kind", context.suite.name);
 }
 
+// Only what the journal doesn't know.
+Result<std::vector<ItemResult>> run_with_journal(const TaskContext& context) {
+  PLINTH_TRY(auto journal, Journal::open(context.options.journal, context.options.journal_key));
+  const std::vector<Item>& items = context.suite.items;
+  std::vector<ItemResult> results(items.size());
+  Suite rest{.name = context.suite.name, .kind = context.suite.kind};
+  std::vector<size_t> places;
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (const ItemResult* known = journal.find(items[i].id)) {
+      results[i] = *known;
+      continue;
+    }
+    rest.items.push_back(items[i]);
+    places.push_back(i);
+  }
+  if (rest.items.empty()) return results;
+  EvalOptions options = context.options;
+  if (context.options.progress)
+    options.progress = [&, known = std::ssize(items) - std::ssize(rest.items)](int64_t done,
+                                                                               int64_t) {
+      context.options.progress(known + done, std::ssize(items));
+    };
+  PLINTH_TRY(auto fresh,
+             run_items({context.engine, context.adapter, options, rest,
+                        [&](std::span<const ItemResult> done) { return journal.add(done); }}));
+  for (size_t i = 0; i < places.size(); ++i) results[places[i]] = std::move(fresh[i]);
+  return results;
+}
+
 }  // namespace
 
 Result<SuiteResult> run_suite(engine::Engine& engine,
@@ -86,8 +94,10 @@ Result<SuiteResult> run_suite(engine::Engine& engine,
   if (suite.kind != SuiteKind::kText && !options.prompt)
     return invalid("suite {} needs a prompt maker", suite.name);
   SuiteResult result{.suite = suite.name, .kind = suite.kind};
-  const TaskContext context{engine, adapter, options, suite};
-  PLINTH_TRY(result.items, run_items(context));
+  const TaskContext context{engine, adapter, options, suite,
+                            [](std::span<const ItemResult>) { return Status(); }};
+  PLINTH_TRY(result.items,
+             options.journal.empty() ? run_items(context) : run_with_journal(context));
   for (size_t i = 0; i < result.items.size(); ++i) {
     ItemResult& item = result.items[i];
     item.kind = suite.kind == SuiteKind::kExam ? suite.items[i].kind : suite.kind;

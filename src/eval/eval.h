@@ -50,6 +50,12 @@ struct EvalOptions {
   uint64_t seed = 1;                      // of the bootstrap
   // Called after each part of the suite with items done and items in all.
   std::function<void(int64_t done, int64_t total)> progress = {};
+  // A file that answered items are added to, durably, as they come; what stands in it is not asked
+  // again, so that a suite that was interrupted goes on. Empty: none. It belongs to one suite,
+  // model, adapter and options: the caller's `journal_key` says which, and one with another key is
+  // begun anew.
+  Path journal = {};
+  std::string journal_key = {};
 };
 
 // What became of one item. `score` is the suite's metric for this item: 0 or 1, or, in a text

@@ -21,6 +21,7 @@ struct Flight {
   std::condition_variable changed;
   int64_t flying = 0;
   int64_t landed = 0;
+  std::vector<size_t> fresh;  // items that landed since somebody looked
   std::vector<std::string> answers;
   std::optional<Error> error;
 };
@@ -33,15 +34,18 @@ std::function<void(const engine::Event&)> sink_of(const std::shared_ptr<Flight>&
     if (!event.finished) return;
     --flight->flying;
     ++flight->landed;
-    if (event.reason == engine::FinishReason::kError) flight->error = event.error;
-    if (event.reason == engine::FinishReason::kCancelled)
+    if (event.reason == engine::FinishReason::kError)
+      flight->error = event.error;
+    else if (event.reason == engine::FinishReason::kCancelled)
       flight->error = Error{Code::kCancelled, "the engine cancelled the answer"};
+    else
+      flight->fresh.push_back(item);
     flight->changed.notify_all();
   };
 }
 
 ItemResult judge_item(const Item& item, std::string answer) {
-  ItemResult result{.id = item.id};
+  ItemResult result{.id = item.id, .kind = SuiteKind::kShort};
   const std::u32string given = normalised(answer);
   for (const auto& accepted : item.answers) {
     const std::u32string wanted = normalised(accepted);
@@ -71,10 +75,22 @@ Result<std::vector<ItemResult>> run_short(const TaskContext& context) {
   const auto& items = context.suite.items;
   const auto flight = std::make_shared<Flight>();
   flight->answers.resize(items.size());
+  std::vector<ItemResult> results(items.size());
   std::vector<engine::RequestId> ids;
   int64_t reported = 0;
 
-  // Reports outside the lock, so that the engine thread never waits for a terminal.
+  // Judges what has landed.
+  const auto settle = [&](const std::vector<size_t>& landed) -> Status {
+    std::vector<ItemResult> judged;
+    for (const size_t i : landed) {
+      results[i] = judge_item(items[i], std::move(flight->answers[i]));
+      judged.push_back(results[i]);
+    }
+    if (judged.empty()) return {};
+    return context.keep(judged);
+  };
+  // Reports and keeps outside the lock, so that the engine thread never waits for a terminal or a
+  // disk.
   const auto wait_until_flying = [&](int64_t at_most) -> Status {
     for (;;) {
       PLINTH_TRY(check_interrupted());
@@ -83,8 +99,10 @@ Result<std::vector<ItemResult>> run_short(const TaskContext& context) {
                                [&] { return flight->flying <= at_most || flight->error; });
       if (flight->error) return *flight->error;
       const int64_t landed = flight->landed;
+      const auto fresh = std::exchange(flight->fresh, {});
       const bool done = flight->flying <= at_most;
       lock.unlock();
+      PLINTH_TRY(settle(fresh));
       if (landed != reported && context.options.progress)
         context.options.progress(landed, std::ssize(items));
       reported = landed;
@@ -124,9 +142,6 @@ Result<std::vector<ItemResult>> run_short(const TaskContext& context) {
     for (const auto id : ids) context.engine.cancel(id);
     return flown.error();
   }
-  std::vector<ItemResult> results;
-  for (size_t i = 0; i < items.size(); ++i)
-    results.push_back(judge_item(items[i], std::move(flight->answers[i])));
   return results;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -19,6 +20,8 @@ struct TaskContext {
       adapter;  // shared with the caller and the engine's requests
   const EvalOptions& options;
   const Suite& suite;
+  // Items that have become final, in any order; once for each.
+  std::function<Status(std::span<const ItemResult>)> keep;
 };
 
 Result<std::vector<ItemResult>> run_choice(const TaskContext& context);

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <numbers>
 #include <numeric>
+#include <span>
 #include <utility>
 
 #include "core/interrupt.h"
@@ -37,6 +38,7 @@ Result<std::vector<ItemResult>> run_text(const TaskContext& context) {
   std::vector<ItemResult> results;
   std::vector<engine::ScoreRequest> requests;
   std::vector<size_t> owners;  // item of each request
+  size_t kept = 0;             // items whose windows have all been scored
   const auto flush = [&]() -> Status {
     PLINTH_TRY(check_interrupted());
     PLINTH_TRY(const auto scores, context.engine.score(std::exchange(requests, {})));
@@ -44,13 +46,21 @@ Result<std::vector<ItemResult>> run_text(const TaskContext& context) {
       results[owners[r]].bits -=
           std::accumulate(scores[r].begin(), scores[r].end(), 0.0) * std::numbers::log2e;
     owners.clear();
+    for (size_t i = kept; i < results.size(); ++i) {
+      ItemResult& result = results[i];
+      result.score =
+          result.characters > 0 ? result.bits / static_cast<double>(result.characters) : 0;
+    }
+    PLINTH_TRY(context.keep(std::span(results).subspan(kept)));
+    kept = results.size();
     if (context.options.progress) context.options.progress(std::ssize(results), std::ssize(items));
     return {};
   };
 
   for (const Item& item : items) {
     std::vector<int32_t> tokens = tokenizer.encode(item.text, /*parse_special=*/false);
-    ItemResult result{.id = item.id, .characters = count_characters(item.text)};
+    ItemResult result{
+        .id = item.id, .kind = SuiteKind::kText, .characters = count_characters(item.text)};
     if (start >= 0) {
       tokens.insert(tokens.begin(), start);
     } else {  // nothing to predict the first token from: its characters do not count
@@ -65,9 +75,7 @@ Result<std::vector<ItemResult>> run_text(const TaskContext& context) {
     }
     if (requests.size() >= kWindowsAtOnce) PLINTH_TRY(flush());
   }
-  if (!requests.empty()) PLINTH_TRY(flush());
-  for (ItemResult& result : results)
-    result.score = result.characters > 0 ? result.bits / static_cast<double>(result.characters) : 0;
+  if (kept < results.size()) PLINTH_TRY(flush());
   return results;
 }
 

@@ -54,17 +54,17 @@ Json quota_json(const store::Quota& quota) {
           {"storage_bytes", quota.storage_bytes}};
 }
 
-double money(int64_t millionths) {
+double units(int64_t millionths) {
   return static_cast<double>(millionths) / 1e6;
 }
 
 Json price_json(const store::Price& price) {
   return {{"object", "price"},
           {"model", price.model},
-          {"prompt", money(price.prompt)},
-          {"cached", money(price.cached)},
-          {"completion", money(price.completion)},
-          {"trained", money(price.trained)}};
+          {"prompt", units(price.prompt)},
+          {"cached", units(price.cached)},
+          {"completion", units(price.completion)},
+          {"trained", units(price.trained)}};
 }
 
 Result<std::vector<std::string>> texts(const Fields& fields, const std::string& name) {
@@ -248,7 +248,8 @@ void handle_usage(const Services& services, const Call& call) {
                       {"cached_tokens", row.total.cached_tokens},
                       {"completion_tokens", row.total.completion_tokens},
                       {"trained_tokens", row.total.trained_tokens},
-                      {"cost", money(row.cost)}});
+                      {"core_seconds", units(row.total.core_us)},
+                      {"cost", units(row.cost)}});
     return list_json(std::move(data));
   });
 }

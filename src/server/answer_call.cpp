@@ -21,6 +21,7 @@ AnswerCall::AnswerCall(const Services& services, const Call& call, AnswerPlan pl
     choices += static_cast<size_t>(request.n);
     outcome_.usage.prompt_tokens += std::ssize(request.prompt);
   }
+  outcome_.usage.core_s = plan_.core_s;
   outcome_.reasons.resize(choices, engine::FinishReason::kLength);
   outcome_.filtered.resize(choices);
   first_s_.resize(choices);
@@ -109,6 +110,7 @@ void AnswerCall::finish_choice(size_t choice, const engine::Event& event) {
   outcome_.reasons[choice] = event.reason;
   const int64_t tokens = event.usage.completion_tokens;
   outcome_.usage.completion_tokens += tokens;
+  outcome_.usage.core_s += event.usage.core_s;
   if (choice == 0) outcome_.usage.queued_s = event.usage.queued_s;
   // All choices of one request share its prompt.
   if (std::ranges::find(first_choice_, choice) != first_choice_.end())

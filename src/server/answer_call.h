@@ -49,6 +49,7 @@ struct AnswerPlan {
   bool stream = false;
   // Nothing is generated: the prompts alone were wanted, and have been read.
   bool prompts_only = false;
+  double core_s = 0;  // that its prompts have taken before
   std::unique_ptr<AnswerFormat> format = {};
 };
 

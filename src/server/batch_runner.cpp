@@ -132,9 +132,9 @@ class BatchRunner::LineExchange : public Exchange,
   std::function<void()> gone_;
 };
 
-Result<std::unique_ptr<BatchRunner>> BatchRunner::create(const Path& home) {
+Result<std::unique_ptr<BatchRunner>> BatchRunner::create(const Path& home, store::Leases& leases) {
   PLINTH_TRY(auto store, store::Store::open(home));
-  return std::unique_ptr<BatchRunner>(new BatchRunner(std::move(store)));
+  return std::unique_ptr<BatchRunner>(new BatchRunner(std::move(store), leases));
 }
 
 BatchRunner::~BatchRunner() {
@@ -193,7 +193,11 @@ void BatchRunner::work() {
       continue;
     }
     for (const store::Batch& batch : *batches) {
-      run(batch);
+      const auto taken = leases_.take(batch.id);
+      if (!taken) log_error("batch {}: {}", batch.id, taken.error().message);
+      if (!taken || !*taken) continue;
+      run(batch.id, batch.tenant_id);
+      leases_.release(batch.id);
       const std::lock_guard lock(mutex_);
       if (stopping_) break;
     }
@@ -217,12 +221,17 @@ void BatchRunner::count_exchange(int by) {
   changed_.notify_all();
 }
 
-void BatchRunner::run(store::Batch batch) {
+// As it is now, with its lease: another server may have ended it since it was listed.
+void BatchRunner::run(const std::string& id, int64_t tenant_id) {
+  auto found = store_->batch(tenant_id, id);
+  if (!found) return log_error("batch {}: {}", id, found.error().message);
+  store::Batch batch = *std::move(found);
+  if (batch.state != "in_progress" && batch.state != "cancelling") return;
   const auto fail = [&](const std::string& why) {
     batch.state = "failed";
     batch.error = why;
     batch.ended_ms = system_clock().unix_ms();
-    if (const Status updated = store_->update_batch(batch); !updated)
+    if (const Status updated = update(batch); !updated)
       log_error("batch {}: {}", batch.id, updated.error().message);
   };
   const auto file = store_->file(batch.tenant_id, batch.input_file);
@@ -237,7 +246,7 @@ void BatchRunner::run(store::Batch batch) {
     return fail(fmt::format("file {} has {} lines, the limit is {}", batch.input_file, lines.size(),
                             kLinesMax));
   batch.total = std::ssize(lines);
-  Status status = batch.state == "cancelling" ? finish(batch, true) : store_->update_batch(batch);
+  Status status = batch.state == "cancelling" ? finish(batch, true) : update(batch);
   if (status && batch.state == "in_progress") status = run_lines(batch, lines);
   if (!status) log_error("batch {}: {}", batch.id, status.error().message);
 }
@@ -267,7 +276,7 @@ Status BatchRunner::run_lines(store::Batch& batch, const std::vector<std::string
     const bool goes_on = run_tasks(running.open.empty() ? kRetryMs / 4 : kIdleMs);
     const auto now = store_->batch(batch.tenant_id, batch.id);
     cancelled = now && now->state == "cancelling";
-    stopped = !goes_on;
+    stopped = !goes_on || !leases_.held(batch.id);
     if (stopped || cancelled) break;
   }
   for (const auto& [line, exchange] : running.open) exchange->drop();
@@ -335,7 +344,7 @@ Status BatchRunner::finish(store::Batch& batch, bool cancelled) {
   PLINTH_TRY(keep(errors, "_error.jsonl", batch.error_file));
   batch.state = cancelled ? "cancelled" : "completed";
   batch.ended_ms = system_clock().unix_ms();
-  return store_->update_batch(batch);
+  return update(batch);
 }
 
 }  // namespace plinth::server

@@ -2,8 +2,9 @@
 // a request over the network, billed to the key that started it and held to its tenant's quota.
 //
 // A batch is a row, and so is each answer: what was answered stays answered. After a crash or a
-// stop the next server goes on with the lines that have no answer. A line's usage has an id of its
-// own in the ledger, so that a line which is answered twice is paid once.
+// stop another server goes on with the lines that have no answer: of several on one database one
+// has the batch's lease. A line's usage has an id of its own in the ledger, so that a line which is
+// answered twice is paid once.
 //
 // One thread of its own runs the batches, the oldest first, a few lines at a time.
 #pragma once
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "server/http.h"
+#include "store/leases.h"
 #include "store/store.h"
 
 namespace plinth::server {
@@ -26,8 +28,9 @@ class BatchRunner {
   // Answers a request as its key's.
   using Dispatch = std::function<void(const ExchangePtr&, const store::KeyInfo&)>;
 
-  // With a database connection of its own: reading keys never waits for its commits.
-  static Result<std::unique_ptr<BatchRunner>> create(const Path& home);
+  // With a database connection of its own: reading keys never waits for its commits. `leases`
+  // outlive the runner.
+  static Result<std::unique_ptr<BatchRunner>> create(const Path& home, store::Leases& leases);
 
   // stop().
   ~BatchRunner();
@@ -45,20 +48,25 @@ class BatchRunner {
   class LineExchange;
   struct Running;
 
-  explicit BatchRunner(std::unique_ptr<store::Store> store) : store_(std::move(store)) {}
+  BatchRunner(std::unique_ptr<store::Store> store, store::Leases& leases)
+      : store_(std::move(store)), leases_(leases) {}
 
   void work();
-  void run(store::Batch batch);
+  void run(const std::string& id, int64_t tenant_id);
   Status run_lines(store::Batch& batch, const std::vector<std::string_view>& lines);
   void begin_line(Running& running, int64_t line);
   void take_reply(Running& running, int64_t line, const HttpResponse& response);
   Status finish(store::Batch& batch, bool cancelled);
+
+  Status update(const store::Batch& batch) { return store_->update_batch(batch, leases_.server()); }
+
   // Runs what was posted; waits for some up to the time. False: stop.
   bool run_tasks(int wait_ms);
   void post(std::function<void()> task);
   void count_exchange(int by);
 
   std::unique_ptr<store::Store> store_;
+  store::Leases& leases_;
   Dispatch dispatch_;
   std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;

@@ -16,6 +16,7 @@ void answer(const Services& services, const Call& call, const CompletionRequest&
                   .release = model,
                   .stream = request.stream,
                   .prompts_only = request.tokens_max == 0};
+  for (const ReadPrompt& prompt : prompts) plan.core_s += prompt.reading.core_s;
   for (const ReadPrompt& prompt : prompts)
     plan.requests.push_back({.prompt = prompt.tokens,
                              .sampling = request.sampling,

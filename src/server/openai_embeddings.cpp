@@ -51,12 +51,15 @@ void embed(const Services& services, const Call& call, const std::string& name,
                           const Result<std::vector<engine::Reading>>& readings) {
                         if (!readings) return refuse(call, {.error = readings.error()});
                         Vectors vectors;
-                        for (const engine::Reading& reading : *readings)
+                        double core_s = 0;
+                        for (const engine::Reading& reading : *readings) {
                           vectors.push_back(unit(reading.pooled));
+                          core_s += reading.core_s;
+                        }
                         bill(services, call,
                              {.model = name,
                               .digest = model->digest,
-                              .usage = {.prompt_tokens = total},
+                              .usage = {.prompt_tokens = total, .core_s = core_s},
                               .outcome = "stop"},
                              [call, json = respond(vectors, total)](const Status& written) {
                                if (!written) return refuse(call, {.error = written.error()});

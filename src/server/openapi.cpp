@@ -1,5 +1,8 @@
 #include "server/openapi.h"
 
+#include <set>
+#include <string_view>
+
 #include "core/check.h"
 #include "core/json.h"
 
@@ -18,27 +21,76 @@ Json error(const char* what) {
   return {{"description", what}, {"content", content("application/json", "Error")}};
 }
 
+Json parameter(const std::string& name, const char* place) {
+  return {{"name", name},
+          {"in", place},
+          {"required", place == std::string_view("path")},
+          {"schema", {{"type", "string"}}}};
+}
+
+const char* description(int status) {
+  switch (status) {
+    case 400:
+      return "the request is wrong; param names the field";
+    case 401:
+      return "no valid key";
+    case 403:
+      return "the key may not do this";
+    case 404:
+      return "what is named is not there, or another tenant's";
+    case 409:
+      return "there is one of that name";
+    case 412:
+      return "not in the state that things are in";
+    case 413:
+      return "the body is larger than the limit";
+    case 429:
+      return "the quota is used up, or the queue full";
+    case 503:
+      return "draining, or the database is away";
+    case 504:
+      return "not complete at its deadline";
+    default:
+      return "an internal error";
+  }
+}
+
+// What a route may refuse with follows from what it takes.
+std::set<int> refusals(const Route& route) {
+  std::set<int> all(route.refusals.begin(), route.refusals.end());
+  if (route.access == Access::kOpen) return all;
+  all.insert({401, 403, 500, 503});
+  const bool takes_body = !route.request.empty();
+  if (takes_body || !route.query.empty() || route.path.find('*') != std::string::npos)
+    all.insert({400, 404});
+  if (takes_body) all.insert(413);
+  if (route.metered) all.insert({429, 504});
+  return all;
+}
+
 Json operation(const Route& route) {
   Json json = {{"summary", route.summary}, {"responses", {{"200", {{"description", "fine"}}}}}};
-  if (!route.response.empty())
-    json["responses"]["200"]["content"] = content("application/json", route.response);
+  Json& fine = json["responses"]["200"]["content"];
+  if (!route.response.empty()) fine = content("application/json", route.response);
+  if (!route.events.empty()) fine.update(content("text/event-stream", route.events));
+  if (!route.content_type.empty()) fine[route.content_type] = {{"schema", {{"type", "string"}}}};
   if (!route.request.empty())
     json["requestBody"] = {{"required", true},
                            {"content", content(route.request == "FileUpload" ? "multipart/form-data"
                                                                              : "application/json",
                                                route.request)}};
-  if (route.path.find('*') != std::string::npos)
-    json["parameters"] = Json::array(
-        {{{"name", "id"}, {"in", "path"}, {"required", true}, {"schema", {{"type", "string"}}}}});
+  Json parameters = Json::array();
+  if (route.path.find('*') != std::string::npos) parameters.push_back(parameter("id", "path"));
+  for (const std::string& name : route.query) parameters.push_back(parameter(name, "query"));
+  if (!parameters.empty()) json["parameters"] = std::move(parameters);
   if (route.access == Access::kOpen) {
     json["security"] = Json::array();
+    json["responses"]["503"] = {{"description", "not now"}, {"content", fine}};
   } else {
-    json["responses"]["401"] = error("no valid key");
-    json["responses"]["403"] = error("the key may not do this");
     json["x-plinth-action"] = action_name(route.action);
   }
-  if (!route.request.empty()) json["responses"]["400"] = error("the request is wrong");
-  if (route.metered) json["responses"]["429"] = error("the quota is used up, or the queue full");
+  for (const int status : refusals(route))
+    json["responses"][std::to_string(status)] = error(description(status));
   return json;
 }
 

@@ -193,6 +193,7 @@ TEST_F(PlinthJobsTest, WhatADeadServerWasRefiningTheNextOneFinishes) {
 }
 
 TEST_F(PlinthJobsTest, ACancelledJobStaysCancelledWhateverItsKind) {
+  start({.port = 0, .jobs = {.at_once = 1}});
   // A long tuning keeps the runner busy, the corpus waits behind it.
   std::string rows;
   for (int i = 0; i < 12; ++i)

@@ -45,7 +45,11 @@ struct Route {
   // For the OpenAPI document: a sentence, and names of schemas (openapi.h); empty: none.
   std::string summary = {};
   std::string request = {};
-  std::string response = {};
+  std::string response = {};            // of an answer in JSON
+  std::string events = {};              // of each event of a streamed answer
+  std::string content_type = {};        // of an answer that is not JSON
+  std::vector<std::string> query = {};  // parameters after the "?"
+  std::vector<int> refusals = {};       // statuses beside those that follow from the rest
 };
 
 class Router {

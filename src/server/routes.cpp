@@ -2,6 +2,7 @@
 
 #include "server/admin.h"
 #include "server/admin_state.h"
+#include "server/moderator.h"
 #include "server/openai_batches.h"
 #include "server/openai_chat.h"
 #include "server/openai_completions.h"
@@ -20,8 +21,6 @@
 namespace plinth::server {
 namespace {
 
-using Handle = void (*)(const Services&, const Call&);
-
 constexpr bool kMetered = true;
 
 class Table {
@@ -30,16 +29,28 @@ class Table {
 
   void add(const char* method, const char* path, Action action, Handle handle, const char* summary,
            const char* request, const char* response, bool metered = false) {
-    routes.push_back(
-        {.method = method,
-         .path = path,
-         .action = action,
-         .metered = metered,
-         .handle = [services = services_, handle](const Call& call) { handle(services, call); },
-         .summary = summary,
-         .request = request,
-         .response = response});
+    routes.push_back({.method = method,
+                      .path = path,
+                      .action = action,
+                      .metered = metered,
+                      .handle =
+                          [services = services_, handle, metered](const Call& call) {
+                            // What asks for an answer is looked at before.
+                            metered ? moderate(services, call, handle) : handle(services, call);
+                          },
+                      .summary = summary,
+                      .request = request,
+                      .response = response});
   }
+
+  // Of the newest route: what else it answers, takes and refuses with.
+  void streams(const char* events) { routes.back().events = events; }
+
+  void replies(const char* content_type) { routes.back().content_type = content_type; }
+
+  void asks(std::vector<std::string> query) { routes.back().query = std::move(query); }
+
+  void refuses(int status) { routes.back().refusals.push_back(status); }
 
   std::vector<Route> routes;
 
@@ -47,15 +58,23 @@ class Table {
   Services services_;
 };
 
+// Lists that come in pages.
+const std::vector<std::string> kPage = {"after", "limit"};
+
 void add_openai(Table& table) {
   table.add("POST", "/v1/chat/completions", Action::kInfer, handle_chat,
             "An answer in a conversation, whole or streamed", "ChatRequest", "ChatCompletion",
             kMetered);
+  table.streams("ChatChunk");
+  table.refuses(412);  // a base without a chat template
   table.add("POST", "/v1/completions", Action::kInfer, handle_completions,
             "Text that goes on from a prompt, whole or streamed", "CompletionRequest", "Completion",
             kMetered);
+  table.streams("CompletionChunk");
   table.add("POST", "/v1/responses", Action::kInfer, handle_responses,
             "The same as items, whole or as events", "ResponseRequest", "Response", kMetered);
+  table.streams("ResponseEvent");
+  table.refuses(412);
   table.add("POST", "/v1/embeddings", Action::kInfer, handle_embeddings,
             "Vectors of texts: hidden states of the base, averaged", "EmbeddingsRequest",
             "Embeddings", kMetered);
@@ -64,11 +83,13 @@ void add_openai(Table& table) {
             "Rerank", kMetered);
   table.add("POST", "/v1/tokenize", Action::kInfer, handle_tokenize,
             "The tokens of a text or of a conversation", "TokenizeRequest", "Tokens");
+  table.refuses(412);
   table.add("POST", "/v1/detokenize", Action::kInfer, handle_detokenize, "The text of tokens",
             "DetokenizeRequest", "DetokenizedText");
   // Where vLLM has them: evaluation harnesses look there.
   table.add("POST", "/tokenize", Action::kInfer, handle_tokenize,
             "The tokens of a text or of a conversation", "TokenizeRequest", "Tokens");
+  table.refuses(412);
   table.add("POST", "/detokenize", Action::kInfer, handle_detokenize, "The text of tokens",
             "DetokenizeRequest", "DetokenizedText");
   table.add("GET", "/tokenizer_info", Action::kModels, handle_tokenizer_info,
@@ -79,8 +100,10 @@ void add_openai(Table& table) {
   table.add("POST", "/v1/files", Action::kFiles, handle_upload_file, "Upload a file", "FileUpload",
             "File");
   table.add("GET", "/v1/files", Action::kFiles, handle_list_files, "All files", "", "FileList");
+  table.asks(kPage);
   table.add("GET", "/v1/files/*/content", Action::kFiles, handle_file_content,
             "The bytes of a file", "", "");
+  table.replies("application/octet-stream");
   table.add("GET", "/v1/files/*", Action::kFiles, handle_file, "One file", "", "File");
   table.add("DELETE", "/v1/files/*", Action::kFiles, handle_delete_file, "Delete a file", "",
             "Deleted");
@@ -88,6 +111,7 @@ void add_openai(Table& table) {
             "Answer the requests of a file in the background", "BatchRequest", "Batch");
   table.add("GET", "/v1/batches", Action::kFiles, handle_list_batches, "All batches", "",
             "BatchList");
+  table.asks(kPage);
   table.add("POST", "/v1/batches/*/cancel", Action::kFiles, handle_cancel_batch, "Cancel a batch",
             "", "Batch");
   table.add("GET", "/v1/batches/*", Action::kFiles, handle_batch, "One batch", "", "Batch");
@@ -96,6 +120,7 @@ void add_openai(Table& table) {
   table.add("POST", jobs, Action::kTune, handle_create_job, "Tune the base in the background",
             "JobRequest", "Job");
   table.add("GET", jobs, Action::kTune, handle_list_jobs, "All tuning jobs", "", "JobList");
+  table.asks(kPage);
   table.add("POST", (job + "/cancel").c_str(), Action::kTune, handle_cancel_job, "End a job", "",
             "Job");
   table.add("POST", (job + "/pause").c_str(), Action::kTune, handle_pause_job,
@@ -104,6 +129,7 @@ void add_openai(Table& table) {
             "Go on with a paused job", "", "Job");
   table.add("GET", (job + "/events").c_str(), Action::kTune, handle_job_events,
             "What happened to a job, the newest first", "", "JobEventList");
+  table.asks(kPage);
   table.add("GET", (job + "/checkpoints").c_str(), Action::kTune, handle_job_checkpoints,
             "Models that a job has made", "", "JobCheckpointList");
   table.add("GET", job.c_str(), Action::kTune, handle_job, "One tuning job", "", "Job");
@@ -114,8 +140,10 @@ void add_admin(Table& table) {
             "TenantList");
   table.add("POST", "/plinth/v1/tenants", Action::kAdmin, handle_create_tenant, "A new tenant",
             "TenantRequest", "Tenant");
+  table.refuses(409);
   table.add("GET", "/plinth/v1/keys", Action::kKeys, handle_list_keys, "A tenant's keys", "",
             "KeyList");
+  table.asks({"tenant"});
   table.add("POST", "/plinth/v1/keys", Action::kKeys, handle_create_key, "A new key, shown once",
             "KeyRequest", "Key");
   table.add("DELETE", "/plinth/v1/keys/*", Action::kKeys, handle_revoke_key, "End a key at once",
@@ -130,12 +158,16 @@ void add_admin(Table& table) {
             "Price", "Price");
   table.add("GET", "/plinth/v1/usage", Action::kUsage, handle_usage,
             "Tokens and cost by tenant and model; ?month=2026-11&tenant=NAME", "", "UsageList");
+  table.asks({"month", "tenant"});
   table.add("GET", "/plinth/v1/statement", Action::kUsage, handle_statement,
             "The same as CSV; ?month=2026-11&tenant=NAME", "", "");
+  table.asks({"month", "tenant"});
+  table.replies("text/csv");
   table.add("GET", "/plinth/v1/releases", Action::kAdmin, handle_list_releases,
             "All releases, the newest first", "", "ReleaseList");
   table.add("POST", "/plinth/v1/releases/*/rollback", Action::kAdmin, handle_rollback,
             "Point a name at its release before", "", "Release");
+  table.refuses(412);
   table.add("GET", "/plinth/v1/adapters", Action::kAdmin, handle_list_adapters,
             "Registered adapters", "", "AdapterList");
   table.add("GET", "/plinth/v1/jobs", Action::kAdmin, handle_list_all_jobs,
@@ -143,6 +175,7 @@ void add_admin(Table& table) {
   table.add("GET", "/plinth/v1/audit", Action::kAdmin, handle_audit,
             "The newest entries of the audit log, and whether its chain is whole; ?limit=100", "",
             "Audit");
+  table.asks({"limit"});
   table.add("GET", "/plinth/v1/engine", Action::kAdmin, handle_engine, "The engine's state", "",
             "Engine");
 }
@@ -155,6 +188,8 @@ void add_work(Table& table) {
             "All corpora, the newest first", "", "CorpusList");
   table.add("GET", "/plinth/v1/corpora/*/report", Action::kTune, handle_corpus_report,
             "What refining found; ?format=html for people", "", "CorpusReport");
+  table.asks({"format"});
+  table.replies("text/html");
   table.add("POST", "/plinth/v1/corpora/*/cancel", Action::kTune, handle_cancel_corpus,
             "End the refining of a corpus", "", "Corpus");
   table.add("GET", "/plinth/v1/corpora/*", Action::kTune, handle_corpus, "One corpus", "",
@@ -186,6 +221,7 @@ std::vector<Route> routes(const Services& services, const std::atomic<bool>& dra
   add_work(table);
   table.add("GET", "/metrics", Action::kAdmin, handle_metrics, "Prometheus metrics", "", "");
   table.routes.back().access = Access::kLoopback;
+  table.replies("text/plain");
   table.routes.push_back(
       {.method = "GET",
        .path = "/healthz",

@@ -1,6 +1,10 @@
 #include "server/server.h"
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
 #include <utility>
 
 #include "core/log.h"
@@ -13,12 +17,14 @@ namespace plinth::server {
 // Members are destroyed bottom up: first connections and batches, last the ledger they write to.
 class Server::Impl {
  public:
-  Impl(const ServerOptions& options, std::unique_ptr<LedgerWriter> ledger,
-       std::unique_ptr<DomainModels> models, std::unique_ptr<BatchRunner> batches,
-       std::unique_ptr<JobRunner> jobs, std::unique_ptr<store::AuditLog> audit,
-       std::unique_ptr<Tracer> tracer, store::Store& store, engine::Engine& engine)
+  Impl(const ServerOptions& options, std::unique_ptr<store::Leases> leases,
+       std::unique_ptr<LedgerWriter> ledger, std::unique_ptr<DomainModels> models,
+       std::unique_ptr<BatchRunner> batches, std::unique_ptr<JobRunner> jobs,
+       std::unique_ptr<store::AuditLog> audit, std::unique_ptr<Tracer> tracer, store::Store& store,
+       engine::Engine& engine)
       : options_(options),
         store_(store),
+        leases_(std::move(leases)),
         tracer_(std::move(tracer)),
         ledger_(std::move(ledger)),
         models_(std::move(models)),
@@ -38,7 +44,8 @@ class Server::Impl {
                         .tracer = tracer_.get(),
                         .keep_alive_ms = options.keep_alive_ms},
                        draining_),
-                store, quotas_, *audit_, tracer_.get()) {}
+                store, quotas_, *audit_, tracer_.get()),
+        tending_([this](const std::stop_token& stop) { tend(stop); }) {}
 
   ~Impl() { stop(); }
 
@@ -75,6 +82,7 @@ class Server::Impl {
 
   void stop() {
     draining_ = true;
+    settings_.close();
     if (http_ != nullptr) http_->stop(options_.drain_ms);
     batches_->stop();
     jobs_->stop();
@@ -83,9 +91,22 @@ class Server::Impl {
  private:
   static constexpr size_t kFileMax = size_t{64} << 20;  // bytes of an upload
 
+  void tend(const std::stop_token& stop) {
+    std::mutex mutex;
+    std::condition_variable_any never;
+    std::unique_lock lock(mutex);
+    while (!stop.stop_requested()) {
+      never.wait_for(lock, stop, std::chrono::milliseconds(store::Leases::kBeatMs),
+                     [] { return false; });
+      if (const Status tended = leases_->tend(); !tended)
+        log_warn("leases: {}", tended.error().message);
+    }
+  }
+
   const ServerOptions options_;
   const store::Store& store_;
   std::atomic<bool> draining_ = false;
+  std::unique_ptr<store::Leases> leases_;
   std::unique_ptr<Tracer> tracer_;  // null: nothing is traced
   std::unique_ptr<LedgerWriter> ledger_;
   std::unique_ptr<DomainModels> models_;
@@ -97,6 +118,7 @@ class Server::Impl {
   std::unique_ptr<store::AuditLog> audit_;
   Router router_;
   std::unique_ptr<HttpServer> http_;
+  std::jthread tending_;
 };
 
 Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, store::Store& store,
@@ -104,17 +126,18 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, stor
   PLINTH_TRY(auto ledger, LedgerWriter::start(store.home()));
   // The engine outlives the server, and its model with it.
   std::shared_ptr<const model::Model> base(std::shared_ptr<const void>(), &engine.model());
-  PLINTH_TRY(auto jobs, JobRunner::create(store.home(), engine, options.job_threads));
+  PLINTH_TRY(auto leases, store::Leases::open(store.home()));
+  PLINTH_TRY(auto jobs, JobRunner::create(store.home(), engine, options.jobs, *leases));
   PLINTH_TRY(auto audit, store::AuditLog::open(store.home()));
   PLINTH_TRY(auto models, DomainModels::create(store, std::move(base), engine.adapters()));
   std::unique_ptr<Tracer> tracer;
   if (!options.otlp.empty()) {
     PLINTH_TRY(tracer, Tracer::start(options.otlp));
   }
-  PLINTH_TRY(auto batches, BatchRunner::create(store.home()));
-  auto impl =
-      std::make_unique<Impl>(options, std::move(ledger), std::move(models), std::move(batches),
-                             std::move(jobs), std::move(audit), std::move(tracer), store, engine);
+  PLINTH_TRY(auto batches, BatchRunner::create(store.home(), *leases));
+  auto impl = std::make_unique<Impl>(options, std::move(leases), std::move(ledger),
+                                     std::move(models), std::move(batches), std::move(jobs),
+                                     std::move(audit), std::move(tracer), store, engine);
   PLINTH_TRY(impl->listen());
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }

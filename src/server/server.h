@@ -18,6 +18,7 @@
 #include "core/result.h"
 #include "engine/engine.h"
 #include "server/http_server.h"
+#include "server/job_runner.h"
 #include "store/store.h"
 
 namespace plinth::server {
@@ -27,7 +28,7 @@ struct ServerOptions {
   int port = 8080;             // 0: any free one
   int drain_ms = 10'000;       // how long stop() lets answers finish
   Path settings = {};          // a file (settings.h); empty: none
-  int job_threads = 0;         // of the compute pool, for jobs; 0: all that answers leave
+  JobOptions jobs = {};        // what runs beside serving
   TlsFiles tls = {};           // none: plain HTTP
   int connections_max = 0;     // at one time; more are closed at once. 0: HttpOptions' default
   std::string otlp = {};       // where traces go (tracing.h); empty: nowhere

@@ -1,5 +1,6 @@
 #include "server/services.h"
 
+#include <cmath>
 #include <utility>
 
 #include "core/json.h"
@@ -42,6 +43,7 @@ void bill(const Services& services, const Call& call, const Bill& bill, LedgerWr
   tokens("completion", usage.completion_tokens);
   tokens("cached", usage.cached_tokens);
   count("plinth_answers_total", 1, {{"outcome", bill.outcome}});
+  count("plinth_tenant_core_seconds_total", usage.core_s, {{"tenant", call.key.tenant}});
   count("plinth_tenant_requests_total", 1, {{"tenant", call.key.tenant}});
   count("plinth_tenant_tokens_total",
         static_cast<double>(usage.prompt_tokens + usage.completion_tokens),
@@ -56,6 +58,7 @@ void bill(const Services& services, const Call& call, const Bill& bill, LedgerWr
                                     {"prompt_tokens", usage.prompt_tokens},
                                     {"cached_tokens", usage.cached_tokens},
                                     {"completion_tokens", usage.completion_tokens},
+                                    {"core_seconds", usage.core_s},
                                     {"outcome", bill.outcome}}));
   if (call.admission != nullptr)
     call.admission->take_tokens(usage.prompt_tokens + usage.completion_tokens);
@@ -67,6 +70,7 @@ void bill(const Services& services, const Call& call, const Bill& bill, LedgerWr
                        .prompt_tokens = usage.prompt_tokens,
                        .completion_tokens = usage.completion_tokens,
                        .cached_tokens = usage.cached_tokens,
+                       .core_us = std::llround(usage.core_s * 1e6),
                        .outcome = bill.outcome},
                       [exchange = call.exchange, done = std::move(done)](const Status& written) {
                         exchange->post([done, written] { done(written); });

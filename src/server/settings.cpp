@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/config.h"
+#include "server/moderator.h"
 
 namespace plinth::server {
 namespace {
@@ -39,12 +40,18 @@ Status Settings::load(const Path& path) {
     filter = std::make_shared<const ContentFilter>(std::move(rules));
   }
   PLINTH_TRY(auto folders, read_folders(config, path.parent_path()));
+  PLINTH_TRY(auto moderator, Moderator::read(config));
   PLINTH_TRY(config.finish());
   log_requests_ = log_requests;
   const std::lock_guard lock(mutex_);
+  moderator.swap(moderator_);  // the old one ends when the lock is open again
   filter_ = std::move(filter);
   folders_ = std::make_shared<const std::vector<Folder>>(std::move(folders));
   return {};
+}
+
+void Settings::close() {
+  if (const auto last = moderator()) last->end();
 }
 
 }  // namespace plinth::server

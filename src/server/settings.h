@@ -2,6 +2,7 @@
 //
 //   log_requests = true     # a line for each answer: who, what model, how many tokens; never texts
 //   [[filter]]              # content_filter.h
+//   [moderator]             # moderator.h
 //   [[folder]]              # may be refined by this tenant's jobs, with all below
 //   tenant = "law"
 //   path = "/srv/law"       # relative to the settings' folder
@@ -19,6 +20,8 @@
 
 namespace plinth::server {
 
+class Moderator;
+
 // Any thread.
 class Settings {
  public:
@@ -30,6 +33,15 @@ class Settings {
     const std::lock_guard lock(mutex_);
     return filter_;
   }
+
+  // Null: none.
+  std::shared_ptr<Moderator> moderator() const {
+    const std::lock_guard lock(mutex_);
+    return moderator_;
+  }
+
+  // Ends the moderator: questions get no judgement any more.
+  void close();
 
   struct Folder {
     std::string tenant;
@@ -48,6 +60,7 @@ class Settings {
   std::atomic<bool> log_requests_ = false;
   mutable std::mutex mutex_;  // guards what follows
   ContentFilterPtr filter_;
+  std::shared_ptr<Moderator> moderator_;
   std::shared_ptr<const std::vector<Folder>> folders_ =
       std::make_shared<const std::vector<Folder>>();
 };

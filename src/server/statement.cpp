@@ -5,7 +5,7 @@
 namespace plinth::server {
 namespace {
 
-std::string money(int64_t millionths) {
+std::string units(int64_t millionths) {
   return fmt::format("{}.{:06}", millionths / 1'000'000, millionths % 1'000'000);
 }
 
@@ -22,13 +22,15 @@ std::string field(std::string_view text) {
 std::string statement_csv(std::string_view month, const std::vector<store::StatementRow>& rows) {
   std::string csv =
       "month,tenant,model,requests,prompt_tokens,cached_tokens,completion_tokens,trained_tokens,"
+      "core_seconds,"
       "prompt_price,cached_price,completion_price,trained_price,cost\n";
   for (const store::StatementRow& row : rows)
-    csv += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{}\n", month, field(row.total.tenant),
-                       field(row.total.model), row.total.requests, row.total.prompt_tokens,
-                       row.total.cached_tokens, row.total.completion_tokens,
-                       row.total.trained_tokens, money(row.price.prompt), money(row.price.cached),
-                       money(row.price.completion), money(row.price.trained), money(row.cost));
+    csv +=
+        fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", month, field(row.total.tenant),
+                    field(row.total.model), row.total.requests, row.total.prompt_tokens,
+                    row.total.cached_tokens, row.total.completion_tokens, row.total.trained_tokens,
+                    units(row.total.core_us), units(row.price.prompt), units(row.price.cached),
+                    units(row.price.completion), units(row.price.trained), units(row.cost));
   return csv;
 }
 

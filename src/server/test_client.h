@@ -6,9 +6,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -53,8 +55,14 @@ class TestClient {
     }
   }
 
+  // Sees every answer that has come whole, with what was asked. Null: nobody does.
+  inline static std::function<void(const std::string& method, const std::string& path,
+                                   const Reply& reply)>
+      witness;
+
   void send_request(std::string_view method, std::string_view path, std::string_view body = "",
                     std::string_view key = "") {
+    asked_ = {std::string(method), std::string(path)};
     send(fmt::format("{} {} HTTP/1.1\r\nhost: test\r\n{}content-length: {}\r\n\r\n{}", method, path,
                      key.empty() ? "" : fmt::format("authorization: Bearer {}\r\n", key),
                      body.size(), body));
@@ -86,6 +94,7 @@ class TestClient {
       reply.body = take(std::stoul(reply.headers["content-length"]));
     else
       read_chunks(reply.body);
+    if (witness && !asked_.first.empty()) witness(asked_.first, asked_.second, reply);
     return reply;
   }
 
@@ -126,6 +135,7 @@ class TestClient {
   int socket_;
   bool connected_ = false;
   std::string received_;
+  std::pair<std::string, std::string> asked_;  // method and path of the newest request
 };
 
 }  // namespace plinth::server

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "server/routes.h"
 #include "server/server.h"
 #include "server/test_client.h"
+#include "server/test_contract.h"
 #include "server/test_tokenizer.h"
 #include "store/test_home.h"
 
@@ -38,6 +40,20 @@ class ServerTest : public ::testing::Test {
     EXPECT_TRUE(store_->create_tenant("a"));
     key_ = store_->create_key("a", "")->secret;
     start({.port = 0});
+    TestClient::witness = [this](const std::string& method, const std::string& path,
+                                 const Reply& reply) {
+      const std::lock_guard lock(contract_mutex_);
+      EXPECT_EQ(contract().check(method, path, reply), "")
+          << method << " " << path << " " << reply.status << " " << reply.body;
+    };
+  }
+
+  ~ServerTest() override { TestClient::witness = nullptr; }
+
+  // Every answer is held against it.
+  Contract& contract() const {
+    static Contract made(table());
+    return made;
   }
 
   void start(const ServerOptions& options) {
@@ -88,8 +104,9 @@ class ServerTest : public ::testing::Test {
     static const std::atomic<bool> draining = false;
     auto ledger = *LedgerWriter::start(store_->home());
     auto models = *DomainModels::create(*store_, model_, engine_->adapters());
-    auto batches = *BatchRunner::create(store_->home());
-    auto jobs = *JobRunner::create(store_->home(), *engine_, 0);
+    auto leases = *store::Leases::open(store_->home());
+    auto batches = *BatchRunner::create(store_->home(), *leases);
+    auto jobs = *JobRunner::create(store_->home(), *engine_, {}, *leases);
     auto audit = *store::AuditLog::open(store_->home());
     grammar::SchemaCache schemas;
     const Settings settings;
@@ -166,6 +183,7 @@ class ServerTest : public ::testing::Test {
     return false;
   }
 
+  std::mutex contract_mutex_;  // some tests ask from several threads
   store::TestHome home_;
   std::unique_ptr<store::Store> store_ = *store::Store::open(home_.path());
   std::shared_ptr<const model::Model> model_ = chat_model();

@@ -71,16 +71,18 @@ Result<std::vector<Batch>> Store::unfinished_batches() const {
   return all;
 }
 
-Status Store::update_batch(const Batch& batch) {
+Status Store::update_batch(const Batch& batch, std::string_view server) {
   const std::lock_guard lock(impl_->mutex);
   PLINTH_TRY(
       impl_->db.run("UPDATE batches SET state = CASE WHEN state = 'cancelling' AND ?1 = "
                     "'in_progress' THEN state ELSE ?1 END, "
                     "total = ?, output_file = ?, error_file = ?, error = ?, "
-                    "ended_ms = ? WHERE id = ?",
+                    "ended_ms = ? WHERE id = ? AND "
+                    "EXISTS (SELECT 1 FROM leases WHERE name = batches.id AND server = ?)",
                     {batch.state, batch.total, batch.output_file, batch.error_file, batch.error,
-                     batch.ended_ms, batch.id}));
-  if (impl_->db.rows_changed() == 0) return not_found("batch {} is not known", batch.id);
+                     batch.ended_ms, batch.id, server}));
+  if (impl_->db.rows_changed() == 0)
+    return make_error(Code::kFailedPrecondition, "batch {} is another server's now", batch.id);
   return {};
 }
 

@@ -1,3 +1,4 @@
+#include "store/leases.h"
 #include "store/test_store.h"
 
 namespace plinth::store {
@@ -55,7 +56,10 @@ TEST_F(BatchesTest, ResultsSurviveACrashAndComeOnce) {
   done.state = "completed";
   done.total = 2;
   done.output_file = "o";
-  ASSERT_TRUE(store_->update_batch(done));
+  const auto leases = *Leases::open(home(), clock_);
+  EXPECT_EQ(store_->update_batch(done, leases->server()).error().code, Code::kFailedPrecondition);
+  ASSERT_TRUE(*leases->take(done.id));
+  ASSERT_TRUE(store_->update_batch(done, leases->server()));
   EXPECT_TRUE(store_->unfinished_batches()->empty());
   EXPECT_EQ(store_->batch(a_, batch.id)->output_file, "o");
 }

@@ -102,12 +102,13 @@ Result<bool> Jobs::flip(std::string_view id, std::string_view from, std::string_
   return db_->rows_changed() > 0;
 }
 
-Result<bool> Jobs::finish(const Job& job, std::string_view state) {
+Result<bool> Jobs::finish(const Job& job, std::string_view state, std::string_view server) {
   const std::lock_guard lock(mutex_);
   PLINTH_TRY(
       db_->run("UPDATE jobs SET state = ?, result = ?, error = ?, model = ?, ended_ms = ? "
-               "WHERE id = ? AND state = 'running'",
-               {state, job.result, job.error, job.model, clock_.unix_ms(), job.id}));
+               "WHERE id = ? AND state = 'running' AND "
+               "EXISTS (SELECT 1 FROM leases WHERE name = jobs.id AND server = ?)",
+               {state, job.result, job.error, job.model, clock_.unix_ms(), job.id, server}));
   return db_->rows_changed() > 0;
 }
 

@@ -70,8 +70,9 @@ class Jobs {
 
   // False: its state is none of `from` (texts with commas between), and it stays as it is.
   Result<bool> flip(std::string_view id, std::string_view from, std::string_view to);
-  // Result, error, model and the end, of a job that is running; false: it is not any more.
-  Result<bool> finish(const Job& job, std::string_view state);
+  // Result, error, model and the end, of a job that is running and whose lease (leases.h) is this
+  // server's; false: it is not any more.
+  Result<bool> finish(const Job& job, std::string_view state, std::string_view server);
   Status beat(std::string_view id);
 
   Status add_event(std::string_view job, const JobEvent& event);

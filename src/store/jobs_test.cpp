@@ -1,5 +1,6 @@
 #include "store/jobs.h"
 
+#include "store/leases.h"
 #include "store/test_store.h"
 
 namespace plinth::store {
@@ -22,6 +23,7 @@ class JobsTest : public StoreTest {
   int64_t tenant_ = 0;
   int64_t key_ = 0;
   std::unique_ptr<Jobs> jobs_ = *Jobs::open(home(), clock_);
+  std::unique_ptr<Leases> leases_ = *Leases::open(home(), clock_);
 };
 
 TEST_F(JobsTest, OutlivesItsProcessAndIsFoundByItsTenantOnly) {
@@ -42,10 +44,21 @@ TEST_F(JobsTest, WhatWasCancelledStaysCancelled) {
   ASSERT_TRUE(*jobs_->flip(job.id, "validating_files", "running"));
   ASSERT_TRUE(*jobs_->flip(job.id, "validating_files,queued,running,paused", "cancelled"));
   job.model = "ft:x";
-  EXPECT_FALSE(*jobs_->finish(job, "succeeded"));
+  EXPECT_FALSE(*jobs_->finish(job, "succeeded", leases_->server()));
   EXPECT_EQ(state(job), "cancelled");
   EXPECT_FALSE(*jobs_->flip(job.id, "paused", "queued"));
   EXPECT_TRUE(jobs_->unfinished()->empty());
+}
+
+TEST_F(JobsTest, OnlyWhoHasItsLeaseEndsIt) {
+  const Job job = new_job();
+  ASSERT_TRUE(*jobs_->flip(job.id, "validating_files", "running"));
+  EXPECT_FALSE(*jobs_->finish(job, "failed", leases_->server())) << "nobody has it";
+  ASSERT_TRUE(*leases_->take(job.id));
+  EXPECT_FALSE(*jobs_->finish(job, "failed", "another"));
+  EXPECT_EQ(state(job), "running");
+  EXPECT_TRUE(*jobs_->finish(job, "succeeded", leases_->server()));
+  EXPECT_EQ(state(job), "succeeded");
 }
 
 TEST_F(JobsTest, EventsComeNewestFirst) {

@@ -215,8 +215,24 @@ ALTER TABLE usage ADD COLUMN trained_tokens INTEGER NOT NULL DEFAULT 0 CHECK (tr
 ALTER TABLE prices ADD COLUMN trained INTEGER NOT NULL DEFAULT 0 CHECK (trained >= 0);
 )sql";
 
-constexpr std::array<std::string_view, 5> kMigrations = {kFirst, kTenancy, kWork, kOrder,
-                                                         kTraining};
+constexpr std::string_view kPlant = R"sql(
+-- Servers that live, and what each of them does (store/leases.h).
+CREATE TABLE servers (
+  id TEXT PRIMARY KEY,
+  machine TEXT NOT NULL,
+  beat INTEGER NOT NULL
+) STRICT;
+CREATE TABLE leases (
+  name TEXT PRIMARY KEY,
+  server TEXT NOT NULL REFERENCES servers (id) ON DELETE CASCADE
+) STRICT;
+CREATE INDEX leases_by_server ON leases (server);
+
+ALTER TABLE usage ADD COLUMN core_us INTEGER NOT NULL DEFAULT 0 CHECK (core_us >= 0);
+)sql";
+
+constexpr std::array<std::string_view, 6> kMigrations = {kFirst, kTenancy,  kWork,
+                                                         kOrder, kTraining, kPlant};
 
 }  // namespace
 

@@ -27,6 +27,7 @@ TEST_F(QuotasTest, AStatementPricesPromptCachedAndAnswerTokens) {
                     .prompt_tokens = 1000,
                     .completion_tokens = 100,
                     .cached_tokens = 400,
+                    .core_us = 1'500'000,
                     .outcome = "stop"};
   };
   ASSERT_TRUE(store_->add_usage({row("1", "law"), row("2", "law"), row("3", "other")}));
@@ -40,6 +41,7 @@ TEST_F(QuotasTest, AStatementPricesPromptCachedAndAnswerTokens) {
   // 1,200 at 2.0, 800 at 0.5 and 200 at 8.0, each per million.
   EXPECT_EQ(statement->at(0).cost, 1200 * 2 + 400 + 200 * 8);
   EXPECT_EQ(statement->at(1).cost, 100);
+  EXPECT_EQ(statement->at(0).total.core_us, 3'000'000);
   // A tuning job: nothing but what it read.
   ASSERT_TRUE(store_->add_usage({{.request_id = "job",
                                   .tenant_id = tenant.id,

@@ -139,6 +139,7 @@ struct UsageRow {
   int64_t completion_tokens = 0;
   int64_t cached_tokens = 0;  // of the prompt
   int64_t trained_tokens = 0;
+  int64_t core_us = 0;       // microseconds of a core
   std::string outcome = {};  // "stop", "length", "cancelled", "error", "trained"
   int64_t at_ms = 0;         // 0: now
 };
@@ -151,6 +152,7 @@ struct UsageTotal {
   int64_t completion_tokens = 0;
   int64_t cached_tokens = 0;
   int64_t trained_tokens = 0;
+  int64_t core_us = 0;
 };
 
 // A total and what it costs, in millionths of the currency, rounded down.
@@ -298,8 +300,9 @@ class Store {
   Result<std::vector<Batch>> batches(int64_t tenant_id) const;  // newest first
   // Of all tenants, the oldest first: what a server has to go on with when it starts.
   Result<std::vector<Batch>> unfinished_batches() const;
-  // State, total, files, error and end.
-  Status update_batch(const Batch& batch);
+  // State, total, files, error and end, of a batch whose lease (leases.h) is this server's;
+  // kFailedPrecondition: it is another's.
+  Status update_batch(const Batch& batch, std::string_view server);
   // in_progress becomes cancelling; anything else stays.
   Status cancel_batch(int64_t tenant_id, std::string_view id);
   // A line that is there already stays as it is.

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "store/database.h"
+#include "store/leases.h"
 #include "store/migrations.h"
 #include "store/test_store.h"
 
@@ -21,6 +22,38 @@ TEST_F(StoreTest, AnEmptyFolderBecomesTheNewestVersion) {
   ASSERT_TRUE(db);
   EXPECT_EQ(*(*db)->version(), static_cast<int64_t>(migrations().size()));
   EXPECT_TRUE(store_->bases()->empty());
+}
+
+// One of a version before, with rows: they stay, and get what they had no words for.
+TEST_F(StoreTest, AnOlderDatabaseIsBroughtForward) {
+  for (size_t version = 1; version < migrations().size(); ++version) {
+    const TestHome old;
+    ASSERT_TRUE(make_directories(old.path()));
+    {
+      auto db = *open_database(old.path());
+      const Status made = db->transaction([&]() -> Status {
+        PLINTH_TRY(db->version());
+        for (size_t i = 0; i < version; ++i) PLINTH_TRY(db->define(migrations()[i]));
+        return db->set_version(static_cast<int64_t>(version));
+      });
+      ASSERT_TRUE(made) << version << ": " << made.error().message;
+      ASSERT_TRUE(db->run(
+          "INSERT INTO bases (name, digest, path, created_ms) VALUES ('tiny', 'aa', '/m', 1)"));
+    }
+    const auto store = Store::open(old.path());
+    ASSERT_TRUE(store) << version << ": " << store.error().message;
+    EXPECT_EQ((*store)->base("tiny")->digest, "aa");
+    const auto tenant = (*store)->create_tenant("law");
+    ASSERT_TRUE(tenant) << version << ": " << tenant.error().message;
+    const auto key = (*store)->create_key("law", "");
+    ASSERT_TRUE((*store)->add_usage({{.request_id = "r",
+                                      .tenant_id = tenant->id,
+                                      .key_id = key->info.id,
+                                      .model = "tiny",
+                                      .core_us = 7}}));
+    EXPECT_EQ((*store)->usage({})->at(0).core_us, 7);
+    EXPECT_TRUE(*(*Leases::open(old.path()))->take("a"));
+  }
 }
 
 TEST_F(StoreTest, ADatabaseFromTheFutureIsRefused) {

@@ -1,7 +1,8 @@
 // A domain model against its base, on the engine that serves: its rows ride in the same steps.
 //
-// Spec: {"model", "release", "domain": file id, "general": file id, "tolerance", "seed"}. Proofs
-// are short beside tunings: one that was interrupted begins again, and comes to the same verdict.
+// Spec: {"model", "release", "domain": file id, "general": file id, "tolerance", "seed"}. Each
+// answered item stands in a journal: a proof that was interrupted goes on with the others, and
+// comes to the same verdict, to the bit where the engine is deterministic.
 #include "eval/verdict.h"
 #include "server/examination.h"
 #include "server/jobs/job_work.h"
@@ -34,9 +35,12 @@ Status carry_out_prove(JobWork& work) {
   PLINTH_TRY(const auto adapter, adapter_of(work));
   PLINTH_TRY(const auto domain, suite_of(work, "domain"));
   PLINTH_TRY(const auto general, suite_of(work, "general"));
-  PLINTH_TRY(const auto options, examination(work.base, seed));
+  PLINTH_TRY(auto options, examination(work.base, seed));
   const auto run = [&](const char* name, const std::shared_ptr<const model::Adapter>& one,
                        const eval::Suite& suite) -> Result<eval::SuiteResult> {
+    // The job's spec says all that decides an item; the release is named by its digest.
+    options.journal = work.folder / "proof" / name / "journal.jsonl";
+    options.journal_key = work.job.spec;
     PLINTH_TRY(auto result, eval::run_suite(work.engine, one, suite, options));
     PLINTH_TRY(eval::write_result(work.folder / "proof" / name, result));
     PLINTH_TRY(work.jobs.add_event(work.job.id,

@@ -35,6 +35,8 @@ Result<Path> data_path(const JobWork& work, const char* key, const char* name) {
 }
 
 Status publish(const JobWork& work, const train::TuneSummary& summary, const Json& result) {
+  // Another server may have it by now.
+  if (work.stopped()) return Error{Code::kCancelled, "the job was stopped"};
   // The owner first: nobody else may see the name for a moment.
   const std::string& digest = work.base->digest();
   PLINTH_TRY(work.jobs.own_model(work.job.model, work.job.tenant_id));
