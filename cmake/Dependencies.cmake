@@ -14,6 +14,7 @@ find_package(LibArchive REQUIRED)                # libarchive-dev
 find_package(Boost 1.81 REQUIRED)                # libboost1.81-dev (headers: Beast, Asio)
 pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)                   # libhwy-dev
 pkg_check_modules(BROTLI REQUIRED IMPORTED_TARGET libbrotlidec)         # libbrotli-dev
+pkg_check_modules(OPENCC REQUIRED IMPORTED_TARGET opencc)               # libopencc-dev, libopencc-data
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)                 # libzstd-dev
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)             # libxxhash-dev
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)             # libpcre2-dev

@@ -35,8 +35,9 @@ class StageProgress {
                                          static_cast<int64_t>(total), quiet_);
     }
     const double rate = static_cast<double>(done - std::min(first_, done)) / watch_.seconds();
-    line_->update(static_cast<int64_t>(done),
-                  stage.ends_with("bytes") ? fmt::format("{:.1f} MB/s", rate / 1e6) : "");
+    line_->update(static_cast<int64_t>(done), stage.ends_with("bytes") && rate > 0
+                                                  ? fmt::format("{:.1f} MB/s", rate / 1e6)
+                                                  : "");
   }
 
   void finish() {
@@ -59,7 +60,8 @@ Status print(const corpus::RefineReport& report, const Path& out, const Context&
   }
   fmt::print("{} files, {} documents in, {} kept, {} rejected, {:.1f} s\n", report.files,
              report.documents_in, report.documents_out, report.rejects, report.seconds);
-  for (const auto& [kind, n] : report.found) fmt::print("  {:<24} {}\n", kind, n);
+  for (const auto& [kind, n] : report.found)
+    if (n > 0) fmt::print("  {:<24} {}\n", kind, n);
   fmt::print("report: {}\n", (out / "report.html").string());
   return {};
 }

@@ -149,6 +149,12 @@ Result<std::vector<Config>> Config::tables(std::string_view key) const {
   return configs;
 }
 
+Error Config::refusal(std::string_view key, std::string_view what) const {
+  const auto node = impl_->table->at_path(key);
+  if (node) return impl_->wrong(key, *node.node(), what);
+  return impl_->wrong(key, *impl_->table, what);
+}
+
 Status Config::finish() const {
   std::string key;
   if (const auto* node = unread(*impl_->table, "", impl_->read, key))

@@ -40,6 +40,9 @@ class Config {
   // The elements of an array of tables ([[source]]), each a Config of its own.
   Result<std::vector<Config>> tables(std::string_view key) const;
 
+  // kInvalidArgument: "FILE:LINE: KEY WHAT", for values that only the caller can judge.
+  Error refusal(std::string_view key, std::string_view what) const;
+
   // kInvalidArgument naming the first key that nothing asked for. Covers the tables() handed out
   // only if their own finish() is called.
   Status finish() const;

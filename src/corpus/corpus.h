@@ -46,9 +46,11 @@ struct Document {
                      // both, their number: survives edits of the file
   std::string text;  // UTF-8; headings are Markdown "#" lines, tables are Markdown tables
   std::string title;
-  std::string lang;           // "zh", "en" or "und"
-  double quality = 0;         // 0..1, higher reads better
-  double quality_model = -1;  // 0..1 by the recipe's learned model, -1 without one
+  std::string lang;                 // "zh", "en" or "und"
+  double quality = 0;               // 0..1, higher reads better
+  double quality_model = -1;        // 0..1 by the recipe's learned model, -1 without one
+  double doubt = 0;                 // of the soft filters together; above 1 it is a reject
+  std::vector<std::string> doubts;  // what they say
   Source source;
   std::vector<std::string> rules;  // what touched it: "charset:gb18030", "mask:phone", ...
 };
@@ -78,6 +80,8 @@ struct SourceLicence {
   std::string name;
   std::string licence;  // "CC BY 4.0", "public domain", a contract's number
   std::string url;
+  std::string profile = {};                   // of its documents; empty: the recipe's
+  std::map<std::string, double> limits = {};  // of filters, by key: over the profile's
 };
 
 // Thresholds of the pipeline; a TOML recipe sets them by these names, under [refine].
@@ -95,15 +99,13 @@ struct RefineRecipe {
   double unpack_ratio_max = 300;  // of its own size, once past 64 MiB
   int64_t unpack_entries_max = 10'000'000;
   uint64_t unpack_bytes_max = uint64_t{1} << 40;
-  // Filters. Shares are of the characters that are not white space.
-  int64_t chars_min = 20;
-  double symbol_share_max = 0.5;         // neither letter, Han, digit nor punctuation
-  double han_share_min = 0.0;            // 0 lets other languages through
-  double repeated_line_share_max = 0.6;  // characters in lines seen before in the document
-  double repeated_run_share_max = 0.6;   // 13-character runs seen before in the document
-  double broken_share_max = 0.05;        // U+FFFD and private-use characters
-  double spam_score_max = 1.0;           // see clean/spam.h for the scale
-  double quality_min = 0.0;
+  // "t2s", "tw2sp", ...: the OpenCC configuration that text and titles are converted by; see
+  // clean/chinese.h. Empty: none.
+  std::string opencc;
+  // Filters: the limits of a kind of text ("general", "law", "technical", "table", "web", "books",
+  // "dialogue"), and single ones by their keys, which hold for every profile. See clean/filters.h.
+  std::string profile = "general";
+  std::map<std::string, double> limits;
   Path quality_model;  // see clean/quality_model.h; empty: none
   double quality_model_min = 0.0;
   // Compliance

@@ -21,6 +21,10 @@ Json to_json(const Document& document) {
               {"quality", document.quality}, {"source", std::move(source)},
               {"rules", document.rules}};
   if (document.quality_model >= 0) out["quality_model"] = document.quality_model;
+  if (!document.doubts.empty()) {
+    out["doubt"] = document.doubt;
+    out["doubts"] = document.doubts;
+  }
   return out;
 }
 
@@ -34,6 +38,10 @@ Result<Document> document_from_json(const Json& json) {
   out.lang = string_or(json, "lang", "und");
   out.quality = number_or(json, "quality", 0);
   out.quality_model = number_or(json, "quality_model", -1);
+  out.doubt = number_or(json, "doubt", 0);
+  if (const auto doubts = json.find("doubts"); doubts != json.end() && doubts->is_array())
+    for (const Json& doubt : *doubts)
+      if (doubt.is_string()) out.doubts.push_back(doubt.get<std::string>());
   const auto source = json.find("source");
   if (source != json.end() && source->is_object()) {
     out.source.path = string_or(*source, "path", "");

@@ -95,6 +95,22 @@ void explain_masks(std::string_view text, const RefineRecipe& recipe, Outcome& o
   }
 }
 
+// Text and title by the recipe's OpenCC configuration.
+void convert_chinese(const Rules& rules, std::string& text, Outcome& out) {
+  out.document.title = rules.chinese.convert(out.document.title).text;
+  auto made = rules.chinese.convert(text);
+  if (made.replaced == 0) return;
+  const std::string rule = "opencc:" + rules.recipe.opencc;
+  out.document.rules.push_back(fmt::format("{}:{}", rule, made.replaced));
+  Effect effect{rule, made.replaced, {}, {}};
+  if (rules.explain) {
+    note_difference(text, made.text, effect);
+    if (!is_free_of_personal_data(effect.before)) effect.before = effect.after = {};
+  }
+  out.effects.push_back(std::move(effect));
+  text = std::move(made.text);
+}
+
 void look_for_risks(std::string_view text, const KeywordLibrary& library, Outcome& out) {
   for (const RiskHit& hit : library.find(text)) {
     const RiskClass& risk = library.classes()[hit.risk_class];
@@ -106,17 +122,7 @@ void look_for_risks(std::string_view text, const KeywordLibrary& library, Outcom
   }
 }
 
-// The longest path of the register that the document's begins with.
-const SourceLicence* source_of(std::string_view path, const RefineRecipe& recipe) {
-  const SourceLicence* best = nullptr;
-  for (const SourceLicence& source : recipe.sources)
-    if (path.starts_with(source.path) &&
-        (best == nullptr || source.path.size() > best->path.size()))
-      best = &source;
-  return best;
-}
-
-Outcome process_draft(Draft draft, const Rules& rules) {
+Outcome process_draft(Draft draft, const Rules& rules, const Limits& limits) {
   const RefineRecipe& recipe = rules.recipe;
   Outcome out;
   out.chars = static_cast<int64_t>(count_chars(draft.text));
@@ -129,11 +135,14 @@ Outcome process_draft(Draft draft, const Rules& rules) {
   if (rules.explain) explain(draft, clean, out);
   if (clean.repaired) document.rules.emplace_back("mojibake");
   document.title = std::string(trim(clean_text(draft.title).text));
+  if (!rules.chinese.empty()) convert_chinese(rules, clean.text, out);
 
   const TextStats stats = measure(clean.text);
   document.lang = std::string(language_of(stats));
-  Judged judged = judge(clean.text, stats, recipe);
+  Judged judged = judge(clean.text, stats, limits);
   document.quality = judged.quality;
+  document.doubt = judged.doubt;
+  document.doubts = std::move(judged.doubts);
   out.drop = std::move(judged.drop);
   if (!rules.quality.empty()) {
     document.quality_model = std::round(rules.quality.score(clean.text) * 1000.0) / 1000.0;
@@ -210,14 +219,14 @@ Result<bool> opens(const InputFile& file, const Rules& rules, FileOutcome& out) 
   return true;
 }
 
-void finish(std::string_view path, const RefineRecipe& recipe, FileOutcome& out) {
-  const SourceLicence* source = source_of(path, recipe);
+void finish(std::string_view path, const Rules& rules, FileOutcome& out) {
+  const SourceLicence* source = rules.source_of(path);
   std::map<uint64_t, int> seen;  // documents by where they begin
   for (Outcome& outcome : out.outcomes) {
     Document& document = outcome.document;
     document.source.path = path;
     if (source != nullptr) document.source.licence = source->licence;
-    if (source == nullptr && recipe.licence_required && !outcome.drop)
+    if (source == nullptr && rules.recipe.licence_required && !outcome.drop)
       outcome.drop = Drop{"licence", "no entry of the register of sources fits its path"};
     document.source.sha256 = out.sha256;
     document.id = document_id(path, document.source.begin, seen[document.source.begin]++);
@@ -225,13 +234,15 @@ void finish(std::string_view path, const RefineRecipe& recipe, FileOutcome& out)
   }
 }
 
-void add_drafts(Result<Drafts> drafts, uint64_t bytes, const Rules& rules, FileOutcome& out) {
+void add_drafts(std::string_view path, Result<Drafts> drafts, uint64_t bytes, const Rules& rules,
+                FileOutcome& out) {
   if (!drafts) {
     out.outcomes.push_back(unreadable(0, bytes, std::move(drafts).error().message));
     return;
   }
+  const Limits& limits = rules.limits_of(rules.source_of(path));
   for (Draft& draft : drafts->drafts)
-    out.outcomes.push_back(process_draft(std::move(draft), rules));
+    out.outcomes.push_back(process_draft(std::move(draft), rules, limits));
   for (Unreadable& bad : drafts->bad)
     out.outcomes.push_back(unreadable(bad.begin, bad.end, std::move(bad.reason)));
 }
@@ -272,9 +283,10 @@ FileOutcome process_file(const InputFile& file, const Rules& rules) {
   out.bytes = file.bytes;
   const auto fail = [&](std::string reason) {
     out.outcomes.push_back(unreadable(0, file.bytes, std::move(reason)));
-    finish(file.name, recipe, out);
+    finish(file.name, rules, out);
     return std::move(out);
   };
+  if (!file.error.empty()) return fail(file.error);
   if (file.bytes == 0) return fail("the file is empty");
   const auto container = opens(file, rules, out);
   if (!container) return fail(container.error().message);
@@ -285,8 +297,8 @@ FileOutcome process_file(const InputFile& file, const Rules& rules) {
   const auto bytes = read_file(file.path, recipe.file_bytes_max);
   if (!bytes) return fail(bytes.error().message);
   out.sha256 = sha256_hex(*bytes);
-  add_drafts(read_any({file.name, *bytes}, out.kind, recipe), bytes->size(), rules, out);
-  finish(file.name, recipe, out);
+  add_drafts(file.name, read_any({file.name, *bytes}, out.kind, recipe), bytes->size(), rules, out);
+  finish(file.name, rules, out);
   return out;
 }
 
@@ -299,7 +311,7 @@ FileOutcome process_leaf(const Leaf& leaf, const std::string& sha256, const Rule
   if (!leaf.error.empty())
     out.outcomes.push_back(unreadable(0, leaf.end - leaf.begin, leaf.error));
   else
-    add_drafts(read_any({leaf.path, leaf.bytes, leaf.charset}, leaf.kind, rules.recipe),
+    add_drafts(leaf.path, read_any({leaf.path, leaf.bytes, leaf.charset}, leaf.kind, rules.recipe),
                leaf.bytes.size(), rules, out);
   for (Outcome& outcome : out.outcomes) {
     Source& source = outcome.document.source;
@@ -307,7 +319,7 @@ FileOutcome process_leaf(const Leaf& leaf, const std::string& sha256, const Rule
     source.begin = leaf.record ? leaf.begin : leaf.begin + source.begin;
     source.end = leaf.record ? leaf.end : leaf.begin + source.end;
   }
-  finish(leaf.path, rules.recipe, out);
+  finish(leaf.path, rules, out);
   return out;
 }
 

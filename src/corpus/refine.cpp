@@ -170,7 +170,7 @@ Result<RefineReport> refine(const RefineOptions& options, const RefineProgress& 
   PLINTH_TRY(auto files, walk_inputs(options.inputs));
   if (options.sample_bytes > 0) take_sample(files, options.sample_bytes);
   const auto units = units_of(files);
-  PLINTH_TRY(const Json plan, make_plan(options, files, rules.exams.questions(), units.size()));
+  PLINTH_TRY(const Json plan, make_plan(options, files, rules, units.size()));
   PLINTH_TRY(WorkFolder work, WorkFolder::open(options.out, {{"plan", plan},
                                                              {"rank", options.rank},
                                                              {"world", options.world},

@@ -196,12 +196,64 @@ TEST(Recipe, ReadsThresholdsAndRefusesUnknownKeys) {
       path, "[refine]\nchars_min = 50\nnear_jaccard = 0.9\n[refine.pii]\nemail = \"keep\"\n"));
   const auto recipe = read_recipe(path);
   ASSERT_TRUE(recipe) << recipe.error().message;
-  EXPECT_EQ(recipe->chars_min, 50);
+  EXPECT_EQ(recipe->limits.at("chars_min"), 50);
   EXPECT_EQ(recipe->pii.at("email"), PiiAction::kKeep);
   ASSERT_TRUE(write_file_atomic(path, "[refine]\nchar_min = 50\n"));
   EXPECT_FALSE(read_recipe(path));
   ASSERT_TRUE(write_file_atomic(path, "[refine.pii]\nemail = \"hide\"\n"));
   EXPECT_FALSE(read_recipe(path));
+}
+
+TEST(Recipe, ErrorsNameTheLine) {
+  const auto temp = TempDirectory::create();
+  const Path path = temp->path() / "r.toml";
+  for (const auto& [text, line, what] :
+       {std::tuple("[refine]\n\nprofile = \"poems\"\n", 3,
+                   "refine.profile = \"poems\" is none of general"),
+        std::tuple("[refine]\nprofile = \"web\"\nhan_share_min = 2\n", 3, "outside 0..1"),
+        std::tuple("[refine]\nchars_min = 2.5\n", 2, "not an integer"),
+        std::tuple("[refine.pii]\nemail = \"hide\"\n", 2, "none of mask, keep, drop"),
+        std::tuple("[refine]\nmemory = \"1 MB\"\n", 2, "less than 64 MB"),
+        std::tuple("[[refine.source]]\npath = \"a/\"\nlicence = \"x\"\nprofile = \"laws\"\n", 4,
+                   "profile = \"laws\" is none of"),
+        std::tuple("[[refine.source]]\npath = \"a/\"\nlicence = \"x\"\nchars_max = 3\n", 4,
+                   "chars_max is not a known key"),
+        std::tuple("[refine]\n[[refine.source]]\npath = \"a/\"\n", 2,
+                   "source \"a/\" is missing")}) {
+    ASSERT_TRUE(write_file_atomic(path, text));
+    const auto recipe = read_recipe(path);
+    ASSERT_FALSE(recipe) << text;
+    EXPECT_THAT(recipe.error().message, HasSubstr(fmt::format("r.toml:{}: ", line)));
+    EXPECT_THAT(recipe.error().message, HasSubstr(what));
+  }
+}
+
+// Each source by its own profile, a single limit of the recipe everywhere, one of a source there.
+TEST_F(Refine, ProfilesHoldForTheirSources) {
+  const std::string thirty = "乘坐电梯时请勿倚靠轿门，请勿超载，遇到困人不要扒门，等待救援。\n";
+  put("web/a.txt", thirty);
+  put("law/a.txt", "第一条 " + thirty);
+  put("law/short/a.txt", "第二条 轿门应当关好。\n");
+  put("r.toml",
+      "[refine]\nprofile = \"web\"\nhan_share_min = 0.1\n"
+      "[[refine.source]]\npath = \"law/\"\nlicence = \"x\"\nprofile = \"law\"\n"
+      "[[refine.source]]\npath = \"law/short/\"\nlicence = \"x\"\nprofile = \"law\"\nchars_min = "
+      "5\n");
+  RefineOptions options;
+  options.inputs = {in() / "web", in() / "law"};
+  options.out = out();
+  const auto recipe = read_recipe(in() / "r.toml");
+  ASSERT_TRUE(recipe) << recipe.error().message;
+  options.recipe = *recipe;
+  ASSERT_TRUE(refine(options));
+  std::vector<std::string> kept;
+  const auto documents = read_documents(out());
+  ASSERT_TRUE(documents);
+  for (const Document& document : *documents) kept.push_back(document.source.path);
+  EXPECT_THAT(kept, testing::UnorderedElementsAre("law/a.txt", "law/short/a.txt"));
+  const auto manifest = read_file(out() / "manifest.json");
+  EXPECT_THAT(*manifest, HasSubstr("\"profile\":\"law\""));
+  EXPECT_THAT(*manifest, HasSubstr("\"chars_min\":100"));
 }
 
 TEST(Shards, RotateAndReadBack) {

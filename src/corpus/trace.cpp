@@ -4,6 +4,7 @@
 
 #include "core/hash.h"
 #include "core/json.h"
+#include "corpus/clean/chinese.h"
 #include "corpus/clean/personal_data.h"
 #include "corpus/corpus.h"
 #include "corpus/document_json.h"
@@ -29,12 +30,14 @@ Span line_at(std::string_view text, uint64_t at) {
   return {begin, std::min(text.find('\n', at), text.size())};
 }
 
-Result<RefineRecipe> pii_recipe(const Path& corpus) {
+// What the lines of the corpus went through, of its recipe.
+Result<RefineRecipe> line_recipe(const Path& corpus) {
   PLINTH_TRY(const auto text, read_file(corpus / "manifest.json"));
   PLINTH_TRY(const Json manifest, parse_json(text, (corpus / "manifest.json").string()));
   RefineRecipe out;
   const auto recipe = manifest.find("recipe");
   if (recipe == manifest.end() || !recipe->is_object()) return out;
+  out.opencc = string_or(*recipe, "opencc", "");
   const auto pii = recipe->find("pii");
   if (pii == recipe->end() || !pii->is_object()) return out;
   for (const auto& [kind, action] : pii->items())
@@ -47,7 +50,7 @@ Result<RefineRecipe> pii_recipe(const Path& corpus) {
 // Walks the raw lines beside those of the finished text. Cleaning works line by line, so that each
 // line of the text is a raw line made clean; lines that were cut out are passed over.
 std::optional<Span> raw_line(std::string_view raw, std::string_view text, uint64_t at,
-                             const RefineRecipe& recipe) {
+                             const RefineRecipe& recipe, const ChineseConverter& chinese) {
   const text::CharsetGuess guess = text::detect_charset(raw);
   if (guess.charset == text::Charset::kUtf16Le || guess.charset == text::Charset::kUtf16Be)
     return {};
@@ -67,7 +70,8 @@ std::optional<Span> raw_line(std::string_view raw, std::string_view text, uint64
           text::decode_as(raw.substr(span.begin, span.end - span.begin), guess.charset).text;
       if (repaired) decoded = text::repair_mojibake(decoded).text;
       std::map<std::string, PiiCount> counts;
-      const std::string made = mask_personal_data(clean_text(decoded).text, recipe, counts);
+      const std::string made =
+          mask_personal_data(chinese.convert(clean_text(decoded).text).text, recipe, counts);
       if (trim(made) != trim(line)) continue;
       if (is_wanted) return span;
       break;
@@ -117,7 +121,7 @@ Result<Raw> raw_of(const Source& source, const std::vector<Path>& inputs,
 }
 
 Json place_in_raw(const Document& document, uint64_t at, const std::vector<Path>& inputs,
-                  const RefineRecipe& recipe) {
+                  const RefineRecipe& recipe, const ChineseConverter& chinese) {
   const auto raw = raw_of(document.source, inputs, recipe);
   if (!raw) return {{"found", false}, {"why", raw.error().message}};
   Json out = {{"found", true}, {"sha256_equal", true}};
@@ -126,7 +130,7 @@ Json place_in_raw(const Document& document, uint64_t at, const std::vector<Path>
     const std::string_view bytes = std::string_view(raw->bytes)
                                        .substr(std::min<uint64_t>(skip, raw->bytes.size()),
                                                document.source.end - document.source.begin);
-    if (const auto span = raw_line(bytes, document.text, at, recipe)) {
+    if (const auto span = raw_line(bytes, document.text, at, recipe, chinese)) {
       out["range"] = {document.source.begin + span->begin, document.source.begin + span->end};
       out["exact"] = true;
       return out;
@@ -185,8 +189,12 @@ Result<std::string> trace_byte(const Path& corpus_dir, std::string_view id, uint
   for (const char* key : {"stage", "reason"})
     if (json.contains(key)) out[key] = json[key];
   if (!inputs.empty()) {
-    PLINTH_TRY(const RefineRecipe recipe, pii_recipe(corpus_dir));
-    out["input"] = place_in_raw(document, at, inputs, recipe);
+    PLINTH_TRY(const RefineRecipe recipe, line_recipe(corpus_dir));
+    ChineseConverter chinese;
+    if (!recipe.opencc.empty()) {
+      PLINTH_TRY(chinese, ChineseConverter::open(recipe.opencc));
+    }
+    out["input"] = place_in_raw(document, at, inputs, recipe, chinese);
   }
   return out.dump(1, ' ', false, Json::error_handler_t::replace);
 }

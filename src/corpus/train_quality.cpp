@@ -1,5 +1,6 @@
 // train_quality_model(): two folders of anything, read as refine() reads, to a model file.
 #include "core/json.h"
+#include "corpus/clean/filters.h"
 #include "corpus/clean/quality_model.h"
 #include "corpus/corpus.h"
 #include "corpus/shard.h"
@@ -16,10 +17,9 @@ constexpr int kWindowsMax = 16;
 // Everything stays: what is bad is to be learned, not filtered.
 RefineRecipe lenient() {
   RefineRecipe r;
-  r.chars_min = 1;
-  r.symbol_share_max = r.repeated_line_share_max = r.repeated_run_share_max = 1;
-  r.broken_share_max = 1;
-  r.spam_score_max = 100;
+  for (const Filter& filter : filters())
+    r.limits[std::string(filter.key)] = filter.is_min() ? 0 : filter.most;
+  r.limits["chars_min"] = 1;
   r.near_jaccard = 1;
   return r;
 }

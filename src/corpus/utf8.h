@@ -21,6 +21,25 @@ inline char32_t next_char(std::string_view text, size_t& at) {
   return step.code < 0 ? kReplacement : static_cast<char32_t>(step.code);
 }
 
+// next_char() with the two commonest cases in front: ASCII, and three bytes that need no look at
+// forbidden ranges.
+inline char32_t quick_char(std::string_view text, size_t& at) {
+  const auto lead = static_cast<unsigned char>(text[at]);
+  if (lead < 0x80) {
+    ++at;
+    return lead;
+  }
+  if (lead >= 0xE1 && lead <= 0xEC && at + 2 < text.size()) {
+    const auto b = static_cast<unsigned char>(text[at + 1]),
+               c = static_cast<unsigned char>(text[at + 2]);
+    if ((b & 0xC0) == 0x80 && (c & 0xC0) == 0x80) {
+      at += 3;
+      return (lead & 0x0Fu) << 12 | (b & 0x3Fu) << 6 | (c & 0x3Fu);
+    }
+  }
+  return next_char(text, at);
+}
+
 // Characters, not bytes.
 size_t count_chars(std::string_view text);
 

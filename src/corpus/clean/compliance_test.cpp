@@ -87,6 +87,9 @@ TEST(QualityModel, LearnsAndSurvivesItsFile) {
   EXPECT_LT(read->score("免费下载｜点击领取！加群秒杀！"), 0.4);
   for (size_t n = 0; n < bytes.size(); n += 997)
     EXPECT_FALSE(QualityModel::parse(std::string_view(bytes).substr(0, n), "m"));
+  const auto earlier = QualityModel::parse("plinthQ1" + bytes.substr(8), "m");
+  ASSERT_FALSE(earlier);
+  EXPECT_THAT(earlier.error().message, testing::HasSubstr("train it again"));
 }
 
 TEST(QualityModel, TooFewExamplesAreAnError) {

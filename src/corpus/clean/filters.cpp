@@ -8,37 +8,28 @@
 namespace plinth::corpus {
 namespace {
 
+constexpr double kDoubtMost = 1;
+
 // 0 below low, 1 above high, straight between.
 double ramp(double value, double low, double high) {
   return std::clamp((value - low) / (high - low), 0.0, 1.0);
 }
 
-std::optional<Drop> first_failure(const TextStats& stats, const SpamScore& spam,
-                                  const RefineRecipe& recipe) {
-  const auto over = [](std::string stage, std::string_view what, double value, double limit) {
-    return Drop{std::move(stage), fmt::format("{} {:.3f}, above {:.3f}", what, value, limit)};
-  };
-  if (stats.chars < recipe.chars_min)
-    return Drop{"length",
-                fmt::format("{} characters, fewer than {}", stats.chars, recipe.chars_min)};
-  if (stats.share(stats.broken) > recipe.broken_share_max)
-    return over("broken", "share of broken characters", stats.share(stats.broken),
-                recipe.broken_share_max);
-  if (stats.share(stats.han) < recipe.han_share_min)
-    return Drop{"language", fmt::format("share of Han characters {:.3f}, below {:.3f}",
-                                        stats.share(stats.han), recipe.han_share_min)};
-  if (stats.share(stats.symbols) > recipe.symbol_share_max)
-    return over("symbols", "share of symbols", stats.share(stats.symbols), recipe.symbol_share_max);
-  if (spam.score > recipe.spam_score_max)
-    return Drop{"spam", fmt::format("{} score {:.2f}, above {:.2f}: {}", spam.category, spam.score,
-                                    recipe.spam_score_max, fmt::join(spam.words, " "))};
-  if (stats.share(stats.repeated_line_chars) > recipe.repeated_line_share_max)
-    return over("repetition", "share of repeated lines", stats.share(stats.repeated_line_chars),
-                recipe.repeated_line_share_max);
-  if (stats.repeated_run_share() > recipe.repeated_run_share_max && stats.runs >= 16)
-    return over("repetition", "share of repeated 13-character runs", stats.repeated_run_share(),
-                recipe.repeated_run_share_max);
-  return {};
+bool passes(const Filter& filter, double value, double limit) {
+  return filter.is_min() ? value >= limit : value <= limit;
+}
+
+std::string reason_of(const Filter& filter, const Measured& measured, double limit) {
+  std::string out = fmt::format(fmt::runtime(filter.reason), filter.value(measured), limit);
+  if (filter.stage == "spam")
+    out += fmt::format(": {}: {}", measured.spam.category, fmt::join(measured.spam.words, " "));
+  return out;
+}
+
+// How far a value is past its limit on the way to the worst one: 0 (or all), or 1.
+double doubt_of(const Filter& filter, double value, double limit) {
+  const double way = filter.is_min() ? limit : filter.most - limit;
+  return std::clamp(std::abs(value - limit) / way, 0.0, 1.0);
 }
 
 }  // namespace
@@ -59,14 +50,27 @@ double quality_score(const TextStats& stats, double spam) {
   return std::clamp(good * (1.0 - std::min(bad, 1.0)), 0.0, 1.0);
 }
 
-Judged judge(std::string_view text, const TextStats& stats, const RefineRecipe& recipe) {
-  const SpamScore spam = spam_score(text);
+Judged judge(std::string_view text, const TextStats& stats, const Limits& limits) {
+  Measured measured{stats, spam_score(text), 0};
+  measured.quality = std::round(quality_score(stats, measured.spam.score) * 1000.0) / 1000.0;
   Judged out;
-  out.quality = std::round(quality_score(stats, spam.score) * 1000.0) / 1000.0;
-  out.drop = first_failure(stats, spam, recipe);
-  if (!out.drop && out.quality < recipe.quality_min)
-    out.drop = Drop{"quality",
-                    fmt::format("quality {:.3f}, below {:.3f}", out.quality, recipe.quality_min)};
+  out.quality = measured.quality;
+  for (size_t i = 0; i < kFilters; ++i) {
+    const Filter& filter = filters()[i];
+    const double value = filter.value(measured);
+    if (passes(filter, value, limits[i])) continue;
+    std::string reason = reason_of(filter, measured, limits[i]);
+    if (!filter.soft()) {
+      out.drop = Drop{std::string(filter.stage), std::move(reason)};
+      return out;
+    }
+    out.doubt += doubt_of(filter, value, limits[i]);
+    out.doubts.push_back(std::move(reason));
+  }
+  out.doubt = std::round(out.doubt * 1000.0) / 1000.0;
+  if (out.doubt > kDoubtMost)
+    out.drop =
+        Drop{"doubts", fmt::format("doubts of {:.3f}: {}", out.doubt, fmt::join(out.doubts, "; "))};
   return out;
 }
 

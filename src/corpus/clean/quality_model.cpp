@@ -12,7 +12,7 @@
 namespace plinth::corpus {
 namespace {
 
-constexpr std::string_view kMagic = "plinthQ1";
+constexpr std::string_view kMagic = "plinthQ2";
 constexpr size_t kPlaces = size_t{1} << 16;
 constexpr size_t kCharsMax = 4096;
 constexpr int64_t kExamplesMin = 20;  // of each kind
@@ -27,7 +27,8 @@ std::vector<uint16_t> features(std::string_view text) {
   size_t chars = 0;
   for (size_t at = 0; at < text.size() && chars < kCharsMax;) {
     const char32_t c = fold_char(next_char(text, at));
-    if (is_space(c)) continue;
+    // How lines end and begin tells menus from sentences; other white space tells nothing.
+    if (is_space(c) && (c != '\n' || chars == 0 || one == c)) continue;
     ++chars;
     const auto mark = [&](uint64_t gram) {
       const uint64_t place = gram * 0x9E3779B97F4A7C15u >> 48;
@@ -92,6 +93,8 @@ Result<QualityModel> QualityModel::read(const Path& path) {
 
 Result<QualityModel> QualityModel::parse(std::string_view bytes, std::string_view name) {
   const size_t head = kMagic.size() + 3 * sizeof(float);
+  if (bytes.starts_with("plinthQ1"))
+    return data_loss("{}: a quality model of an earlier form, plinthQ1; train it again", name);
   if (!bytes.starts_with(kMagic) || bytes.size() != head + kPlaces)
     return data_loss("{}: {} bytes, no quality model", name, bytes.size());
   const auto number = [&](size_t i) {

@@ -1,11 +1,11 @@
 // A learned quality score: a linear model on hashed character n-grams, calibrated.
 //
-// Features are the distinct 1-, 2- and 3-grams of the first 4,096 characters (folded, without white
-// space), hashed into 65,536 places, each with weight 1/sqrt(features). The score is the
-// probability that a text is rather like the good examples than like the bad ones, if there were as
-// many of both: logistic regression (L2, AdaGrad), then Platt's scaling on a fifth of the examples
-// that training has not seen.
-// Source: Platt, "Probabilistic Outputs for Support Vector Machines", 1999.
+// Features are the distinct 1-, 2- and 3-grams of the first 4,096 characters (folded; of
+// white space only line breaks count, once), hashed into 65,536 places, each with weight
+// 1/sqrt(features). The score is the probability that a text is rather like the good examples than
+// like the bad ones, if there were as many of both: logistic regression (L2, AdaGrad), then Platt's
+// scaling on a fifth of the examples that training has not seen. Source: Platt, "Probabilistic
+// Outputs for Support Vector Machines", 1999.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ class QualityModel {
  public:
   QualityModel() = default;  // none
 
-  // 64 KiB: "plinthQ1", three float32 (scale, slope, offset), 65,536 weights in int8.
+  // 64 KiB: "plinthQ2", three float32 (scale, slope, offset), 65,536 weights in int8.
   static Result<QualityModel> read(const Path& path);
   static Result<QualityModel> parse(std::string_view bytes, std::string_view name);
 

@@ -100,23 +100,33 @@ void count_chars_of(uint8_t what, int64_t n, TextStats& stats) {
     stats.symbols += n;
 }
 
-// next_char() with the two commonest cases in front: ASCII, and three bytes that need no look at
-// forbidden ranges.
-char32_t quick_char(std::string_view text, size_t& at) {
-  const auto lead = static_cast<unsigned char>(text[at]);
-  if (lead < 0x80) {
-    ++at;
-    return lead;
-  }
-  if (lead >= 0xE1 && lead <= 0xEC && at + 2 < text.size()) {
-    const auto b = static_cast<unsigned char>(text[at + 1]),
-               c = static_cast<unsigned char>(text[at + 2]);
-    if ((b & 0xC0) == 0x80 && (c & 0xC0) == 0x80) {
-      at += 3;
-      return (lead & 0x0Fu) << 12 | (b & 0x3Fu) << 6 | (c & 0x3Fu);
-    }
-  }
-  return next_char(text, at);
+bool begins_item(char32_t first, std::string_view line) {
+  static constexpr std::u32string_view kBullets = U"•·●○■▪◆▶►";
+  if (first < 0x80)
+    return (first == '-' || first == '*' || first == '+') && line.size() > 1 && line[1] == ' ';
+  return (first == 0xB7 || (first >= 0x2022 && first < 0x2600)) &&
+         kBullets.find(first) != kBullets.npos;
+}
+
+bool ends_clause(char32_t last) {
+  static constexpr std::u32string_view kEnds = U".,;:!?\")。，；：！？”」』）";
+  return (last < 0x80 || last >= 0x2000) && !(last >= 0x3400 && last < 0xFF00) &&
+         kEnds.find(last) != kEnds.npos;
+}
+
+// What a line says by how it begins and ends. It is not empty.
+void note_line(std::string_view line, int64_t chars, TextStats& stats) {
+  constexpr int64_t kShortLine = 10;
+  size_t first = 0, last = line.size() - 1;
+  while (last > 0 && (static_cast<unsigned char>(line[last]) & 0xC0) == 0x80) --last;
+  const char32_t end = quick_char(line.substr(last), first);
+  first = 0;
+  stats.short_lines += chars < kShortLine ? 1 : 0;
+  stats.bullet_lines += begins_item(quick_char(line, first), line) ? 1 : 0;
+  if (end == U'…' || line.ends_with("..."))
+    ++stats.ellipsis_lines;
+  else
+    stats.ended_lines += ends_clause(end) ? 1 : 0;
 }
 
 }  // namespace
@@ -142,6 +152,7 @@ TextStats measure(std::string_view text) {
         stats.repeated_runs += runs.add(run.hash()) ? 1 : 0;
       }
     }
+    note_line(line, chars, stats);
     if (lines.add(xxh3(line))) stats.repeated_line_chars += chars;
   });
   for (size_t what = 0; what < counts.size(); ++what)

@@ -91,6 +91,9 @@ Result<CheckReport> check_dataset(const Path& file, const std::vector<Path>& sui
                                   const RowShaper& shaper) {
   PLINTH_TRY(const ExamIndex exams, ExamIndex::read(suites, kExamRun));
   PLINTH_TRY(const auto map, read_file(file));
+  if (const auto head = trim(std::string_view(map).substr(0, 4096)); head.starts_with('['))
+    return invalid("{}: a JSON array, not JSON Lines; jq -c '.[]' {} puts each row on its line",
+                   file.string(), file.filename().string());
   CheckReport report;
   std::unordered_set<uint64_t> seen;
   std::vector<int64_t> prompts, learned;

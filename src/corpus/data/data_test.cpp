@@ -205,6 +205,15 @@ TEST_F(Build, CheckNamesBadLines) {
   EXPECT_FALSE(check->fine());
 }
 
+// As Alpaca files are often handed on.
+TEST_F(Build, CheckSaysWhatToDoWithAnArray) {
+  const Path file = temp_.path() / "alpaca.json";
+  ASSERT_TRUE(write_file_atomic(file, "\n[\n  {\"instruction\": \"问\", \"output\": \"答\"}\n]\n"));
+  const auto check = check_dataset(file, {});
+  ASSERT_FALSE(check);
+  EXPECT_THAT(check.error().message, testing::HasSubstr("a JSON array, not JSON Lines; jq -c"));
+}
+
 TEST_F(Build, ClozeRowsOnRequest) {
   EXPECT_EQ(built().find("填空"), std::string::npos);
   BuildOptions options;

@@ -77,7 +77,7 @@ Status measure_speed(Measurement& m) {
       for (const auto& [unused, text] : laws) sink += clean_text(text).text.size();
     });
     add("filters", clean_bytes, 200, [&] {
-      for (const std::string& text : clean) sink += judge(text, measure(text), {}).drop ? 1 : 0;
+      for (const std::string& text : clean) sink += judge(text, measure(text)).drop ? 1 : 0;
     });
     for (const auto& [name, nth, target] :
          {std::tuple("keywords, 10,000 words, a tenth of them from the text", size_t{10}, 200.0),

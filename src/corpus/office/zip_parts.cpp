@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "corpus/unpack/utf8_names.h"
 #include "corpus/utf8.h"
 
 namespace plinth::corpus {
@@ -67,6 +68,7 @@ std::vector<std::string> local_names(std::string_view bytes) {
 
 Result<Parts> zip_parts(std::string_view bytes, std::string_view format,
                         const std::function<bool(std::string_view)>& wanted) {
+  const Utf8Names names;
   const std::unique_ptr<archive, decltype(&archive_read_free)> zip(archive_read_new(),
                                                                    &archive_read_free);
   archive_read_support_format_zip(zip.get());

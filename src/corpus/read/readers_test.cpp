@@ -1,5 +1,7 @@
 #include "corpus/read/readers.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include <gmock/gmock.h>
@@ -8,10 +10,44 @@
 #include "corpus/read/csv_parse.h"
 #include "corpus/read/fuzz_entries.h"
 #include "corpus/read/table.h"
+#include "corpus/read/walk.h"
 #include "corpus/unpack/archive_of_test.h"
 
 namespace plinth::corpus {
 namespace {
+
+// Root may look into every folder: as somebody else.
+TEST(Walk, AFolderThatCannotBeReadIsAnEntryWithTheReason) {
+  const auto temp = TempDirectory::create();
+  for (const char* name : {"a.txt", "locked/b.txt", "open/c.txt"}) {
+    ASSERT_TRUE(make_directories((temp->path() / name).parent_path()));
+    ASSERT_TRUE(write_file_atomic(temp->path() / name, "x"));
+  }
+  std::filesystem::create_symlink("nowhere", temp->path() / "dangling");
+  std::filesystem::create_directory_symlink(".", temp->path() / "loop");
+  namespace fs = std::filesystem;
+  for (const Path& folder : {temp->path(), temp->path() / "open"})
+    fs::permissions(folder, fs::perms::all);
+  fs::permissions(temp->path() / "locked", fs::perms::none);
+  const uid_t me = geteuid();
+  if (me == 0) {
+    ASSERT_EQ(seteuid(65534), 0);
+  }
+  const auto files = walk_inputs(std::vector{temp->path()});
+  const auto locked = walk_inputs(std::vector{temp->path() / "locked"});
+  if (me == 0) {
+    ASSERT_EQ(seteuid(0), 0);
+  }
+  fs::permissions(temp->path() / "locked", fs::perms::owner_all);
+  ASSERT_TRUE(files) << files.error().message;
+  std::vector<std::string> names;
+  for (const InputFile& file : *files) names.push_back(file.name + ": " + file.error);
+  EXPECT_THAT(
+      names, testing::ElementsAre("a.txt: ", "locked: the folder cannot be read: Permission denied",
+                                  "open/c.txt: "));
+  ASSERT_FALSE(locked);  // what was asked for itself
+  EXPECT_THAT(locked.error().message, testing::HasSubstr("locked: the folder cannot be read"));
+}
 
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -357,8 +393,8 @@ TEST(FuzzSeeds, OfWhatPeopleAndRunsLeaveBehind) {
   for (const std::string& seed :
        {std::string(
             "[[class]]\nid = \"a\"\nwords = [\"ab\\u0000c\", \"甲乙\", \"甲乙丙\"]\n甲乙丙"),
-        std::string("class = 1"), std::string("[[class]]\nid=\"a b\""), std::string("plinthQ1"),
-        std::string("plinthQ1\0\0\x80\x3f\0\0\xc0\x7f\0\0\0\0x", 21),
+        std::string("class = 1"), std::string("[[class]]\nid=\"a b\""), std::string("plinthQ2"),
+        std::string("plinthQ2\0\0\x80\x3f\0\0\xc0\x7f\0\0\0\0x", 21),
         std::string("verdict,source\npass,a/b\n合格,\nfail\n\"x\",\n"), std::string("verdict"),
         std::string("\xEF\xBB\xBFverdict;risk_class\nfail;a\n")}) {
     fuzz_keywords(seed);

@@ -11,24 +11,26 @@ bool hidden(const Path& path) {
   return path.filename().string().starts_with(".");
 }
 
-Status walk_folder(const Path& root, const std::string& prefix, std::vector<InputFile>& out) {
+// Folder by folder, so that one that cannot be read is known by name and its neighbours are read.
+void walk_folder(const Path& root, const Path& folder, const std::string& prefix,
+                 std::vector<InputFile>& out) {
+  const auto name_of = [&](const Path& path) {
+    return prefix + path.lexically_relative(root).generic_string();
+  };
   std::error_code error;
-  auto it =
-      fs::recursive_directory_iterator(root, fs::directory_options::skip_permission_denied, error);
-  if (error) return not_found("input {}: {}", root.string(), error.message());
-  for (const auto end = fs::recursive_directory_iterator(); it != end; it.increment(error)) {
-    if (error)
-      return make_error(Code::kUnavailable, "input {}: {}", root.string(), error.message());
-    if (hidden(it->path())) {
-      if (it->is_directory(error)) it.disable_recursion_pending();
-      continue;
+  fs::directory_iterator it(folder, error);
+  for (const fs::directory_iterator end; !error && it != end; it.increment(error)) {
+    const Path& path = it->path();
+    if (hidden(path)) continue;
+    std::error_code unknown;  // of a link to nothing: it is neither
+    if (it->is_directory(unknown)) {
+      if (!it->is_symlink(unknown)) walk_folder(root, path, prefix, out);
+    } else if (it->is_regular_file(unknown)) {
+      out.push_back({path, name_of(path), it->file_size(unknown)});
     }
-    if (!it->is_regular_file(error)) continue;
-    out.push_back({it->path(), prefix + it->path().lexically_relative(root).generic_string(),
-                   it->file_size(error)});
   }
-  if (error) return make_error(Code::kUnavailable, "input {}: {}", root.string(), error.message());
-  return {};
+  if (error)
+    out.push_back({folder, name_of(folder), 0, "the folder cannot be read: " + error.message()});
 }
 
 std::string own_name(const Path& input) {
@@ -48,7 +50,10 @@ Result<std::vector<InputFile>> walk_inputs(std::span<const Path> inputs) {
     const auto status = fs::status(input, error);
     if (!fs::exists(status)) return not_found("input {}: no such file or folder", input.string());
     if (fs::is_directory(status)) {
-      PLINTH_TRY(walk_folder(input, inputs.size() > 1 ? own_name(input) + "/" : "", out));
+      walk_folder(input, input, inputs.size() > 1 ? own_name(input) + "/" : "", out);
+      // The input itself is what was asked for.
+      if (!out.empty() && !out.back().error.empty() && out.back().path == input)
+        return make_error(Code::kUnavailable, "input {}: {}", input.string(), out.back().error);
     } else {
       out.push_back({input, input.filename().generic_string(), fs::file_size(input, error)});
     }

@@ -11,7 +11,7 @@ constexpr std::string_view kRefineVersion = "3";
 }  // namespace
 
 Result<Json> make_plan(const RefineOptions& options, std::span<const InputFile> files,
-                       size_t suite_questions, size_t units) {
+                       const Rules& rules, size_t units) {
   Sha256 names;
   uint64_t bytes = 0;
   for (const InputFile& file : files) {
@@ -24,19 +24,23 @@ Result<Json> make_plan(const RefineOptions& options, std::span<const InputFile> 
     suites.push_back({{"name", suite.filename().string()}, {"sha256", hash}});
   }
   // What the recipe names, by what it holds: the manifest's "rules".
-  Json rules = Json::object();
+  Json named = Json::object();
   const RefineRecipe& recipe = options.recipe;
   for (const auto& [key, path] :
        {std::pair("keywords", recipe.keywords), std::pair("quality_model", recipe.quality_model)}) {
     if (path.empty()) continue;
     PLINTH_TRY(const std::string hash, sha256_file(path));
-    rules[key] = hash;
+    named[key] = hash;
   }
-  return Json{{"rules", std::move(rules)},
+  if (!recipe.opencc.empty()) {
+    named["opencc"] = rules.chinese.sha256();
+    named["opencc_version"] = PLINTH_OPENCC_VERSION;
+  }
+  return Json{{"rules", std::move(named)},
               {"refine", kRefineVersion},
               {"recipe", to_json(options.recipe)},
               {"suites", std::move(suites)},
-              {"suite_questions", suite_questions},
+              {"suite_questions", rules.exams.questions()},
               {"files", files.size()},
               {"bytes", bytes},
               {"names_sha256", names.hex()},

@@ -8,12 +8,13 @@
 #include "core/json.h"
 #include "corpus/corpus.h"
 #include "corpus/read/walk.h"
+#include "corpus/rules.h"
 
 namespace plinth::corpus {
 
-// files: all inputs of the run, in order. suite_questions: in options.suites.
+// files: all inputs of the run, in order. rules: of options.recipe and options.suites.
 Result<Json> make_plan(const RefineOptions& options, std::span<const InputFile> files,
-                       size_t suite_questions, size_t units);
+                       const Rules& rules, size_t units);
 
 // The times of the files, as one digest: to notice a file that changed between two starts on one
 // machine. Other machines' copies have other times.

@@ -167,7 +167,7 @@ TEST_F(Stages, PartsMergeIntoTheCorpusOfOneRun) {
   EXPECT_THAT(twice.error().message, HasSubstr("are both rank"));
   RefineOptions other = options("other");
   other.world = 3;
-  other.recipe.chars_min = 5;
+  other.recipe.limits["chars_min"] = 5;
   ASSERT_TRUE(refine(other));
   const auto mixed = merge_parts({other.out, parts[0], parts[1]}, merged);
   ASSERT_FALSE(mixed);

@@ -10,6 +10,7 @@
 #include "corpus/read/readers.h"
 #include "corpus/text_path.h"
 #include "corpus/unpack/inflate.h"
+#include "corpus/unpack/utf8_names.h"
 #include "corpus/unpack/web_archive.h"
 #include "corpus/utf8.h"
 
@@ -140,6 +141,7 @@ class Unpacker {
   }
 
   Status entries(const RawFile& file, Kind kind, int depth) {
+    const Utf8Names names;
     const Archive opened = open_archive(file.bytes, kind);
     if (!opened)
       return fail(file.path, fmt::format("no {} file that can be opened", kind_name(kind)));

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "corpus/unpack/archive_of_test.h"
+#include "corpus/unpack/utf8_names.h"
 
 namespace plinth::corpus {
 namespace {
@@ -52,6 +53,16 @@ TEST(Unpack, OfficeFilesAreLeavesAndHiddenFilesAreNot) {
   const std::string docx = zip_of({{"word/document.xml", "<w:document/>"}});
   EXPECT_THAT(leaves(zip_of({{"__MACOSX/._a", "x"}, {".git/config", "x"}, {"a", docx}}), "z"),
               ElementsAre("z!/a=" + docx));
+}
+
+TEST(Unpack, NamesThatAreMarkedAsUnicodeAreRead) {
+  for (const Packing packing : {Packing::kZip, Packing::kSevenZip}) {
+    const std::string bytes = [&] {
+      const Utf8Names names;  // as other programs write them
+      return archive_of({{"目录/规程.txt", "x"}, {"目录/办法.txt", "y"}}, packing);
+    }();
+    EXPECT_THAT(leaves(bytes, "z"), ElementsAre("z!/目录/规程.txt=x", "z!/目录/办法.txt=y"));
+  }
 }
 
 TEST(Unpack, NamesInGbkAreRead) {
