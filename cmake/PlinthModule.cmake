@@ -20,7 +20,6 @@ if(PLINTH_PRECOMPILE)
   target_precompile_headers(plinth_headers PRIVATE ${headers})
   add_library(plinth_test_headers OBJECT ${CMAKE_BINARY_DIR}/headers.cpp)
   target_link_libraries(plinth_test_headers PRIVATE fmt::fmt GTest::gmock)
-  target_compile_options(plinth_test_headers PRIVATE $<$<CONFIG:Release>:-O1>)
   target_precompile_headers(plinth_test_headers PRIVATE ${headers} <gmock/gmock.h> <gtest/gtest.h>)
 endif()
 
@@ -44,8 +43,7 @@ function(plinth_module name)
 
   if(M_TESTS)
     add_executable(${name}_test ${M_TESTS})
-    # -O1: tests are compiled more often than they are waited for.
-    target_compile_options(${name}_test PRIVATE ${PLINTH_WARNINGS} $<$<CONFIG:Release>:-O1>)
+    target_compile_options(${name}_test PRIVATE ${PLINTH_WARNINGS})
     plinth_precompiled(${name}_test plinth_test_headers)
     target_compile_definitions(${name}_test PRIVATE PLINTH_SOURCE_DIR="${PLINTH_ROOT}")
     target_link_libraries(${name}_test PRIVATE ${target} ${M_LIBS} GTest::gmock GTest::gtest_main)
