@@ -26,6 +26,8 @@ endif()
 function(plinth_precompiled target headers)
   if(PLINTH_PRECOMPILE)
     target_precompile_headers(${target} REUSE_FROM ${headers})
+    # GCC forgets which of these headers are the system's, and warns of what it inlines from them.
+    target_compile_options(${target} PRIVATE -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread)
   endif()
 endfunction()
 
