@@ -31,8 +31,7 @@ class OpenApiTest : public ServerTest {
       expect_closed(schema["items"], place + "[]");
     }
     const Json properties = schema.value("properties", Json::object());
-    for (const auto& [name, member] : properties.items())
-      expect_closed(member, place + "." + name);
+    for (const auto& [name, member] : properties.items()) expect_closed(member, place + "." + name);
   }
 };
 

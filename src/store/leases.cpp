@@ -26,11 +26,9 @@ std::string this_machine() {
 
 Result<std::unique_ptr<Leases>> Leases::open(const Path& home, const Clock& clock) {
   PLINTH_TRY(auto db, open_database(home));
-  PLINTH_TRY(make_directories(home / "servers"));
   std::unique_ptr<Leases> leases(new Leases(home, std::move(db), clock));
-  const std::lock_guard lock(leases->mutex_);
-  PLINTH_TRY(leases->enlist());
-  PLINTH_TRY(leases->watch());
+  // A full disk keeps nobody from answering: without a row it has no leases, and tries again.
+  if (const Status begun = leases->tend(); !begun) log_warn("leases: {}", begun.error().message);
   return leases;
 }
 
@@ -52,8 +50,15 @@ Status Leases::enlist() {
   server_.clear();
   const int64_t before_ms = now_ms();
   const std::string id = random_hex(12);
+  PLINTH_TRY(make_directories(folder_));
   PLINTH_TRY(lock_, FileLock::take(folder_ / id));
-  PLINTH_TRY(db_->run("INSERT INTO servers (id, machine, beat) VALUES (?, ?, 0)", {id, machine_}));
+  const Status added =
+      db_->run("INSERT INTO servers (id, machine, beat) VALUES (?, ?, 0)", {id, machine_});
+  if (!added) {
+    std::error_code ignored;
+    std::filesystem::remove(folder_ / id, ignored);
+    return added;
+  }
   server_ = id;
   beat_ms_ = before_ms;
   return {};

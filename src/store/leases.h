@@ -38,7 +38,8 @@ class Leases {
   static constexpr int64_t kTrustMs = 8'000;  // after the last beat: the own leases
   static constexpr int64_t kDeadMs = 12'000;  // without a beat: another server
 
-  // Of a home that a Store has opened (and migrated). `clock` outlives the leases.
+  // Of a home that a Store has opened (and migrated). `clock` outlives the leases. Where the
+  // database takes no row, now, there are no leases until tend() has found that it does.
   static Result<std::unique_ptr<Leases>> open(const Path& home,
                                               const Clock& clock = system_clock());
   // Gives all of them up.

@@ -120,6 +120,21 @@ TEST_F(LeasesTest, AReleaseThatDidNotArriveIsNoObstacle) {
   EXPECT_TRUE(*there.leases->take("a"));
 }
 
+// As when the disk is full: a server begins nevertheless, and takes nothing until it has its row.
+TEST_F(LeasesTest, WithoutARowThereAreNoLeasesUntilThereIsOne) {
+  auto db = *open_database(home());
+  ASSERT_TRUE(db->run("ALTER TABLE servers RENAME TO away"));
+  const auto other = Leases::open(home(), clock_);
+  ASSERT_TRUE(other);
+  EXPECT_FALSE(*(*other)->take("a"));
+  EXPECT_FALSE((*other)->tend());
+  const auto files = std::filesystem::directory_iterator(home() / "servers");
+  EXPECT_EQ(std::distance(begin(files), end(files)), 1) << "here_'s";
+  ASSERT_TRUE(db->run("ALTER TABLE away RENAME TO servers"));
+  EXPECT_TRUE((*other)->tend());
+  EXPECT_TRUE(*(*other)->take("a"));
+}
+
 // The lock of a process on this machine is free the moment it dies.
 TEST_F(LeasesTest, ADeadProcessOfThisHomeIsSeenAtOnce) {
   auto other = *Leases::open(home(), clock_);
