@@ -4,8 +4,8 @@
 // While somebody is urgent, loops of threads that stand back wait: they begin, and go on from one
 // range to the next, only when nobody is. What they compute is the same bit for bit: the same
 // ranges, each computed once. The urgent don't wait for a range that is being computed right then:
-// it is finished by a worker of its own, whose priority is so low that the operating system hardly
-// runs it beside theirs.
+// it is finished by a worker of its own, whose priority is so low that the operating system runs it
+// for a tenth of a core beside theirs.
 #pragma once
 
 namespace plinth {

@@ -118,7 +118,7 @@ struct ThreadPool::State {
 
   // The pool's own.
   Crew crew;
-  // Loops that stand back have workers of the lowest priority, started with the first such loop:
+  // Loops that stand back have workers of a low priority, started with the first such loop:
   // whoever is urgent waits for no range that they compute.
   Crew behind;
   std::once_flag behind_once;
@@ -234,12 +234,13 @@ int standing_back() {
   return standing_back_count.load();
 }
 
-// On Linux a thread has a nice value of its own. Not SCHED_IDLE: beside other programs' work such a
-// thread hardly moves at all, and a job has to end.
+// On Linux a thread has a nice value of its own. With 10 it gets a tenth of a core that somebody
+// else wants, too. With 19, or as SCHED_IDLE, it hardly moves beside other programs' work, and a
+// job has to end.
 void lower_priority() {
-  constexpr int kNicest = 19;
+  constexpr int kNice = 10;
   const auto thread = static_cast<id_t>(::syscall(SYS_gettid));
-  (void)::setpriority(PRIO_PROCESS, thread, kNicest);  // not allowed: it stays as it was
+  (void)::setpriority(PRIO_PROCESS, thread, kNice);  // not allowed: it stays as it was
 }
 
 int available_cores() {
