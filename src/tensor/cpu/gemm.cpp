@@ -201,7 +201,7 @@ constexpr int64_t round_up(int64_t n, int64_t unit) {
 
 // Rows that a task takes: over a block of depth they fill L2, or the smallest there is (256 KiB)
 // where nobody says how large it is. The right factor is packed once for each such part: half as
-// many rows made products 3 to 7 % slower (Zen 3, 512 KiB), more than rows that come from L3 cost.
+// many rows made products up to 7 % slower (Zen 3, 512 KiB), more than rows that come from L3 cost.
 int64_t most_rows() {
   static const int64_t rows = [] {
     const int64_t bytes = std::max<int64_t>(sysconf(_SC_LEVEL2_CACHE_SIZE), 256 * 1024);
