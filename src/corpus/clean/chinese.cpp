@@ -51,25 +51,30 @@ void hash_entries(const PhraseTable& table, Sha256& hash) {
   hash.update("\n");
 }
 
-// One stage of the chain, as it goes from the left to the right.
-void apply(const PhraseTable& table, std::string_view text, ChineseConverter::Converted& out) {
-  size_t copied = 0;
+// Calls each(begin, entry) for the longest entries of the table in the text, from the left to the
+// right.
+template <typename Each>
+void for_each_match(const PhraseTable& table, std::string_view text, Each&& each) {
   for (size_t at = table.skip(text, 0); at < text.size(); at = table.skip(text, at)) {
     size_t next = at;
-    const auto* entry = table.find(text, at, next);
-    if (entry == nullptr) {
-      at = next;
-      continue;
-    }
-    next = at + entry->key.size();
-    if (entry->value != entry->key) {
-      out.text.append(text, copied, at - copied);
-      out.text += entry->value;
-      copied = next;
-      ++out.replaced;
+    if (const auto* entry = table.find(text, at, next)) {
+      each(at, *entry);
+      next = at + entry->key.size();
     }
     at = next;
   }
+}
+
+// One stage of the chain.
+void apply(const PhraseTable& table, std::string_view text, ChineseConverter::Converted& out) {
+  size_t copied = 0;
+  for_each_match(table, text, [&](size_t at, const auto& entry) {
+    if (entry.value == entry.key) return;
+    out.text.append(text, copied, at - copied);
+    out.text += entry.value;
+    copied = at + entry.key.size();
+    ++out.replaced;
+  });
   out.text.append(text, copied, text.npos);
 }
 
@@ -127,18 +132,12 @@ ChineseConverter::Converted ChineseConverter::convert(std::string_view text) con
   Converted out;
   out.text.reserve(text.size());
   size_t begin = 0;  // of what lies between two phrases
-  for (size_t at = phrases_.skip(text, 0); at < text.size(); at = phrases_.skip(text, at)) {
-    size_t next = at;
-    const auto* phrase = phrases_.find(text, at, next);
-    if (phrase == nullptr) {
-      at = next;
-      continue;
-    }
+  for_each_match(phrases_, text, [&](size_t at, const auto& phrase) {
     if (at > begin) convert_run(text.substr(begin, at - begin), out);
-    out.text += phrase->value;
-    out.replaced += phrase->value != phrase->key ? 1 : 0;
-    begin = at = at + phrase->key.size();
-  }
+    out.text += phrase.value;
+    out.replaced += phrase.value != phrase.key ? 1 : 0;
+    begin = at + phrase.key.size();
+  });
   convert_run(text.substr(begin), out);
   return out;
 }
