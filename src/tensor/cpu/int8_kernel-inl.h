@@ -142,7 +142,7 @@ HWY_INLINE void multiply_run(const uint8_t* HWY_RESTRICT x, const Panel* panels,
 // Without byte dots.
 template <class T, int kRows, int kPanels>
 HWY_NOINLINE void multiply_pairs(const uint8_t* HWY_RESTRICT x, const Panel* panels, int blocks,
-                                 float* HWY_RESTRICT sums) {
+                                 float* HWY_RESTRICT sums, int64_t sum_stride) {
   const PanelFloats d;
   for (int j = 0; j < blocks; ++j, x += kRows * tile_row_bytes(T())) {
     const uint8_t* start = x + kRows * code_bytes(T());
@@ -158,7 +158,7 @@ HWY_NOINLINE void multiply_pairs(const uint8_t* HWY_RESTRICT x, const Panel* pan
       for (int i = 0; i < kRows; ++i) {
         const FloatVector scale = all_floats_at(scales, i);
         for (int p = 0; p < kPanels; ++p) {
-          float* sum = sums + i * kSumStride + p * kPanel;
+          float* sum = sums + i * sum_stride + p * kPanel;
           const auto scaled =
               hn::Mul(hn::ConvertTo(d, dot[p][i]), hn::Load(d, panels[p].scale[j][run]));
           hn::Store(hn::MulAdd(scaled, scale, hn::Load(d, sum)), d, sum);
@@ -169,7 +169,7 @@ HWY_NOINLINE void multiply_pairs(const uint8_t* HWY_RESTRICT x, const Panel* pan
       for (int i = 0; i < kRows; ++i) {
         const FloatVector total = all_floats_at(scales, kRows + i);
         for (int p = 0; p < kPanels; ++p) {
-          float* sum = sums + i * kSumStride + p * kPanel;
+          float* sum = sums + i * sum_stride + p * kPanel;
           hn::Store(hn::MulAdd(hn::Load(d, panels[p].shift[j]), total, hn::Load(d, sum)), d, sum);
         }
       }
@@ -180,6 +180,12 @@ HWY_NOINLINE void multiply_pairs(const uint8_t* HWY_RESTRICT x, const Panel* pan
 #if HWY_TARGET == HWY_AVX3_DL
 // sum + codes . x by fours, for unsigned codes. As assembly, because Highway 1.0 compiles this
 // target without the intrinsic's feature.
+HWY_INLINE WordVector dot_fours(ByteVector codes, WordVector x, WordVector sum) {
+  asm("vpdpbusd %2, %1, %0" : "+v"(sum.raw) : "v"(codes.raw), "v"(x.raw));
+  return sum;
+}
+
+// The same with four bytes of x for every lane.
 HWY_INLINE WordVector dot_fours(ByteVector codes, const uint8_t* x_fours, WordVector sum) {
   asm("vpdpbusd %2%{1to16%}, %1, %0"
       : "+v"(sum.raw)
@@ -187,16 +193,16 @@ HWY_INLINE WordVector dot_fours(ByteVector codes, const uint8_t* x_fours, WordVe
   return sum;
 }
 
-// With byte dots.
+// With byte dots, one panel: its codes and the float sums are in registers.
 template <class T, int kRows>
 HWY_NOINLINE void multiply_fours(const uint8_t* HWY_RESTRICT x, const Panel& panel, int blocks,
-                                 float* HWY_RESTRICT sums) {
+                                 float* HWY_RESTRICT sums, int64_t sum_stride) {
   const PanelFloats d;
   constexpr int kPerRun = kFours / T::kRuns;
   constexpr int kGroup = HWY_MIN(kRows, 4);
   FloatVector sum[kRows];
   HWY_UNROLL(16)
-  for (int i = 0; i < kRows; ++i) sum[i] = hn::Load(d, sums + i * kSumStride);
+  for (int i = 0; i < kRows; ++i) sum[i] = hn::Load(d, sums + i * sum_stride);
   for (int j = 0; j < blocks; ++j, x += kRows * tile_row_bytes(T())) {
     const uint8_t* start = x + kRows * kBlock;
     const uint8_t* scales = start + 4 * T::kRuns * kRows;
@@ -229,42 +235,96 @@ HWY_NOINLINE void multiply_fours(const uint8_t* HWY_RESTRICT x, const Panel& pan
     }
   }
   HWY_UNROLL(16)
-  for (int i = 0; i < kRows; ++i) hn::Store(sum[i], d, sums + i * kSumStride);
+  for (int i = 0; i < kRows; ++i) hn::Store(sum[i], d, sums + i * sum_stride);
+}
+
+// With byte dots, two panels: each broadcast of x serves two products, and the sums of eight rows
+// are more chains than hide a product's latency.
+template <class T, int kRows>
+HWY_NOINLINE void multiply_fours_twice(const uint8_t* HWY_RESTRICT x, const Panel* panels,
+                                       int blocks, float* HWY_RESTRICT sums, int64_t sum_stride) {
+  const PanelFloats d;
+  constexpr int kPanels = 2;
+  constexpr int kPerRun = kFours / T::kRuns;
+  constexpr int kGroup = HWY_MIN(kRows, 8);
+  for (int j = 0; j < blocks; ++j, x += kRows * tile_row_bytes(T())) {
+    const uint8_t* start = x + kRows * kBlock;
+    const uint8_t* scales = start + 4 * T::kRuns * kRows;
+    for (int first = 0; first < kRows; first += kGroup) {
+      HWY_UNROLL(2)
+      for (int run = 0; run < T::kRuns; ++run) {
+        WordVector dot[kGroup][kPanels];
+        HWY_UNROLL(8)
+        for (int i = 0; i < kGroup; ++i) {
+          for (int p = 0; p < kPanels; ++p) dot[i][p] = all_at(start, run * kRows + first + i);
+        }
+        HWY_UNROLL(8)
+        for (int g = run * kPerRun; g < (run + 1) * kPerRun; ++g) {
+          ByteVector codes[kPanels];
+          for (int p = 0; p < kPanels; ++p)
+            codes[p] = hn::Load(PanelBytes(), panels[p].codes[j][g]);
+          HWY_UNROLL(8)
+          for (int i = 0; i < kGroup; ++i) {
+            const WordVector xs = all_at(x + (first + i) * kBlock, g);
+            for (int p = 0; p < kPanels; ++p) dot[i][p] = dot_fours(codes[p], xs, dot[i][p]);
+          }
+        }
+        HWY_UNROLL(8)
+        for (int i = 0; i < kGroup; ++i) {
+          const FloatVector scale = all_floats_at(scales, first + i);
+          for (int p = 0; p < kPanels; ++p) {
+            float* sum = sums + (first + i) * sum_stride + p * kPanel;
+            const auto scaled =
+                hn::Mul(hn::ConvertTo(d, dot[i][p]), hn::Load(d, panels[p].scale[j][run]));
+            hn::Store(hn::MulAdd(scaled, scale, hn::Load(d, sum)), d, sum);
+          }
+        }
+      }
+    }
+    if constexpr (T::kShifted) {
+      for (int i = 0; i < kRows; ++i) {
+        const FloatVector total = all_floats_at(scales, kRows + i);
+        for (int p = 0; p < kPanels; ++p) {
+          float* sum = sums + i * sum_stride + p * kPanel;
+          hn::Store(hn::MulAdd(hn::Load(d, panels[p].shift[j]), total, hn::Load(d, sum)), d, sum);
+        }
+      }
+    }
+  }
 }
 #endif
 
-// sums[i][p * kPanel + lane] += `blocks` blocks of row i of a tile of x, from where `x` points,
-// times a row of panel p.
+// sums[i * sum_stride + p * kPanel + lane] += `blocks` blocks of row i of a tile of x, from where
+// `x` points, times a row of panel p.
 template <class T, int kRows>
 HWY_INLINE void multiply_rows(const uint8_t* x, const Panel* panels, int panel_count, int blocks,
-                              float* sums) {
+                              float* sums, int64_t sum_stride) {
 #if HWY_TARGET == HWY_AVX3_DL
-  (void)panel_count;
-  multiply_fours<T, kRows>(x, panels[0], blocks, sums);
+  if (panel_count == 2) return multiply_fours_twice<T, kRows>(x, panels, blocks, sums, sum_stride);
+  multiply_fours<T, kRows>(x, panels[0], blocks, sums, sum_stride);
 #else
-  if (panel_count == 2) {
-    multiply_pairs<T, kRows, 2>(x, panels, blocks, sums);
-  } else {
-    multiply_pairs<T, kRows, 1>(x, panels, blocks, sums);
-  }
+  if (panel_count == 2) return multiply_pairs<T, kRows, 2>(x, panels, blocks, sums, sum_stride);
+  multiply_pairs<T, kRows, 1>(x, panels, blocks, sums, sum_stride);
 #endif
 }
 
 template <class T>
 HWY_INLINE void multiply_tile(int rows, const uint8_t* x, const Panel* panels, int panel_count,
-                              int blocks, float* sums) {
+                              int blocks, float* sums, int64_t sum_stride) {
   switch (rows) {
     case 1:
-      return multiply_rows<T, 1>(x, panels, panel_count, blocks, sums);
+      return multiply_rows<T, 1>(x, panels, panel_count, blocks, sums, sum_stride);
     case 2:
-      return multiply_rows<T, 2>(x, panels, panel_count, blocks, sums);
+      return multiply_rows<T, 2>(x, panels, panel_count, blocks, sums, sum_stride);
     case 4:
-      return multiply_rows<T, 4>(x, panels, panel_count, blocks, sums);
+      return multiply_rows<T, 4>(x, panels, panel_count, blocks, sums, sum_stride);
     case 8:
-      if constexpr (kTile >= 8) return multiply_rows<T, 8>(x, panels, panel_count, blocks, sums);
+      if constexpr (kTile >= 8)
+        return multiply_rows<T, 8>(x, panels, panel_count, blocks, sums, sum_stride);
       break;
     case 16:
-      if constexpr (kTile >= 16) return multiply_rows<T, 16>(x, panels, panel_count, blocks, sums);
+      if constexpr (kTile >= 16)
+        return multiply_rows<T, 16>(x, panels, panel_count, blocks, sums, sum_stride);
       break;
     default:
       break;

@@ -16,6 +16,7 @@
 #include <hwy/highway.h>
 
 #include "core/check.h"
+#include "tensor/cpu/amx.h"
 #include "tensor/cpu/decode-inl.h"
 #include "tensor/cpu/int8_amx-inl.h"
 #include "tensor/cpu/int8_kernel-inl.h"
@@ -52,17 +53,20 @@ void int8_task(ConstMatrix x, const Weight& w, Matrix y, const Int8Task& task) {
 
 #else
 
-// With byte dots a task's part of x is half of a small L2 (1 MiB), and half of what is left is for
-// the weight that streams by; the matrix unit takes more blocks at a time than a panel has, so that
-// rows stay whole. Without them products take longer than x takes from L3, and unpacking a panel
-// pays off by the rows that it meets.
-constexpr int64_t kSpan = kByteDots ? std::numeric_limits<int32_t>::max() : kChunk;
-constexpr int64_t kTaskBytes = kByteDots ? int64_t{512} << 10 : int64_t{4} << 20;
-
+// A product takes longer than x takes from L2 or L3, and unpacking a panel pays off by the rows
+// that it meets: a task takes many. The matrix unit is faster, so its part of x is half of a small
+// L2 (1 MiB), half of what is left is for the weight that streams by; and it takes more blocks at a
+// time than a panel has, so that rows stay whole.
 Int8Shape int8_shape(DType type, int64_t rows) {
   int bytes = 0;
   with_unpacked_for(type, rows, [&](auto unpacked) HWY_ATTR { bytes = tile_row_bytes(unpacked); });
-  return {kPanel, kPanelsAtOnce, kTile, bytes, kSpan, kTaskBytes};
+  const bool amx = kByteDots && amx_usable();
+  return {kPanel,
+          kPanelsAtOnce,
+          kTile,
+          bytes,
+          amx ? std::numeric_limits<int32_t>::max() : kChunk,
+          int64_t{amx ? 512 : 4096} << 10};
 }
 
 // Rounds the `height` rows of the tile that begins at `row` of x.
@@ -78,12 +82,15 @@ void round_tile(ConstMatrix x, int64_t row, int height, DType type, const Rounde
 template <DType kType>
 struct PanelReader {
   // `place`: of what is interleaved here; a chunk stays until the next one of its place.
-  PanelReader(const Weight& w, int64_t n, int place)
+  // panels_at_once: read side by side, this one's place among them the same.
+  PanelReader(const Weight& w, int64_t n, int place, int panels_at_once)
       : memory(chunks[place]),
         stride(static_cast<int64_t>(row_bytes(kType, w.cols))),
         rows(static_cast<int>(std::min<int64_t>(kPanel, w.rows - n))),
         at(static_cast<const uint8_t*>(w.data) + n * stride),
+        panel_end(at + kPanel * stride),
         end(static_cast<const uint8_t*>(w.data) + w.rows * stride),
+        skip((panels_at_once - 1) * kPanel * stride),
         interleaved(w.panel != 0) {}
 
   // `blocks` of 32.
@@ -93,8 +100,9 @@ struct PanelReader {
     if (interleaved) {
       const uint8_t* chunk = at;
       at += stored * kBytes * kPanel;
-      // Panels follow each other, so what comes next is there too.
-      for (const uint8_t* p = chunk + kAhead; p < HWY_MIN(at + kAhead, end); p += 64)
+      // The next panel of this place follows behind those of the others.
+      const int64_t ahead = chunk + kAhead < panel_end ? kAhead : kAhead + skip;
+      for (const uint8_t* p = chunk + ahead; p < HWY_MIN(at + ahead, end); p += 64)
         hwy::Prefetch(p);
       return {chunk, blocks};
     }
@@ -114,7 +122,9 @@ struct PanelReader {
   int64_t stride;
   int rows;
   const uint8_t* at;
+  const uint8_t* panel_end;
   const uint8_t* end;
+  int64_t skip;  // bytes of the panels between this one and the next of its place
   bool interleaved;
 };
 
@@ -123,11 +133,15 @@ struct PanelReader {
 constexpr int kAmxPanels = 4;
 #endif
 
-// y = or += the sums of rows [task.row, ...) for `cols` columns from n on.
-void put_sums(const float* sums, int64_t n, int64_t cols, const Matrix& y, const Int8Task& task) {
+// Rows of a task, at most, for which a panel at a time is faster than two.
+constexpr int64_t kRowsOfOneStream = kByteDots ? 16 : 1;
+
+// y = or += the sums of rows [task.row, ...), sum_stride apart, for `cols` columns from n on.
+void put_sums(const float* sums, int64_t sum_stride, int64_t n, int64_t cols, const Matrix& y,
+              const Int8Task& task) {
   const PanelFloats d;
   constexpr int64_t kRowsAhead = 16;  // rows of y are far apart
-  for (int64_t i = 0; i < task.rows; ++i, sums += kSumStride) {
+  for (int64_t i = 0; i < task.rows; ++i, sums += sum_stride) {
     if (i + kRowsAhead < task.rows) hwy::Prefetch(y.row(task.row + i + kRowsAhead) + n);
     float* out = y.row(task.row + i) + n;
     int64_t r = 0;
@@ -142,8 +156,6 @@ void put_sums(const float* sums, int64_t n, int64_t cols, const Matrix& y, const
 
 template <class T>
 void int8_panels(const Weight& w, Matrix y, const Int8Task& task, T) {
-  thread_local Buffer sums;
-  sums.resize(task.rows * kSumStride);
   const Tiles tiles = {y.rows, kTile};
   const int64_t blocks = w.cols / kBlock;
   int64_t first_row = task.row;  // of those that vectors take
@@ -155,14 +167,20 @@ void int8_panels(const Weight& w, Matrix y, const Int8Task& task, T) {
     first_row += task.rows / kAmxRows * kAmxRows;
   }
 #endif
-  // A single row is bound by memory, which gives most as one stream.
-  const int most_panels = task.rows == 1 ? 1 : kPanelsAtOnce;
+  // Few rows are bound by memory, which gives most as one stream.
+  int most_panels = task.rows <= kRowsOfOneStream ? 1 : kPanelsAtOnce;
+#if HWY_TARGET == HWY_AVX3_DL && defined(__x86_64__)
+  if (amx) most_panels = 1;
+#endif
+  const int64_t sum_stride = most_panels * kPanel;
+  thread_local Buffer sums;
+  sums.resize(task.rows * sum_stride);
   for (int64_t n = task.col; n < task.col + task.cols; n += most_panels * kPanel) {
     const int64_t cols = std::min<int64_t>(most_panels * kPanel, task.col + task.cols - n);
     sums.fill(0);
 #if HWY_TARGET == HWY_AVX3_DL && defined(__x86_64__)
     if (amx) {
-      PanelReader<T::kType> reader(w, n, 0);
+      PanelReader<T::kType> reader(w, n, 0, 1);
       for (int64_t block = 0; block < blocks; block += kAmxPanels * kChunk) {
         const int count = static_cast<int>(std::min<int64_t>(kAmxPanels * kChunk, blocks - block));
         for (int j = 0; j < count; j += kChunk)
@@ -177,8 +195,9 @@ void int8_panels(const Weight& w, Matrix y, const Int8Task& task, T) {
     if (first_row < task.row + task.rows) {
       Panel panels[kPanelsAtOnce];
       const int panel_count = static_cast<int>((cols + kPanel - 1) / kPanel);
-      PanelReader<T::kType> readers[2] = {{w, n, 0},
-                                          {w, n + (panel_count - 1) * kPanel, panel_count - 1}};
+      PanelReader<T::kType> readers[2] = {
+          {w, n, 0, panel_count},
+          {w, n + (panel_count - 1) * kPanel, panel_count - 1, panel_count}};
       for (int64_t block = 0; block < blocks; block += kChunk) {
         const int count = static_cast<int>(std::min<int64_t>(kChunk, blocks - block));
         for (int p = 0; p < panel_count; ++p)
@@ -186,12 +205,12 @@ void int8_panels(const Weight& w, Matrix y, const Int8Task& task, T) {
         for (int64_t row = first_row; row < task.row + task.rows;) {
           const int height = tiles.height_at(row);
           multiply_tile<T>(height, task.rounded->at(block, row, height), panels, panel_count, count,
-                           sums.data() + (row - task.row) * kSumStride);
+                           sums.data() + (row - task.row) * sum_stride, sum_stride);
           row += height;
         }
       }
     }
-    put_sums(sums.data(), n, cols, y, task);
+    put_sums(sums.data(), sum_stride, n, cols, y, task);
   }
 }
 

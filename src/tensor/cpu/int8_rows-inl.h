@@ -22,12 +22,10 @@ HWY_BEFORE_NAMESPACE();
 
 namespace plinth::tensor::cpu::HWY_NAMESPACE {
 
-// Rows of x in a tile, panels that it passes over at once. With byte dots 16 sums and 8 registers
-// of codes fill 32; in 16 registers lie 8 integer sums, and the float sums stay in memory.
+// Rows of x in a tile, panels that it passes over at once. Integer sums fill half of the registers,
+// of 32 or of 16 (with byte dots a tile is two groups of eight rows); float sums stay in memory.
 inline constexpr int kTile = kByteDots ? 16 : 4;
-inline constexpr int kPanelsAtOnce = kByteDots ? 1 : 2;
-// Floats between the sums of two rows.
-inline constexpr int kSumStride = kPanelsAtOnce * kPanel;
+inline constexpr int kPanelsAtOnce = 2;
 
 // body(how the type is multiplied by `rows` rows of x).
 template <class Body>
