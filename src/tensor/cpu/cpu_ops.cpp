@@ -1,8 +1,10 @@
 // The table of cpu_ops().
 #include <cstdint>
 #include <cstdlib>
+#include <string>
 #include <string_view>
 
+#include "core/log.h"
 #include "tensor/cpu/attention.h"
 #include "tensor/cpu/layers.h"
 #include "tensor/cpu/linear.h"
@@ -16,10 +18,11 @@ namespace plinth::tensor {
 namespace {
 
 // PLINTH_SIMD names the best target that may be used: what another machine computes, and how fast,
-// can be seen on this one. Better targets are lower bits; a name that is none changes nothing.
+// can be seen on this one. Better targets are lower bits. A name that is none changes nothing, and
+// is said: before main() there is nobody to give an error to.
 [[maybe_unused]] const bool limited = [] {
   const char* name = std::getenv("PLINTH_SIMD");
-  if (name == nullptr) return false;
+  if (name == nullptr || *name == 0) return false;
   for (int bit = 0; bit <= HWY_HIGHEST_TARGET_BIT_SCALAR; ++bit) {
     const int64_t target = int64_t{1} << bit;
     if ((HWY_TARGETS & target) == 0 || std::string_view(hwy::TargetName(target)) != name) continue;
@@ -27,6 +30,11 @@ namespace {
     hwy::SetSupportedTargetsForTest(hwy::SupportedTargets() & ~(target - 1));
     return true;
   }
+  std::string known;
+  for (int bit = 0; bit <= HWY_HIGHEST_TARGET_BIT_SCALAR; ++bit)
+    if (const int64_t target = int64_t{1} << bit; (HWY_TARGETS & target) != 0)
+      known += std::string(known.empty() ? "" : ", ") + hwy::TargetName(target);
+  log_warn("PLINTH_SIMD: {} is none of {}; nothing is limited", name, known);
   return false;
 }();
 
