@@ -333,18 +333,9 @@ Status BatchRunner::finish(store::Batch& batch, bool cancelled) {
                                          {"error", nullptr}}) +
                                 "\n";
   }
-  const auto keep = [&](const std::string& text, const char* name, std::string& id) -> Status {
-    if (text.empty()) return {};
-    PLINTH_TRY(const auto file,
-               store_->add_file(batch.tenant_id, batch.id + name, "batch_output", text));
-    id = file.id;
-    return {};
-  };
-  PLINTH_TRY(keep(output, "_output.jsonl", batch.output_file));
-  PLINTH_TRY(keep(errors, "_error.jsonl", batch.error_file));
   batch.state = cancelled ? "cancelled" : "completed";
   batch.ended_ms = system_clock().unix_ms();
-  return update(batch);
+  return store_->end_batch(batch, output, errors, leases_.server());
 }
 
 }  // namespace plinth::server

@@ -24,6 +24,10 @@ int64_t month_ms(int year, unsigned month) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(first.time_since_epoch()).count();
 }
 
+std::pair<int64_t, int64_t> month_from(int year, unsigned month) {
+  return {month_ms(year, month), month == 12 ? month_ms(year + 1, 1) : month_ms(year, month + 1)};
+}
+
 }  // namespace
 
 Admission::~Admission() {
@@ -82,7 +86,9 @@ Result<Quotas::Decision> Quotas::admit(int64_t tenant_id) {
     refuse(1, fmt::format("{} requests at one time", quota.concurrent));
   if (quota.requests_per_month > 0 || quota.tokens_per_month > 0) {
     if (tenant.month_looked_up_ns < 0 || now_ns - tenant.month_looked_up_ns > kMonthNs) {
-      PLINTH_TRY(tenant.month, store_.used_since(tenant_id, month_begin_ms(clock_.unix_ms())));
+      // The month as its statement has it: not what a clock that was ahead has dated later.
+      const auto [from_ms, until_ms] = month_around(clock_.unix_ms());
+      PLINTH_TRY(tenant.month, store_.used_between(tenant_id, from_ms, until_ms));
       tenant.month_looked_up_ns = now_ns;
     }
     const auto month_over = [&](int64_t used, int64_t limit, const char* what) {
@@ -124,11 +130,11 @@ void Quotas::take(int64_t tenant_id, int64_t tokens) {
   tenant.month.second += tokens;
 }
 
-int64_t month_begin_ms(int64_t unix_ms) {
+std::pair<int64_t, int64_t> month_around(int64_t unix_ms) {
   using namespace std::chrono;  // NOLINT(google-build-using-namespace): of one small function
   const sys_days day = floor<days>(sys_time<milliseconds>(milliseconds(unix_ms)));
   const year_month_day date(day);
-  return month_ms(static_cast<int>(date.year()), static_cast<unsigned>(date.month()));
+  return month_from(static_cast<int>(date.year()), static_cast<unsigned>(date.month()));
 }
 
 std::optional<std::pair<int64_t, int64_t>> month_of(std::string_view text) {
@@ -142,8 +148,7 @@ std::optional<std::pair<int64_t, int64_t>> month_of(std::string_view text) {
   };
   if (!number(text.substr(0, kDash), year) || !number(text.substr(kDash + 1), month)) return {};
   if (year < 1970 || month < 1 || month > 12) return {};
-  return std::pair(month_ms(year, month),
-                   month == 12 ? month_ms(year + 1, 1) : month_ms(year, month + 1));
+  return month_from(year, month);
 }
 
 }  // namespace plinth::server

@@ -83,9 +83,9 @@ class Quotas {
   std::map<int64_t, Tenant> tenants_;
 };
 
-// The first moment of the month (UTC) that the time is in.
-int64_t month_begin_ms(int64_t unix_ms);
-// Of "2026-11": its first moment, and that of the next month.
+// The month (UTC) that the time is in: its first moment, and that of the next month.
+std::pair<int64_t, int64_t> month_around(int64_t unix_ms);
+// The same of "2026-11".
 std::optional<std::pair<int64_t, int64_t>> month_of(std::string_view text);
 
 }  // namespace plinth::server

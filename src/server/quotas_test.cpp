@@ -80,14 +80,26 @@ TEST_F(QuotasTest, TheMonthIsWhatTheLedgerSays) {
   EXPECT_FALSE(refused.admission);
   EXPECT_TRUE(refused.for_long);
   EXPECT_EQ(header(refused, "x-should-retry"), "false");
-  clock_.now_ms += int64_t{32} * 24 * 3600 * 1000;
+  constexpr int64_t kMonthMs = int64_t{32} * 24 * 3600 * 1000;
+  clock_.now_ms += kMonthMs;
   EXPECT_TRUE(admit().admission);
+  // What a clock that was ahead has dated is that month's, in the statement as well.
+  ASSERT_TRUE(store_->add_usage({{.request_id = "ahead",
+                                  .tenant_id = tenant_,
+                                  .key_id = key.id,
+                                  .prompt_tokens = 100,
+                                  .outcome = "stop",
+                                  .at_ms = clock_.now_ms + kMonthMs}}));
+  clock_.now_ms += 10'000;  // until it is looked up anew
+  EXPECT_TRUE(admit().admission);
+  clock_.now_ms += kMonthMs;
+  EXPECT_FALSE(admit().admission);
 }
 
 TEST(Months, BeginAtTheirFirstMoment) {
   EXPECT_EQ(month_of("2026-11")->first, 1'793'491'200'000);
   EXPECT_EQ(month_of("2026-12")->second, month_of("2027-01")->first);
-  EXPECT_EQ(month_begin_ms(1'793'491'200'000 + 5), 1'793'491'200'000);
+  EXPECT_EQ(month_around(1'793'491'200'000 + 5), *month_of("2026-11"));
   for (const char* wrong : {"", "2026", "2026-13", "2026-00", "2026/11", "x026-11"})
     EXPECT_FALSE(month_of(wrong)) << wrong;
 }

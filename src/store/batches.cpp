@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "core/hash.h"
 #include "store/store_impl.h"
 
@@ -73,17 +75,45 @@ Result<std::vector<Batch>> Store::unfinished_batches() const {
 
 Status Store::update_batch(const Batch& batch, std::string_view server) {
   const std::lock_guard lock(impl_->mutex);
+  return impl_->update_batch(batch, server);
+}
+
+Status Store::Impl::update_batch(const Batch& batch, std::string_view server) {
   PLINTH_TRY(
-      impl_->db.run("UPDATE batches SET state = CASE WHEN state = 'cancelling' AND ?1 = "
-                    "'in_progress' THEN state ELSE ?1 END, "
-                    "total = ?, output_file = ?, error_file = ?, error = ?, "
-                    "ended_ms = ? WHERE id = ? AND "
-                    "EXISTS (SELECT 1 FROM leases WHERE name = batches.id AND server = ?)",
-                    {batch.state, batch.total, batch.output_file, batch.error_file, batch.error,
-                     batch.ended_ms, batch.id, server}));
-  if (impl_->db.rows_changed() == 0)
+      db.run("UPDATE batches SET state = CASE WHEN state = 'cancelling' AND ?1 = "
+             "'in_progress' THEN state ELSE ?1 END, "
+             "total = ?, output_file = ?, error_file = ?, error = ?, "
+             "ended_ms = ? WHERE id = ? AND "
+             "EXISTS (SELECT 1 FROM leases WHERE name = batches.id AND server = ?)",
+             {batch.state, batch.total, batch.output_file, batch.error_file, batch.error,
+              batch.ended_ms, batch.id, server}));
+  if (db.rows_changed() == 0)
     return make_error(Code::kFailedPrecondition, "batch {} is another server's now", batch.id);
   return {};
+}
+
+Status Store::end_batch(const Batch& batch, std::string_view output, std::string_view errors,
+                        std::string_view server) {
+  Batch ended = batch;
+  std::vector<FileInfo> files;
+  const auto keep = [&](std::string_view text, const char* name, std::string& id) -> Status {
+    if (text.empty()) return {};
+    PLINTH_TRY(FileInfo file,
+               impl_->keep_bytes(batch.tenant_id, batch.id + name, "batch_output", text));
+    id = file.id;
+    files.push_back(std::move(file));
+    return {};
+  };
+  PLINTH_TRY(keep(output, "_output.jsonl", ended.output_file));
+  PLINTH_TRY(keep(errors, "_error.jsonl", ended.error_file));
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->db.transaction([&]() -> Status {
+    PLINTH_TRY(impl_->update_batch(ended, server));
+    for (const FileInfo& file : files) {
+      PLINTH_TRY(impl_->insert_file(file));
+    }
+    return {};
+  });
 }
 
 Status Store::cancel_batch(int64_t tenant_id, std::string_view id) {

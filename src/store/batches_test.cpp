@@ -55,13 +55,19 @@ TEST_F(BatchesTest, ResultsSurviveACrashAndComeOnce) {
   Batch done = unfinished->at(0);
   done.state = "completed";
   done.total = 2;
-  done.output_file = "o";
   const auto leases = *Leases::open(home(), clock_);
   EXPECT_EQ(store_->update_batch(done, leases->server()).error().code, Code::kFailedPrecondition);
+  // Who has no lease leaves nothing behind.
+  EXPECT_EQ(store_->end_batch(done, "o", "e", leases->server()).error().code,
+            Code::kFailedPrecondition);
+  EXPECT_TRUE(store_->files(a_)->empty());
   ASSERT_TRUE(*leases->take(done.id));
-  ASSERT_TRUE(store_->update_batch(done, leases->server()));
+  ASSERT_TRUE(store_->end_batch(done, "o", "", leases->server()));
   EXPECT_TRUE(store_->unfinished_batches()->empty());
-  EXPECT_EQ(store_->batch(a_, batch.id)->output_file, "o");
+  ASSERT_EQ(store_->files(a_)->size(), 1u);
+  EXPECT_EQ(store_->batch(a_, batch.id)->output_file, store_->files(a_)->at(0).id);
+  EXPECT_EQ(store_->files(a_)->at(0).filename, batch.id + "_output.jsonl");
+  EXPECT_EQ(store_->batch(a_, batch.id)->error_file, "");
 }
 
 TEST_F(BatchesTest, OnlyItsTenantCancelsARunningBatch) {

@@ -21,22 +21,30 @@ FileInfo file_of(const Row& row) {
 
 Result<FileInfo> Store::add_file(int64_t tenant_id, std::string_view filename,
                                  std::string_view purpose, std::string_view bytes) {
-  // The bytes go first: a row never names an artifact that is not there.
-  PLINTH_TRY(const std::string digest, impl_->artifacts.put(bytes));
-  const FileInfo file{.id = "file-" + random_hex(12),
-                      .tenant_id = tenant_id,
-                      .filename = std::string(filename),
-                      .purpose = std::string(purpose),
-                      .bytes = static_cast<int64_t>(bytes.size()),
-                      .digest = digest,
-                      .created_ms = impl_->now_ms()};
+  PLINTH_TRY(const FileInfo file, impl_->keep_bytes(tenant_id, filename, purpose, bytes));
   const std::lock_guard lock(impl_->mutex);
-  PLINTH_TRY(
-      impl_->db.run("INSERT INTO files (id, tenant, filename, purpose, bytes, digest, created_ms) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    {file.id, file.tenant_id, file.filename, file.purpose, file.bytes, file.digest,
-                     file.created_ms}));
+  PLINTH_TRY(impl_->insert_file(file));
   return file;
+}
+
+Result<FileInfo> Store::Impl::keep_bytes(int64_t tenant_id, std::string_view filename,
+                                         std::string_view purpose, std::string_view bytes) const {
+  PLINTH_TRY(const std::string digest, artifacts.put(bytes));
+  return FileInfo{.id = "file-" + random_hex(12),
+                  .tenant_id = tenant_id,
+                  .filename = std::string(filename),
+                  .purpose = std::string(purpose),
+                  .bytes = static_cast<int64_t>(bytes.size()),
+                  .digest = digest,
+                  .created_ms = now_ms()};
+}
+
+Status Store::Impl::insert_file(const FileInfo& file) {
+  return db.run(
+      "INSERT INTO files (id, tenant, filename, purpose, bytes, digest, created_ms) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?)",
+      {file.id, file.tenant_id, file.filename, file.purpose, file.bytes, file.digest,
+       file.created_ms});
 }
 
 Result<FileInfo> Store::file(int64_t tenant_id, std::string_view id) const {

@@ -91,13 +91,14 @@ Result<std::vector<StatementRow>> Store::statement(const UsageQuery& query) cons
   return rows;
 }
 
-Result<std::pair<int64_t, int64_t>> Store::used_since(int64_t tenant_id, int64_t from_ms) const {
+Result<std::pair<int64_t, int64_t>> Store::used_between(int64_t tenant_id, int64_t from_ms,
+                                                        int64_t until_ms) const {
   const std::lock_guard lock(impl_->mutex);
   std::pair<int64_t, int64_t> used;
   PLINTH_TRY(impl_->db.each(
       "SELECT COUNT(*), COALESCE(SUM(prompt_tokens + completion_tokens), 0) FROM usage "
-      "WHERE tenant = ? AND at_ms >= ?",
-      {tenant_id, from_ms}, [&](const Row& row) {
+      "WHERE tenant = ? AND at_ms >= ? AND at_ms < ?",
+      {tenant_id, from_ms, until_ms}, [&](const Row& row) {
         used = {row.integer(0), row.integer(1)};
       }));
   return used;

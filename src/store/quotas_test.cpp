@@ -52,8 +52,10 @@ TEST_F(QuotasTest, AStatementPricesPromptCachedAndAnswerTokens) {
   ASSERT_TRUE(store_->set_price({.model = "tuned", .trained = 3'000'000}));
   EXPECT_EQ(store_->statement({.tenant = "a"})->at(2).cost, 15'000);
   EXPECT_EQ(store_->statement({.tenant = "a"})->at(2).total.trained_tokens, 5000);
-  EXPECT_EQ(*store_->used_since(tenant.id, 0), (std::pair<int64_t, int64_t>(4, 3300)));
-  EXPECT_EQ(*store_->used_since(tenant.id, clock_.now_ms + 1), (std::pair<int64_t, int64_t>(0, 0)));
+  using Used = std::pair<int64_t, int64_t>;
+  EXPECT_EQ(*store_->used_between(tenant.id, 0, clock_.now_ms + 1), Used(4, 3300));
+  EXPECT_EQ(*store_->used_between(tenant.id, clock_.now_ms + 1, INT64_MAX), Used(0, 0));
+  EXPECT_EQ(*store_->used_between(tenant.id, 0, clock_.now_ms), Used(0, 0));
 }
 
 TEST_F(QuotasTest, AScopedKeyExpires) {

@@ -206,16 +206,6 @@ struct BatchResult {
   std::string body = {};
 };
 
-// A piece of long work (a refining, a tuning, an evaluation): a durable row with a heartbeat.
-struct Run {
-  int64_t id = 0;
-  std::string kind;    // "refine", "tune", ...
-  std::string state;   // "running", "succeeded", "failed", "cancelled"
-  std::string detail;  // JSON
-  int64_t created_ms = 0;
-  int64_t heartbeat_ms = 0;
-};
-
 class Store {
  public:
   // Creates the folder when missing, migrates the database. A database written by a newer Plinth is
@@ -283,8 +273,9 @@ class Store {
   Result<std::vector<UsageTotal>> usage(const UsageQuery& query = {}) const;
   // The same with prices as they are now; models without a price cost nothing.
   Result<std::vector<StatementRow>> statement(const UsageQuery& query) const;
-  // Requests and tokens (prompt and completion) of one tenant since then.
-  Result<std::pair<int64_t, int64_t>> used_since(int64_t tenant_id, int64_t from_ms) const;
+  // Requests and tokens (prompt and completion) of one tenant: from_ms <= at < until_ms.
+  Result<std::pair<int64_t, int64_t>> used_between(int64_t tenant_id, int64_t from_ms,
+                                                   int64_t until_ms) const;
 
   // Keeps the bytes. Files are found only by their own tenant: kNotFound for others'.
   Result<FileInfo> add_file(int64_t tenant_id, std::string_view filename, std::string_view purpose,
@@ -300,19 +291,18 @@ class Store {
   Result<std::vector<Batch>> batches(int64_t tenant_id) const;  // newest first
   // Of all tenants, the oldest first: what a server has to go on with when it starts.
   Result<std::vector<Batch>> unfinished_batches() const;
-  // State, total, files, error and end, of a batch whose lease (leases.h) is this server's;
+  // State, total, error and end, of a batch whose lease (leases.h) is this server's;
   // kFailedPrecondition: it is another's.
   Status update_batch(const Batch& batch, std::string_view server);
+  // The same with what came out, as files of the tenant; an empty text makes none. All of it or
+  // nothing: no file is left without its batch.
+  Status end_batch(const Batch& batch, std::string_view output, std::string_view errors,
+                   std::string_view server);
   // in_progress becomes cancelling; anything else stays.
   Status cancel_batch(int64_t tenant_id, std::string_view id);
   // A line that is there already stays as it is.
   Status add_batch_result(std::string_view batch, const BatchResult& result);
   Result<std::vector<BatchResult>> batch_results(std::string_view batch) const;  // by line
-
-  Result<Run> start_run(std::string_view kind, std::string_view detail);
-  // Sets state, detail and heartbeat. kNotFound for an unknown id.
-  Status update_run(int64_t id, std::string_view state, std::string_view detail);
-  Result<std::vector<Run>> runs() const;  // newest first
 
  private:
   struct Impl;

@@ -20,6 +20,14 @@ struct Store::Impl {
 
   int64_t now_ms() const { return clock.unix_ms(); }
 
+  // A file in two steps: the bytes go first, so that a row never names an artifact that is not
+  // there.
+  Result<FileInfo> keep_bytes(int64_t tenant_id, std::string_view filename,
+                              std::string_view purpose, std::string_view bytes) const;
+  // Under the mutex.
+  Status insert_file(const FileInfo& file);
+  Status update_batch(const Batch& batch, std::string_view server);
+
   Path home;
   const Clock& clock;
   Artifacts artifacts;

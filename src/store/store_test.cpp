@@ -109,20 +109,9 @@ TEST_F(StoreTest, AdaptersAreRegisteredOnceByContent) {
   EXPECT_EQ(*store_->artifacts().read(file->digest), "w");
 }
 
-TEST_F(StoreTest, RunsRememberTheirLastStateAcrossAReopen) {
-  const auto run = store_->start_run("tune", R"({"recipe":"law"})");
-  ASSERT_TRUE(run);
-  clock_.now_ms += 5000;
-  ASSERT_TRUE(store_->update_run(run->id, "succeeded", R"({"loss":1})"));
-  EXPECT_EQ(store_->update_run(99, "failed", "{}").error().code, Code::kNotFound);
-  reopen();
-  const auto runs = *store_->runs();
-  ASSERT_EQ(runs.size(), 1u);
-  EXPECT_EQ(runs[0].state, "succeeded");
-  EXPECT_EQ(runs[0].heartbeat_ms - runs[0].created_ms, 5000);
-}
-
 TEST_F(StoreTest, WhatWasAcknowledgedSurvivesAKilledProcess) {
+  const int64_t tenant = store_->create_tenant("a")->id;
+  const int64_t key = store_->create_key("a", "")->info.id;
   store_.reset();
   int pipe_ends[2];
   ASSERT_EQ(pipe(pipe_ends), 0);
@@ -132,7 +121,9 @@ TEST_F(StoreTest, WhatWasAcknowledgedSurvivesAKilledProcess) {
     auto store = Store::open(home());
     if (!store) _exit(1);
     for (int i = 0; i < 1000; ++i) {
-      if (!(*store)->start_run("tune", "{}")) _exit(2);
+      const UsageRow row{
+          .request_id = std::to_string(i), .tenant_id = tenant, .key_id = key, .model = "m"};
+      if (!(*store)->add_usage({row})) _exit(2);
       const char one = 1;
       if (write(pipe_ends[1], &one, 1) != 1) _exit(3);
     }
@@ -150,7 +141,7 @@ TEST_F(StoreTest, WhatWasAcknowledgedSurvivesAKilledProcess) {
   ASSERT_TRUE(WIFSIGNALED(status)) << "the child ended by itself: " << WEXITSTATUS(status);
 
   store_ = *Store::open(home());
-  const auto rows = static_cast<int64_t>(store_->runs()->size());
+  const int64_t rows = store_->usage()->at(0).requests;
   // One more may have been committed and not yet said so.
   EXPECT_GE(rows, acknowledged);
   EXPECT_LE(rows, acknowledged + 1);
@@ -158,31 +149,37 @@ TEST_F(StoreTest, WhatWasAcknowledgedSurvivesAKilledProcess) {
 
 TEST_F(StoreTest, AFullDiskIsAnErrorAndTheStoreGoesOnAfterwards) {
   if (on_postgres()) GTEST_SKIP() << "of SQLite's file";
+  const int64_t tenant = store_->create_tenant("a")->id;
+  const int64_t key = store_->create_key("a", "")->info.id;
   rlimit before{};
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
   auto* const old_handler = std::signal(SIGXFSZ, SIG_IGN);
   rlimit small = before;
-  small.rlim_cur = 256 * 1024;
+  small.rlim_cur = 1024 * 1024;
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
   int written = 0;
   Status last;
-  const std::string detail(50'000, 'x');
+  const auto add = [&] {
+    return store_->add_usage({{.request_id = std::to_string(written),
+                               .tenant_id = tenant,
+                               .key_id = key,
+                               .model = std::string(50'000, 'x')}});
+  };
   while (written < 100 && last) {
-    if (const auto run = store_->start_run("tune", detail))
-      ++written;
-    else
-      last = run.error();
+    last = add();
+    if (last) ++written;
   }
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
   std::signal(SIGXFSZ, old_handler);
 
   EXPECT_FALSE(last);
+  ASSERT_GT(written, 0);
   EXPECT_NE(last.error().message.find((home() / "plinth.db").string()), std::string::npos)
       << last.error().message;
-  EXPECT_EQ(store_->runs()->size(), static_cast<size_t>(written));
-  EXPECT_TRUE(store_->start_run("tune", detail));
+  EXPECT_EQ(store_->usage()->at(0).requests, written);
+  EXPECT_TRUE(add());
   reopen();
-  EXPECT_EQ(store_->runs()->size(), static_cast<size_t>(written) + 1);
+  EXPECT_EQ(store_->usage()->at(0).requests, written + 1);
 }
 
 }  // namespace
