@@ -28,6 +28,11 @@ Json file_json(const store::FileInfo& file) {
 Result<store::FileInfo> upload(const Services& services, const Call& call, std::string& param) {
   const HttpRequest& request = call.exchange->request();
   PLINTH_TRY(const auto parts, parse_multipart(request.content_type, request.body));
+  for (const FormPart& part : parts) {
+    if (part.name == "purpose" || part.name == "file") continue;
+    param = part.name;
+    return invalid("{}: there is no such field", part.name);
+  }
   param = "purpose";
   const auto purpose = std::ranges::find(parts, "purpose", &FormPart::name);
   if (purpose == parts.end() || std::ranges::find(kPurposes, purpose->content) == kPurposes.end())
@@ -58,11 +63,19 @@ void handle_upload_file(const Services& services, const Call& call) {
 }
 
 void handle_list_files(const Services& services, const Call& call) {
-  const auto files = services.store.files(call.key.tenant_id);
+  const std::string& query = call.exchange->request().query;
+  const std::string order = query_value(query, "order");
+  if (!order.empty() && order != "asc" && order != "desc")
+    return refuse(call,
+                  {.error = invalid("order: {} is neither asc nor desc", order), .param = "order"});
+  auto files = services.store.files(call.key.tenant_id);
   if (!files) return refuse(call, {.error = files.error()});
+  if (const std::string purpose = query_value(query, "purpose"); !purpose.empty())
+    std::erase_if(*files, [&](const auto& one) { return one.purpose != purpose; });
+  if (order == "asc") std::ranges::reverse(*files);
   std::vector<std::string> ids;
   for (const auto& one : *files) ids.push_back(one.id);
-  const Page page = page_of(call.exchange->request().query, ids);
+  const Page page = page_of(query, ids);
   Json data = Json::array();
   for (size_t i = page.begin; i < page.end; ++i) data.push_back(file_json((*files)[i]));
   call.exchange->reply(

@@ -55,6 +55,7 @@ TEST_F(ResponsesTest, AreTheChatsAnswerInAnotherForm) {
   EXPECT_EQ(answer["usage"]["output_tokens"], chat_answer["usage"]["completion_tokens"]);
   const bool cut = chat_answer["choices"][0]["finish_reason"] == "length";
   EXPECT_EQ(answer["status"], cut ? "incomplete" : "completed");
+  EXPECT_EQ(message["status"], answer["status"]);
   const Json items = {
       {{"role", "user"}, {"content", {{{"type", "input_text"}, {"text", "合同"}}}}}};
   EXPECT_EQ(ask("/v1/responses", request(items))["output"][0]["content"], message["content"]);

@@ -111,10 +111,10 @@ constexpr std::string_view kSchemas = R"json({
     "additionalProperties": false}}, "logprobs": {"type": "array", "maxItems": 0, "items": {"type": "object", "additionalProperties": false}}}},
 "ResponseItem": {"anyOf": [
   {"type": "object", "required": ["type", "id", "status", "role", "content"], "additionalProperties": false, "properties": {
-    "type": {"const": "message"}, "id": {"type": "string"}, "status": {"enum": ["in_progress", "completed"]}, "role": {"const": "assistant"},
+    "type": {"const": "message"}, "id": {"type": "string"}, "status": {"enum": ["in_progress", "completed", "incomplete"]}, "role": {"const": "assistant"},
     "content": {"type": "array", "items": {"$ref": "#/components/schemas/ResponseText"}}, "citations": {"$ref": "#/components/schemas/Citations"}}},
   {"type": "object", "required": ["type", "id", "status", "call_id", "name", "arguments"], "additionalProperties": false, "properties": {
-    "type": {"const": "function_call"}, "id": {"type": "string"}, "status": {"enum": ["in_progress", "completed"]}, "call_id": {"type": "string"},
+    "type": {"const": "function_call"}, "id": {"type": "string"}, "status": {"enum": ["in_progress", "completed", "incomplete"]}, "call_id": {"type": "string"},
     "name": {"type": "string"}, "arguments": {"type": "string"}}}]},
 "ResponseEvent": {"type": "object", "required": ["type", "sequence_number"], "additionalProperties": false, "properties": {
   "type": {"enum": ["response.created", "response.in_progress", "response.output_item.added", "response.content_part.added",

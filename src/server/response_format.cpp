@@ -23,7 +23,7 @@ class ResponseFormat : public AnswerFormat {
   void take(size_t, const engine::Event& event) override { read(event); }
 
   Json whole(const Outcome& outcome) override {
-    close_item();
+    close_item(complete(outcome));
     return response(&outcome);
   }
 
@@ -39,7 +39,7 @@ class ResponseFormat : public AnswerFormat {
   }
 
   std::string end(const Outcome& outcome) override {
-    close_item();
+    close_item(complete(outcome));
     const Json whole = response(&outcome);
     emit("response." + whole["status"].get<std::string>(), {{"response", whole}});
     return std::exchange(events_, {});
@@ -115,10 +115,15 @@ class ResponseFormat : public AnswerFormat {
     emit("response.output_item.added", {{"output_index", index()}, {"item", items_.back()}});
   }
 
-  void close_item() {
+  static bool complete(const Outcome& outcome) {
+    return outcome.reasons.at(0) != engine::FinishReason::kLength && !outcome.filtered.at(0);
+  }
+
+  // `complete`: the answer did not end in the middle of it.
+  void close_item(bool complete = true) {
     if (!std::exchange(open_, false)) return;
     Json& item = items_.back();
-    item["status"] = "completed";
+    item["status"] = complete ? "completed" : "incomplete";
     if (is_call_) {
       item["arguments"] = text_;
       emit("response.function_call_arguments.done", {{"item_id", item_id()},
@@ -169,13 +174,10 @@ class ResponseFormat : public AnswerFormat {
     json["usage"] = nullptr;
     json["status"] = "in_progress";
     if (outcome == nullptr) return json;
-    const bool cut = outcome->reasons.at(0) == engine::FinishReason::kLength;
-    const bool filtered = outcome->filtered.at(0);
-    json["status"] = cut || filtered ? "incomplete" : "completed";
-    if (filtered)
-      json["incomplete_details"] = {{"reason", "content_filter"}};
-    else if (cut)
-      json["incomplete_details"] = {{"reason", "max_output_tokens"}};
+    json["status"] = complete(*outcome) ? "completed" : "incomplete";
+    if (!complete(*outcome))
+      json["incomplete_details"] = {
+          {"reason", outcome->filtered.at(0) ? "content_filter" : "max_output_tokens"}};
     const engine::Usage& usage = outcome->usage;
     json["usage"] = {{"input_tokens", usage.prompt_tokens},
                      {"input_tokens_details", {{"cached_tokens", usage.cached_tokens}}},

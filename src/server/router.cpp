@@ -1,10 +1,13 @@
 #include "server/router.h"
 
+#include <algorithm>
+
 #include "core/metrics.h"
 #include "server/audited_exchange.h"
 #include "server/auth.h"
 #include "server/errors.h"
 #include "server/traced_exchange.h"
+#include "server/url.h"
 
 namespace plinth::server {
 namespace {
@@ -20,6 +23,17 @@ bool matches(std::string_view pattern, std::string_view path, std::string& argum
   if (!tail.empty() && middle.find('/') != std::string_view::npos) return false;
   argument = middle;
   return true;
+}
+
+// What would be ignored is refused, where a list or a report is asked for. No param: all is well.
+ApiError check_query(const Route& route, std::string_view query) {
+  if (route.query.empty()) return {};
+  for (const std::string& name : query_names(query))
+    if (std::ranges::find(route.query, name) == route.query.end())
+      return {.error = invalid("{}: there is no such parameter", name), .param = name};
+  if (const auto limit = page_limit(query); !limit)
+    return {.error = limit.error(), .param = "limit"};
+  return {};
 }
 
 }  // namespace
@@ -86,6 +100,8 @@ void Router::admit(const Route& route, Call call) const {
                                             call.key.scope.role, action_name(route.action)),
                         .code = "insufficient_permissions"},
                        id));
+  if (const ApiError wrong = check_query(route, exchange->request().query); !wrong.param.empty())
+    return exchange->reply(error_response(wrong, id));
   if (route.metered) {
     auto decision = quotas_->admit(call.key.tenant_id);
     if (!decision) return exchange->reply(error_response({.error = decision.error()}, id));

@@ -4,6 +4,11 @@
 #include <charconv>
 
 namespace plinth::server {
+namespace {
+
+constexpr size_t kLimit = 20;
+
+}  // namespace
 
 std::string decode_path(std::string_view target) {
   const auto digit = [](char c) {
@@ -44,19 +49,35 @@ std::string query_value(std::string_view query, std::string_view name) {
   return "";
 }
 
+std::vector<std::string> query_names(std::string_view query) {
+  std::vector<std::string> names;
+  while (!query.empty()) {
+    const std::string_view pair = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(query.size(), pair.size() + 1));
+    if (!pair.empty()) names.push_back(decode_path(pair.substr(0, pair.find('='))));
+  }
+  return names;
+}
+
+Result<size_t> page_limit(std::string_view query) {
+  const std::string text = query_value(query, "limit");
+  if (text.empty()) return kLimit;
+  size_t value = 0;
+  const char* const end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, value);
+  if (read.ec != std::errc() || read.ptr != end || value < 1 || value > kPageMax)
+    return invalid("limit: {} is no number in 1..{}", text, kPageMax);
+  return value;
+}
+
 Page page_of(std::string_view query, const std::vector<std::string>& ids) {
-  constexpr size_t kLimit = 20;
-  constexpr size_t kLimitMax = 10'000;
   Page page;
   if (const std::string after = query_value(query, "after"); !after.empty()) {
     const auto found = std::ranges::find(ids, after);
     page.begin = static_cast<size_t>(found - ids.begin()) + (found == ids.end() ? 0 : 1);
   }
-  const std::string text = query_value(query, "limit");
-  size_t limit = kLimit;
-  if (size_t value = 0;
-      std::from_chars(text.data(), text.data() + text.size(), value).ec == std::errc() && value > 0)
-    limit = std::min(value, kLimitMax);
+  const auto said = page_limit(query);
+  const size_t limit = said ? *said : kLimit;
   page.end = std::min(ids.size(), page.begin + limit);
   return page;
 }
