@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/log.h"
 #include "core/metrics.h"
 #include "server/chat_answer.h"
+#include "server/moderator.h"
 
 namespace plinth::server {
 
@@ -27,6 +29,9 @@ AnswerCall::AnswerCall(const Services& services, const Call& call, AnswerPlan pl
   first_s_.resize(choices);
   if (call_.trace) begin_ns_ = services_.tracer->now_ns();
   if (const auto rules = services_.settings.filter()) filters_.assign(choices, FilteredText(rules));
+  const auto moderator = services_.settings.moderator();
+  if (moderator != nullptr && moderator->judges_answers())
+    held_.assign(choices, HeldChoice(plan_.stream));
 }
 
 void AnswerCall::submit() {
@@ -36,12 +41,13 @@ void AnswerCall::submit() {
     request.registered = plan_.release->adapter;
     request.cache_salt = std::to_string(call_.key.tenant_id);
     request.sink = [self = shared_from_this(), i](const engine::Event& event) {
-      self->call_.exchange->post([self, i, event] { self->take(i, event); });
+      const size_t choice = self->first_choice_[i] + static_cast<size_t>(event.choice);
+      self->call_.exchange->post([self, choice, event] { self->take(choice, event); });
     };
     const auto submitted = services_.engine.submit(std::move(request));
     if (!submitted) {
       refused_ = true;
-      for (const auto id : ids_) services_.engine.cancel(id);
+      cancel();
       const bool full = submitted.error().code == Code::kResourceExhausted;
       return refuse(call_, {.error = submitted.error(), .code = full ? "rate_limit_exceeded" : ""});
     }
@@ -50,20 +56,33 @@ void AnswerCall::submit() {
   if (plan_.stream)
     call_.exchange->every(services_.keep_alive_ms,
                           [self = shared_from_this()] { self->keep_alive(); });
-  call_.exchange->on_gone([&engine = services_.engine, ids = ids_] {
-    for (const auto id : ids) engine.cancel(id);
+  // Not the owner: the exchange, which this owns, keeps it.
+  call_.exchange->on_gone([weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (self == nullptr) return;
+    self->gone_ = true;
+    self->cancel();
   });
 }
 
-void AnswerCall::take(size_t request, engine::Event event) {
+void AnswerCall::cancel() {
+  for (const auto id : ids_) services_.engine.cancel(id);
+}
+
+void AnswerCall::take(size_t choice, engine::Event event) {
   if (refused_) return;
-  const size_t choice = first_choice_[request] + static_cast<size_t>(event.choice);
-  if (!filters_.empty()) filter(request, choice, event);
+  if (!filters_.empty()) filter(choice, event);
   if (event.id >= 0 && first_s_[choice] == 0) {
     first_s_[choice] = watch_.seconds();
     observe_seconds("plinth_time_to_first_token_seconds", first_s_[choice]);
   }
   if (event.finished && event.reason == engine::FinishReason::kError) error_ = event.error;
+  if (held_.empty()) return show(choice, event);
+  held_[choice].push(std::move(event));
+  judge(choice);
+}
+
+void AnswerCall::show(size_t choice, const engine::Event& event) {
   if (!error_ && plan_.stream) {
     open_stream();
     spoke_ = true;
@@ -73,20 +92,59 @@ void AnswerCall::take(size_t request, engine::Event event) {
   if (event.finished) finish_choice(choice, event);
 }
 
-// A choice that is cut off goes on unseen until all of its request are; then the engine stops.
-void AnswerCall::filter(size_t request, size_t choice, engine::Event& event) {
+// What is held of a choice goes to the moderator as soon as that is due, and out when nobody has
+// anything against it, or nobody would see it.
+void AnswerCall::judge(size_t choice) {
+  HeldChoice& held = held_[choice];
+  if (held.asking()) return;
+  const auto moderator = services_.settings.moderator();
+  if (error_ || gone_ || held.clear() || moderator == nullptr) {
+    for (const engine::Event& event : held.release()) show(choice, event);
+    return;
+  }
+  if (!held.due()) return;
+  moderator->judge(
+      {held.ask()}, [self = shared_from_this(), choice,
+                     passes = moderator->passes_unavailable()](Result<std::string> verdict) {
+        self->call_.exchange->post([self, choice, passes, verdict = std::move(verdict)] {
+          self->judged(choice, verdict, passes);
+        });
+      });
+}
+
+void AnswerCall::judged(size_t choice, const Result<std::string>& verdict, bool passes) {
+  count_judgement(verdict, FilterSide::kOutput);
+  if (!verdict && passes) log_warn("an answer passed unseen: {}", verdict.error().message);
+  if (!verdict && !passes) {
+    if (!error_) error_ = verdict.error();
+    cancel();
+  }
+  if (verdict && !verdict->empty()) {
+    held_[choice].block();
+    cut_off(choice);
+  }
+  for (const engine::Event& event : held_[choice].release()) show(choice, event);
+  judge(choice);
+}
+
+void AnswerCall::filter(size_t choice, engine::Event& event) {
   event.text = filters_[choice].push(event.text, event.finished);
   if (!filters_[choice].blocked()) return;
   event.id = -1;  // neither text nor log-probabilities
   event.top.clear();
-  if (!outcome_.filtered[choice]) {
-    outcome_.filtered[choice] = true;
-    const size_t end =
-        request + 1 < first_choice_.size() ? first_choice_[request + 1] : outcome_.filtered.size();
-    bool all = true;
-    for (size_t i = first_choice_[request]; i < end; ++i) all = all && outcome_.filtered[i];
-    if (all) services_.engine.cancel(ids_[request]);
-  }
+  cut_off(choice);
+}
+
+// A choice that is cut off goes on unseen until all of its request are; then the engine stops.
+void AnswerCall::cut_off(size_t choice) {
+  if (outcome_.filtered[choice]) return;
+  outcome_.filtered[choice] = true;
+  const auto next = std::ranges::upper_bound(first_choice_, choice);
+  const size_t end = next == first_choice_.end() ? outcome_.filtered.size() : *next;
+  const auto request = static_cast<size_t>(next - first_choice_.begin()) - 1;
+  bool all = true;
+  for (size_t i = first_choice_[request]; i < end; ++i) all = all && outcome_.filtered[i];
+  if (all) services_.engine.cancel(ids_[request]);
 }
 
 // The head goes out with the first event, so that an error before it has a status of its own.
@@ -165,8 +223,7 @@ void AnswerCall::finish(const Status& written) {
   const ExchangePtr& exchange = call_.exchange;
   if (call_.trace) trace();
   observe_seconds("plinth_answer_seconds", watch_.seconds());
-  if (!written && !error_)
-    error_ = Error{written.error().code, "the usage ledger: " + written.error().message};
+  if (!written && !error_) error_ = not_written("the usage ledger", written.error());
   if (error_ && !streaming_) return refuse(call_, {.error = *error_});
   if (error_) {
     // In mid-stream an error is an event of its own, and there is no [DONE] behind it.

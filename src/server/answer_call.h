@@ -1,5 +1,6 @@
 // One answer in the making, of whatever shape: hands its requests to the engine, follows their
-// events, writes its usage to the ledger, and only then sends the end.
+// events past the filter and the moderator, writes its usage to the ledger, and only then sends the
+// end.
 //
 // It lives on its connection's strand: engine events are posted there, so nothing in it is locked.
 // A client that hangs up cancels its sequences and is billed for what was computed.
@@ -13,6 +14,7 @@
 
 #include "core/clock.h"
 #include "core/json.h"
+#include "server/held_choice.h"
 #include "server/services.h"
 
 namespace plinth::server {
@@ -21,7 +23,7 @@ namespace plinth::server {
 struct Outcome {
   std::vector<engine::FinishReason> reasons = {};
   engine::Usage usage = {};
-  std::vector<bool> filtered = {};  // cut off by the content filter
+  std::vector<bool> filtered = {};  // cut off by the content filter or the moderator
 };
 
 // The shape of an answer: events in, JSON out. Either take() for each event and whole() at the end,
@@ -62,7 +64,12 @@ class AnswerCall : public std::enable_shared_from_this<AnswerCall> {
   AnswerCall(const Services& services, const Call& call, AnswerPlan plan);
 
   void submit();
-  void take(size_t request, engine::Event event);
+  void take(size_t choice, engine::Event event);
+  void show(size_t choice, const engine::Event& event);
+  void judge(size_t choice);
+  void judged(size_t choice, const Result<std::string>& verdict, bool passes);
+  void cut_off(size_t choice);
+  void cancel();
   void open_stream();
   void keep_alive();
   void finish_choice(size_t choice, const engine::Event& event);
@@ -75,9 +82,10 @@ class AnswerCall : public std::enable_shared_from_this<AnswerCall> {
   AnswerPlan plan_;
   Stopwatch watch_;
   int64_t begin_ns_ = 0;  // where the call is traced
-  void filter(size_t request, size_t choice, engine::Event& event);
+  void filter(size_t choice, engine::Event& event);
 
   std::vector<FilteredText> filters_;  // by choice; empty: nothing is filtered
+  std::vector<HeldChoice> held_;       // by choice; empty: answers are not judged
   std::vector<engine::RequestId> ids_;
   std::vector<size_t> first_choice_;  // by request
   std::vector<double> first_s_;       // by choice: when its first token came, 0 until then
@@ -85,6 +93,7 @@ class AnswerCall : public std::enable_shared_from_this<AnswerCall> {
   size_t choices_finished_ = 0;
   bool refused_ = false;
   bool streaming_ = false;
+  bool gone_ = false;   // the client
   bool spoke_ = false;  // since the last look of keep_alive()
   std::optional<Error> error_;
 };

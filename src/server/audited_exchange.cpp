@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/log.h"
 #include "server/errors.h"
 
 namespace plinth::server {
@@ -23,10 +24,11 @@ class AuditedExchange : public Exchange {
     if (always_ || response.status == kForbidden) {
       entry_.status = response.status;
       const Status written = audit_.append(std::move(entry_));
-      if (!written)
-        return inner_->reply(error_response(
-            {.error = {written.error().code, "the audit log: " + written.error().message}},
-            request().id));
+      if (!written) {
+        log_error("the audit log, request {}: {}", request().id, written.error().message);
+        return inner_->reply(
+            error_response({.error = not_written("the audit log", written.error())}, request().id));
+      }
     }
     inner_->reply(std::move(response));
   }

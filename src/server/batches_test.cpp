@@ -10,10 +10,14 @@ class ServerBatchesTest : public ServerTest {
     return parse_json(reply.body, "reply").value();
   }
 
-  Json upload(const std::string& text, const std::string& purpose = "batch") const {
+  static std::string field(const std::string& name, const std::string& value) {
+    return "--b\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n";
+  }
+
+  Reply post_form(const std::string& fields, const std::string& text) const {
     const std::string body =
-        "--b\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\n" + purpose +
-        "\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"in.jsonl\"\r\n\r\n" +
+        fields +
+        "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"in.jsonl\"\r\n\r\n" +
         text + "\r\n--b--\r\n";
     TestClient client(server_->port());
     client.send(
@@ -21,7 +25,11 @@ class ServerBatchesTest : public ServerTest {
                     "content-type: multipart/form-data; boundary=b\r\n"
                     "content-length: {}\r\n\r\n{}",
                     key_, body.size(), body));
-    return json_of(client.read_reply());
+    return client.read_reply();
+  }
+
+  Json upload(const std::string& text, const std::string& purpose = "batch") const {
+    return json_of(post_form(field("purpose", purpose), text));
   }
 
   std::string line(const std::string& id, const Json& body) const {
@@ -90,6 +98,31 @@ TEST_F(ServerBatchesTest, ListsAreTurnedPageByPage) {
   // Clients that only look for an empty page find one.
   EXPECT_TRUE(json_of(send("GET", "/v1/files?after=" + after, key_))["data"].empty());
   EXPECT_TRUE(json_of(send("GET", "/v1/files?after=nobody", key_))["data"].empty());
+}
+
+TEST_F(ServerBatchesTest, ListsOfFilesAreNarrowedAndTurnedRound) {
+  const Json first = upload("1"), other = upload("2", "user_data"), last = upload("3");
+  const auto list = [&](const std::string& query) {
+    return json_of(send("GET", "/v1/files?" + query, key_))["data"];
+  };
+  EXPECT_EQ(list("purpose=user_data"), Json::array({other}));
+  EXPECT_EQ(list("purpose=none"), Json::array());
+  Json forward = list("order=asc");
+  const Json backward = list("order=desc");
+  EXPECT_EQ(backward, list(""));
+  std::reverse(forward.begin(), forward.end());
+  EXPECT_EQ(forward, backward);
+  // What would be ignored is refused by its name.
+  for (const char* wrong : {"order=up", "limit=0", "limit=x", "limit=10001", "x=1"}) {
+    const Reply refused = send("GET", fmt::format("/v1/files?{}", wrong), key_);
+    EXPECT_EQ(refused.status, 400) << wrong;
+    EXPECT_EQ(error_of(refused)["param"],
+              std::string(wrong).substr(0, std::string(wrong).find('=')));
+  }
+  const Reply more =
+      post_form(field("purpose", "batch") + field("expires_after[seconds]", "3600"), "4");
+  EXPECT_EQ(more.status, 400);
+  EXPECT_EQ(error_of(more)["param"], "expires_after[seconds]");
 }
 
 TEST_F(ServerBatchesTest, EveryLineIsAnsweredAndBilledOnce) {

@@ -58,6 +58,14 @@ int http_status(Code code) {
   return 500;
 }
 
+Error not_written(std::string_view what, const Error& error) {
+  if (error.code == Code::kResourceExhausted)
+    return {Code::kUnavailable, fmt::format("{}: the disk is full", what)};
+  if (error.code == Code::kUnavailable)
+    return {Code::kUnavailable, fmt::format("{}: the database does not answer", what)};
+  return {error.code, fmt::format("{}: {}", what, error.message)};
+}
+
 std::string_view status_text(int status) {
   switch (status) {
     case 200:

@@ -18,6 +18,10 @@ struct ApiError {
 
 int http_status(Code code);
 
+// What a client learns when the server could not write: not where its files lie (log that), and a
+// full disk is nothing that it did too often.
+Error not_written(std::string_view what, const Error& error);
+
 // {"error": {"message", "type", "param", "code"}}, all four keys. What an internal error says stays
 // in the log; the client gets the request id to ask with.
 std::string error_body(const ApiError& error, std::string_view request_id);

@@ -45,7 +45,7 @@ class HttpServer::Impl {
         handler_(std::move(handler)),
         sessions_(std::make_shared<Sessions<HttpSession>>(options.connections_max)) {}
 
-  ~Impl() { stop(0); }
+  ~Impl() { stop(0, {}); }
 
   Status listen() {
     PLINTH_TRY(reload_tls());
@@ -74,7 +74,7 @@ class HttpServer::Impl {
     return {};
   }
 
-  void stop(int drain_ms) {
+  void stop(int drain_ms, const std::function<void()>& before_cut) {
     if (threads_.empty()) return;
     sessions_->close();
     net::post(acceptor_.get_executor(), [this] {
@@ -83,6 +83,7 @@ class HttpServer::Impl {
     });
     sessions_->for_each([](HttpSession& session) { session.drain(); });
     if (!sessions_->wait_until_empty(std::chrono::milliseconds(drain_ms))) {
+      if (before_cut) before_cut();
       sessions_->for_each([](HttpSession& session) { session.cut(); });
       sessions_->wait_until_empty();
     }
@@ -147,8 +148,8 @@ Status HttpServer::reload_tls() {
   return impl_->reload_tls();
 }
 
-void HttpServer::stop(int drain_ms) {
-  impl_->stop(drain_ms);
+void HttpServer::stop(int drain_ms, const std::function<void()>& before_cut) {
+  impl_->stop(drain_ms, before_cut);
 }
 
 }  // namespace plinth::server

@@ -63,6 +63,9 @@ void LedgerWriter::work() {
       std::this_thread::sleep_for(kPause);
       written = store_->add_usage(rows);
     }
+    if (!written)
+      log_error("the usage of {} answers was not written: {}", rows.size(),
+                written.error().message);
     if (!written && !away(written) && batch.size() > 1) {
       // One bad row must not take the others with it.
       for (Entry& entry : batch) entry.done(store_->add_usage({entry.row}));

@@ -17,8 +17,8 @@
 namespace plinth::server {
 namespace {
 
-constexpr size_t kAtOnce = 4;      // requests to the endpoint
-constexpr size_t kQueueMax = 256;  // questions that wait for one
+constexpr size_t kAtOnce = 4;       // requests to the endpoint
+constexpr size_t kQueueMax = 4096;  // texts that wait for one: as many as requests may be in flight
 constexpr size_t kAnswerMax = 1 << 20;
 constexpr long kConnectMs = 1000;
 
@@ -146,6 +146,7 @@ Result<std::shared_ptr<Moderator>> Moderator::read(const Config& config) {
   if (unavailable != "block" && unavailable != "pass")
     return invalid("moderator.unavailable: {} is neither block nor pass", unavailable);
   options.passes_unavailable = unavailable == "pass";
+  PLINTH_TRY(options.judges_answers, config.flag("moderator.answers", true));
   if (!variable.empty()) {
     const char* key = std::getenv(variable.c_str());
     if (key == nullptr || *key == '\0')
@@ -202,7 +203,7 @@ void Moderator::judge(std::vector<std::string> texts, Done done) {
       return;
     }
   }
-  done(make_error(Code::kUnavailable, "the moderator: too many questions wait for it"));
+  done(make_error(Code::kUnavailable, "the moderator: too many texts wait for it"));
 }
 
 void Moderator::work() {
@@ -227,6 +228,12 @@ void Moderator::work() {
   }
 }
 
+void count_judgement(const Result<std::string>& verdict, FilterSide side) {
+  const char* outcome = !verdict ? "unavailable" : verdict->empty() ? "passed" : "flagged";
+  count("plinth_moderated_total", 1,
+        {{"side", side == FilterSide::kInput ? "input" : "output"}, {"outcome", outcome}});
+}
+
 void moderate(const Services& services, const Call& call, Handle handle) {
   const auto moderator = services.settings.moderator();
   if (moderator == nullptr) return handle(services, call);
@@ -237,8 +244,7 @@ void moderate(const Services& services, const Call& call, Handle handle) {
   const bool passes = moderator->passes_unavailable();
   moderator->judge(std::move(texts), [services, call, handle, passes](Result<std::string> verdict) {
     call.exchange->post([services, call, handle, passes, verdict = std::move(verdict)] {
-      const char* outcome = !verdict ? "unavailable" : verdict->empty() ? "passed" : "flagged";
-      count("plinth_moderated_total", 1, {{"outcome", outcome}});
+      count_judgement(verdict, FilterSide::kInput);
       if (!verdict && !passes) return refuse(call, {.error = verdict.error()});
       if (!verdict) log_warn("a question passed unseen: {}", verdict.error().message);
       if (!verdict || verdict->empty()) return handle(services, call);

@@ -1,7 +1,7 @@
-// A remote judge of what is asked, beside the words of content_filter.h: an HTTP endpoint in the
-// shape of OpenAI's moderations, POST {"input": [texts]} -> {"results": [{"flagged",
-// "categories"}]}. Questions wait for it before anything else is done with them; answers are not
-// sent.
+// A remote judge of what is asked and answered, beside the words of content_filter.h: an HTTP
+// endpoint in the shape of OpenAI's moderations, POST {"input": [texts]} -> {"results":
+// [{"flagged", "categories"}]}. Questions wait for it before anything else is done with them,
+// answers before they go out (held_choice.h).
 //
 // The configuration file's table (settings.h):
 //
@@ -9,7 +9,8 @@
 //   url = "http://127.0.0.1:9000/v1/moderations"
 //   key_variable = "MODERATOR_KEY"   # environment variable with its key; none: no key is sent
 //   timeout_ms = 2000                # for a judgement, waiting for the ones before included
-//   unavailable = "block"            # or "pass": what becomes of questions that get none
+//   unavailable = "block"            # or "pass": what becomes of texts that get none
+//   answers = true                   # false: it sees questions only
 #pragma once
 
 #include <condition_variable>
@@ -26,6 +27,7 @@
 #include "core/clock.h"
 #include "core/config.h"
 #include "core/result.h"
+#include "server/content_filter.h"
 #include "server/router.h"
 
 namespace plinth::server {
@@ -39,6 +41,7 @@ class Moderator {
     std::string key = {};
     int timeout_ms = 2000;
     bool passes_unavailable = false;
+    bool judges_answers = true;
   };
 
   // Null: the configuration has none.
@@ -61,6 +64,8 @@ class Moderator {
   void end();
 
   bool passes_unavailable() const { return options_.passes_unavailable; }
+
+  bool judges_answers() const { return options_.judges_answers; }
 
  private:
   struct Question {
@@ -90,6 +95,9 @@ std::vector<std::string> texts_of(std::string_view body, const Decode& decode);
 
 // The categories of a moderation's answer that are flagged.
 Result<std::string> flagged_categories(std::string_view body);
+
+// For the metrics; flagged: it names categories.
+void count_judgement(const Result<std::string>& verdict, FilterSide side);
 
 // Handles the call when the moderator lets it pass, or when there is none; else it is refused.
 using Handle = void (*)(const Services&, const Call&);

@@ -2,7 +2,11 @@
 
 #include <atomic>
 #include <fstream>
+#include <mutex>
+#include <sstream>
+#include <thread>
 
+#include "server/held_choice.h"
 #include "server/http_server.h"
 #include "server/test_server.h"
 
@@ -60,7 +64,9 @@ class ModeratorTest : public ServerTest {
       ++asked_;
       const HttpRequest& request = exchange->request();
       authorization_ = request.authorization;
-      const bool bad = request.body.find("毒") != std::string::npos;
+      const bool bad =
+          request.body.find("毒") != std::string::npos || (flags_after_ > 0 && --flags_after_ == 0);
+      if (breaks_after_ > 0) broken_ = --breaks_after_ == 0;
       exchange->reply(
           {.status = broken_ ? 500 : 200,
            .body = to_text(
@@ -78,14 +84,26 @@ class ModeratorTest : public ServerTest {
   void serve(const std::string& unavailable) {
     std::ofstream(file_) << fmt::format(
         "[moderator]\nurl = \"http://127.0.0.1:{}/v1/moderations\"\n"
-        "key_variable = \"PLINTH_TEST_MODERATOR_KEY\"\nunavailable = \"{}\"\n",
-        judge_->port(), unavailable);
+        "key_variable = \"PLINTH_TEST_MODERATOR_KEY\"\nunavailable = \"{}\"\nanswers = {}\n",
+        judge_->port(), unavailable, answers_);
     start({.port = 0, .settings = file_});
   }
 
+  // A long answer.
+  Json talk(bool stream) const {
+    Json body = chat("说");
+    body["max_tokens"] = 1500;
+    body["stream"] = stream;
+    body["logit_bias"] = {{std::to_string(model_->tokenizer().eos()), -100}};
+    return body;
+  }
+
   const Path file_ = home_.folder() / "settings.toml";
+  bool answers_ = false;
   std::atomic<int> asked_ = 0;
   std::atomic<bool> broken_ = false;
+  std::atomic<int> breaks_after_ = 0;  // judgements from now on; 0: never
+  std::atomic<int> flags_after_ = 0;
   std::string authorization_;
   std::unique_ptr<HttpServer> judge_;
 };
@@ -122,6 +140,117 @@ TEST_F(ModeratorTest, WithoutAnAnswerQuestionsWaitForBetterTimesOrPass) {
   serve("pass");
   broken_ = true;
   EXPECT_EQ(post(chat("毒")).status, 200);
+}
+
+class ModeratedAnswersTest : public ModeratorTest {
+ protected:
+  ModeratedAnswersTest() {
+    answers_ = true;
+    serve("block");
+  }
+
+  static std::string content(const Reply& whole) {
+    return Json::parse(whole.body)["choices"][0]["message"]["content"];
+  }
+
+  struct Streamed {
+    std::string text = {};
+    std::string reason = {};
+    bool error = false;
+    bool done = false;
+  };
+
+  static Streamed read(const Reply& reply) {
+    Streamed streamed;
+    std::istringstream lines(reply.body);
+    for (std::string line; std::getline(lines, line);) {
+      if (line == "data: [DONE]") streamed.done = true;
+      if (!line.starts_with("data: {")) continue;
+      const Json json = Json::parse(line.substr(6));
+      streamed.error = streamed.error || json.contains("error");
+      if (!json.contains("choices") || json["choices"].empty()) continue;
+      const Json& choice = json["choices"][0];
+      streamed.text += choice["delta"].value("content", "");
+      if (!choice["finish_reason"].is_null()) streamed.reason = choice["finish_reason"];
+    }
+    return streamed;
+  }
+};
+
+TEST_F(ModeratedAnswersTest, WhatItLetsPassIsTheSameAnswer) {
+  const std::string whole = content(post(talk(false)));
+  ASSERT_GT(whole.size(), 4 * HeldChoice::kPieceBytes);
+  EXPECT_EQ(asked_, 2) << "the question, and the answer once";
+  const Streamed streamed = read(post(talk(true)));
+  EXPECT_EQ(streamed.text, whole);
+  EXPECT_EQ(streamed.reason, "length");
+  EXPECT_TRUE(streamed.done);
+  EXPECT_GE(asked_, 5) << "a question, and pieces";
+  // Not where the settings say so.
+  answers_ = false;
+  serve("block");
+  const int before = asked_;
+  EXPECT_EQ(content(post(talk(false))), whole);
+  EXPECT_EQ(asked_, before + 1);
+}
+
+TEST_F(ModeratedAnswersTest, AnAnswerThatItFlagsEndsBeforeThePiece) {
+  const std::string whole = content(post(talk(false)));
+  flags_after_ = 2;  // the question passes
+  const Reply refused = post(talk(false));
+  EXPECT_EQ(refused.status, 200) << refused.body;
+  EXPECT_EQ(content(refused), "");
+  EXPECT_EQ(Json::parse(refused.body)["choices"][0]["finish_reason"], "content_filter");
+
+  flags_after_ = 3;  // the question and one piece
+  const Streamed streamed = read(post(talk(true)));
+  EXPECT_EQ(streamed.reason, "content_filter");
+  EXPECT_TRUE(streamed.done);
+  EXPECT_GT(streamed.text.size(), 0u) << "what came before it was shown";
+  EXPECT_EQ(whole.substr(0, streamed.text.size()), streamed.text);
+  EXPECT_LT(streamed.text.size(), whole.size() / 2);
+  EXPECT_LE(asked_, 7) << "nobody is asked about the rest";
+
+  flags_after_ = 2;
+  const Json response =
+      Json::parse(post_to("/v1/responses",
+                          {{"model", "tiny"},
+                           {"input", "说"},
+                           {"max_output_tokens", 1500},
+                           {"seed", 11},
+                           {"logit_bias", {{std::to_string(model_->tokenizer().eos()), -100}}}})
+                      .body);
+  EXPECT_EQ(response.value("status", ""), "incomplete") << response;
+  EXPECT_EQ(response["incomplete_details"]["reason"], "content_filter");
+  EXPECT_EQ(total().requests, 4) << "what was computed is paid";
+}
+
+TEST_F(ModeratedAnswersTest, WithoutAJudgementNothingGoesOut) {
+  const std::string whole = content(post(talk(false)));
+  breaks_after_ = 3;  // the question and one piece pass
+  const Streamed streamed = read(post(talk(true)));
+  EXPECT_TRUE(streamed.error);
+  EXPECT_FALSE(streamed.done);
+  EXPECT_GT(streamed.text.size(), 0u);
+  EXPECT_LT(streamed.text.size(), whole.size());
+  broken_ = false;
+  breaks_after_ = 2;
+  EXPECT_EQ(post(talk(false)).status, 503);
+  serve("pass");
+  EXPECT_EQ(content(post(talk(false))), whole);
+}
+
+// A drain lets answers end, and they are still judged.
+TEST_F(ModeratedAnswersTest, AnAnswerInFlightIsJudgedWhileTheServerDrains) {
+  std::thread stopping([this] {
+    while (asked_ < 2) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    server_->stop();
+  });
+  const Streamed streamed = read(post(talk(true)));
+  stopping.join();
+  EXPECT_FALSE(streamed.error);
+  EXPECT_TRUE(streamed.done);
+  EXPECT_EQ(streamed.reason, "length");
 }
 
 // A judge that takes its time: the timeout counts from the question, whoever asked before.

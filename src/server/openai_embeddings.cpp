@@ -46,26 +46,28 @@ void embed(const Services& services, const Call& call, const std::string& name,
     total += std::ssize(*tokens);
     reads.push_back({.tokens = *std::move(tokens), .pooled = true, .registered = model->adapter});
   }
-  ReadingBatch::start(services, call, std::move(reads),
-                      [services, call, name, model, total, respond = std::move(respond)](
-                          const Result<std::vector<engine::Reading>>& readings) {
-                        if (!readings) return refuse(call, {.error = readings.error()});
-                        Vectors vectors;
-                        double core_s = 0;
-                        for (const engine::Reading& reading : *readings) {
-                          vectors.push_back(unit(reading.pooled));
-                          core_s += reading.core_s;
-                        }
-                        bill(services, call,
-                             {.model = name,
-                              .digest = model->digest,
-                              .usage = {.prompt_tokens = total, .core_s = core_s},
-                              .outcome = "stop"},
-                             [call, json = respond(vectors, total)](const Status& written) {
-                               if (!written) return refuse(call, {.error = written.error()});
-                               call.exchange->reply({.body = to_text(json)});
-                             });
-                      });
+  ReadingBatch::start(
+      services, call, std::move(reads),
+      [services, call, name, model, total,
+       respond = std::move(respond)](const Result<std::vector<engine::Reading>>& readings) {
+        if (!readings) return refuse(call, {.error = readings.error()});
+        Vectors vectors;
+        double core_s = 0;
+        for (const engine::Reading& reading : *readings) {
+          vectors.push_back(unit(reading.pooled));
+          core_s += reading.core_s;
+        }
+        bill(services, call,
+             {.model = name,
+              .digest = model->digest,
+              .usage = {.prompt_tokens = total, .core_s = core_s},
+              .outcome = "stop"},
+             [call, json = respond(vectors, total)](const Status& written) {
+               if (!written)
+                 return refuse(call, {.error = not_written("the usage ledger", written.error())});
+               call.exchange->reply({.body = to_text(json)});
+             });
+      });
 }
 
 std::string little_endian(const std::vector<float>& vector) {
@@ -172,7 +174,8 @@ void handle_rerank(const Services& services, const Call& call) {
         [request = *request](const Vectors& vectors, int64_t tokens) {
           std::vector<std::pair<double, size_t>> order;
           for (size_t i = 1; i < vectors.size(); ++i)
-            order.emplace_back(dot(vectors[0], vectors[i]), i - 1);
+            // Rounding may take a cosine a little over 1.
+            order.emplace_back(std::clamp(dot(vectors[0], vectors[i]), -1.0, 1.0), i - 1);
           std::ranges::stable_sort(order,
                                    [](const auto& a, const auto& b) { return a.first > b.first; });
           order.resize(request.top);

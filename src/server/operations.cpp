@@ -6,15 +6,16 @@
 
 namespace plinth::server {
 
-void handle_health(const Services& services, bool draining, const Call& call) {
+void handle_health(const Services& services, const Condition& condition, const Call& call) {
   const auto aliases = services.store.aliases();
   if (!aliases) log_error("health: {}", aliases.error().message);
-  const bool ready = aliases.has_value() && !draining;
-  call.exchange->reply({.status = ready ? 200 : 503,
-                        .body = to_text({{"status", draining   ? "draining"
-                                                    : !aliases ? "database unavailable"
-                                                               : "ok"},
-                                         {"ready", ready}})});
+  const char* status = condition.draining    ? "draining"
+                       : !aliases            ? "database unavailable"
+                       : !condition.writable ? "database not writable"
+                                             : "ok";
+  const bool ready = aliases.has_value() && !condition.draining && condition.writable;
+  call.exchange->reply(
+      {.status = ready ? 200 : 503, .body = to_text({{"status", status}, {"ready", ready}})});
 }
 
 void handle_metrics(const Services& services, const Call& call) {

@@ -100,7 +100,7 @@ void add_openai(Table& table) {
   table.add("POST", "/v1/files", Action::kFiles, handle_upload_file, "Upload a file", "FileUpload",
             "File");
   table.add("GET", "/v1/files", Action::kFiles, handle_list_files, "All files", "", "FileList");
-  table.asks(kPage);
+  table.asks({"after", "limit", "purpose", "order"});
   table.add("GET", "/v1/files/*/content", Action::kFiles, handle_file_content,
             "The bytes of a file", "", "");
   table.replies("application/octet-stream");
@@ -214,7 +214,7 @@ void add_work(Table& table) {
 
 }  // namespace
 
-std::vector<Route> routes(const Services& services, const std::atomic<bool>& draining) {
+std::vector<Route> routes(const Services& services, const Condition& condition) {
   Table table(services);
   add_openai(table);
   add_admin(table);
@@ -227,7 +227,7 @@ std::vector<Route> routes(const Services& services, const std::atomic<bool>& dra
        .path = "/healthz",
        .access = Access::kOpen,
        .handle = [services,
-                  &draining](const Call& call) { handle_health(services, draining, call); },
+                  &condition](const Call& call) { handle_health(services, condition, call); },
        .summary = "Whether the server takes work",
        .response = "Health"});
   table.add("GET", "/openapi.json", Action::kModels, nullptr, "This document", "", "OpenApi");

@@ -1,14 +1,13 @@
 // The table of everything the server answers; tests walk it.
 #pragma once
 
-#include <atomic>
 #include <vector>
 
-#include "server/services.h"
+#include "server/operations.h"
 
 namespace plinth::server {
 
-// `draining` outlives the routes.
-std::vector<Route> routes(const Services& services, const std::atomic<bool>& draining);
+// `condition` outlives the routes.
+std::vector<Route> routes(const Services& services, const Condition& condition);
 
 }  // namespace plinth::server

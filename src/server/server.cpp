@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "server/auth.h"
 #include "server/http_server.h"
+#include "server/operations.h"
 #include "server/routes.h"
 
 namespace plinth::server {
@@ -43,14 +44,15 @@ class Server::Impl {
                         .settings = settings_,
                         .tracer = tracer_.get(),
                         .keep_alive_ms = options.keep_alive_ms},
-                       draining_),
+                       condition_),
                 store, quotas_, *audit_, tracer_.get()),
         tending_([this](const std::stop_token& stop) { tend(stop); }) {}
 
   ~Impl() { stop(); }
 
   Status listen() {
-    PLINTH_TRY(settings_.load(options_.settings));
+    PLINTH_TRY(auto settings, Settings::read(options_.settings));
+    settings_.set(std::move(settings));
     HttpOptions http;
     http.address = options_.address;
     http.port = options_.port;
@@ -76,14 +78,17 @@ class Server::Impl {
   int port() const { return http_->port(); }
 
   Status reload() {
-    PLINTH_TRY(settings_.load(options_.settings));
-    return http_->reload_tls();
+    PLINTH_TRY(auto settings, Settings::read(options_.settings));
+    PLINTH_TRY(http_->reload_tls());
+    settings_.set(std::move(settings));
+    return {};
   }
 
   void stop() {
-    draining_ = true;
+    condition_.draining = true;
+    // Answers that end by themselves are judged as ever; nobody waits for a moderator longer.
+    if (http_ != nullptr) http_->stop(options_.drain_ms, [this] { settings_.close(); });
     settings_.close();
-    if (http_ != nullptr) http_->stop(options_.drain_ms);
     batches_->stop();
     jobs_->stop();
   }
@@ -98,14 +103,15 @@ class Server::Impl {
     while (!stop.stop_requested()) {
       never.wait_for(lock, stop, std::chrono::milliseconds(store::Leases::kBeatMs),
                      [] { return false; });
-      if (const Status tended = leases_->tend(); !tended)
-        log_warn("leases: {}", tended.error().message);
+      const Status tended = leases_->tend();
+      if (!tended) log_warn("leases: {}", tended.error().message);
+      condition_.writable = tended.has_value();
     }
   }
 
   const ServerOptions options_;
   const store::Store& store_;
-  std::atomic<bool> draining_ = false;
+  Condition condition_;
   std::unique_ptr<store::Leases> leases_;
   std::unique_ptr<Tracer> tracer_;  // null: nothing is traced
   std::unique_ptr<LedgerWriter> ledger_;

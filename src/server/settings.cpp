@@ -30,24 +30,25 @@ Result<std::vector<Settings::Folder>> read_folders(const Config& config, const P
 
 }  // namespace
 
-Status Settings::load(const Path& path) {
-  if (path.empty()) return {};
+Result<Settings::Values> Settings::read(const Path& path) {
+  Values values;
+  if (path.empty()) return values;
   PLINTH_TRY(const auto config, Config::read(path));
-  PLINTH_TRY(const bool log_requests, config.flag("log_requests", false));
-  ContentFilterPtr filter;
+  PLINTH_TRY(values.log_requests, config.flag("log_requests", false));
   if (config.has("filter")) {
     PLINTH_TRY(auto rules, ContentFilter::read(config, path.parent_path()));
-    filter = std::make_shared<const ContentFilter>(std::move(rules));
+    values.filter = std::make_shared<const ContentFilter>(std::move(rules));
   }
   PLINTH_TRY(auto folders, read_folders(config, path.parent_path()));
-  PLINTH_TRY(auto moderator, Moderator::read(config));
+  values.folders = std::make_shared<const std::vector<Folder>>(std::move(folders));
+  PLINTH_TRY(values.moderator, Moderator::read(config));
   PLINTH_TRY(config.finish());
-  log_requests_ = log_requests;
+  return values;
+}
+
+void Settings::set(Values values) {
   const std::lock_guard lock(mutex_);
-  moderator.swap(moderator_);  // the old one ends when the lock is open again
-  filter_ = std::move(filter);
-  folders_ = std::make_shared<const std::vector<Folder>>(std::move(folders));
-  return {};
+  std::swap(values_, values);  // the old moderator ends when the lock is open again
 }
 
 void Settings::close() {

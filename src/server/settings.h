@@ -8,7 +8,6 @@
 //   path = "/srv/law"       # relative to the settings' folder
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -25,44 +24,46 @@ class Moderator;
 // Any thread.
 class Settings {
  public:
-  // An empty path: nothing is filtered or logged. With an error all stays as it was.
-  Status load(const Path& path);
-
-  // Null: none.
-  ContentFilterPtr filter() const {
-    const std::lock_guard lock(mutex_);
-    return filter_;
-  }
-
-  // Null: none.
-  std::shared_ptr<Moderator> moderator() const {
-    const std::lock_guard lock(mutex_);
-    return moderator_;
-  }
-
-  // Ends the moderator: questions get no judgement any more.
-  void close();
-
   struct Folder {
     std::string tenant;
     Path path;  // without links
   };
 
-  // Never null.
-  std::shared_ptr<const std::vector<Folder>> folders() const {
-    const std::lock_guard lock(mutex_);
-    return folders_;
-  }
+  using Folders = std::shared_ptr<const std::vector<Folder>>;
 
-  bool log_requests() const { return log_requests_; }
+  // Without a file nothing is filtered or logged.
+  struct Values {
+    bool log_requests = false;
+    ContentFilterPtr filter = {};                                     // null: none
+    std::shared_ptr<Moderator> moderator = {};                        // null: none
+    Folders folders = std::make_shared<const std::vector<Folder>>();  // never null
+  };
+
+  // An empty path: the values without a file.
+  static Result<Values> read(const Path& path);
+
+  void set(Values values);
+
+  ContentFilterPtr filter() const { return get(&Values::filter); }
+
+  std::shared_ptr<Moderator> moderator() const { return get(&Values::moderator); }
+
+  Folders folders() const { return get(&Values::folders); }
+
+  bool log_requests() const { return get(&Values::log_requests); }
+
+  // Ends the moderator: nothing gets a judgement any more.
+  void close();
 
  private:
-  std::atomic<bool> log_requests_ = false;
-  mutable std::mutex mutex_;  // guards what follows
-  ContentFilterPtr filter_;
-  std::shared_ptr<Moderator> moderator_;
-  std::shared_ptr<const std::vector<Folder>> folders_ =
-      std::make_shared<const std::vector<Folder>>();
+  template <typename T>
+  T get(T Values::*value) const {
+    const std::lock_guard lock(mutex_);
+    return values_.*value;
+  }
+
+  mutable std::mutex mutex_;  // guards values_
+  Values values_;
 };
 
 }  // namespace plinth::server

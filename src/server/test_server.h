@@ -101,7 +101,7 @@ class ServerTest : public ::testing::Test {
 
   // Every route of a server like this one.
   std::vector<Route> table() const {
-    static const std::atomic<bool> draining = false;
+    static const Condition condition;
     auto ledger = *LedgerWriter::start(store_->home());
     auto models = *DomainModels::create(*store_, model_, engine_->adapters());
     auto leases = *store::Leases::open(store_->home());
@@ -112,7 +112,7 @@ class ServerTest : public ::testing::Test {
     const Settings settings;
     auto all =
         routes({*store_, *engine_, *models, *ledger, schemas, *batches, *jobs, *audit, settings},
-               draining);
+               condition);
     for (Route& route : all) route.handle = nullptr;  // what it works with is gone
     return all;
   }
