@@ -3,13 +3,14 @@
 # started again, a disk that is full for a while, a clock that jumps by days (where libfaketime is), a batch running through it all.
 # Then a quiet stretch. Afterwards: every answer that a client got to its end stands in the ledger with the same tokens, no request
 # stands there twice, the batch has answered each line once, the audit log is whole, and neither KV blocks nor memory are lost.
-# CHAOS_SECONDS=N makes it longer; CHAOS_SEED=N another day.
+# CHAOS_SECONDS=N makes it longer; CHAOS_SEED=N another day; CHAOS_USERS=N a busier one (8).
 . "$(dirname "$0")/lib.sh"
 command -v python3 >/dev/null || skip "no python3"
 key=$("$PLINTH" key create --tenant chaos --json 2>/dev/null | jq -r .key)
+brief=$("$PLINTH" key create --tenant chaos --expires-days 1 --json 2>/dev/null | jq -r .key)
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 
-PLINTH_KEY=$key python3 - "$PLINTH" "$port" "${CHAOS_SECONDS:-20}" "${CHAOS_SEED:-1}" <<'PY'
+PLINTH_KEY=$key PLINTH_BRIEF_KEY=$brief python3 - "$PLINTH" "$port" "${CHAOS_SECONDS:-20}" "${CHAOS_SEED:-1}" <<'PY'
 import http.client
 import json
 import glob
@@ -54,16 +55,16 @@ def start():
                               env={**os.environ, **faked}, restore_signals=False, preexec_fn=no_room if full.is_set() else None)
     for _ in range(200):
         try:
-            if call("GET", "/healthz")[0] == 200:
+            if call("GET", "/healthz")[0] in (200, 503):  # 503: with a full disk it is not ready
                 return server
         except OSError:
             time.sleep(0.05)
     sys.exit("the server did not start")
 
 
-def call(method, path, body=None):
+def call(method, path, body=None, key=os.environ["PLINTH_KEY"]):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    connection.request(method, path, body if body is None or isinstance(body, bytes) else json.dumps(body), headers)
+    connection.request(method, path, body if body is None or isinstance(body, bytes) else json.dumps(body), {**headers, "authorization": "Bearer " + key})
     response = connection.getresponse()
     return response.status, response.read()
 
@@ -110,7 +111,7 @@ connection.request("POST", "/v1/files", form.encode(), {**headers, "content-type
 uploaded = json.loads(connection.getresponse().read())["id"]
 batch = json.loads(call("POST", "/v1/batches", {"input_file_id": uploaded, "endpoint": "/v1/completions", "completion_window": "24h"})[1])["id"]
 
-threads = [threading.Thread(target=client, args=(i,)) for i in range(8)]
+threads = [threading.Thread(target=client, args=(i,)) for i in range(int(os.environ.get("CHAOS_USERS", "8")))]
 for thread in threads:
     thread.start()
 kills, fulls, jumps, end = 0, 0, 0, time.monotonic() + seconds
@@ -143,6 +144,14 @@ def resident_mib():
 def metric(name):
     return next(float(line.split()[-1]) for line in call("GET", "/metrics")[1].decode().splitlines() if line.startswith(name + " "))
 
+
+# A key that ends tomorrow, by the clock of the moment: forward and back.
+for jump, status in (("+0", 200), ("+3d", 401), ("+0", 200)) if faked else ():
+    with open(clock, "w") as file:
+        file.write(jump)
+    time.sleep(2.5)  # the file is looked at once a second
+    found = call("GET", "/v1/models", key=os.environ["PLINTH_BRIEF_KEY"])[0]
+    assert found == status, f"a key for a day, the clock at {jump}: {found}"
 
 # The quiet stretch: nothing dies, clients still do what they like.
 time.sleep(seconds / 4)

@@ -44,5 +44,15 @@ for _ in $(seq 50); do grep -q 'nothing was changed' "$work/server.log" && break
 expect_text "$work/server.log" 'nonsense'
 ask >"$work/out"
 expect_text "$work/out" '"code":"content_filter"'
+
+# Good settings beside a broken certificate: nothing is changed means neither.
+echo 'log_requests = true' >"$work/settings.toml"
+echo junk >"$work/cert.pem"
+kill -HUP $server
+for _ in $(seq 50); do grep -q 'nothing was changed: TLS' "$work/server.log" && break; sleep 0.1; done
+expect_text "$work/server.log" 'nothing was changed: TLS'
+subject | grep -q second || fail "another certificate: $(subject)"
+ask >"$work/out"
+expect_text "$work/out" '"code":"content_filter"'
 stop_server
 echo "tls: fine"
