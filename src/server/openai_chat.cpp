@@ -9,6 +9,34 @@
 #include "server/text_input.h"
 
 namespace plinth::server {
+namespace {
+
+// What a client writes goes to the model by other ways as well: arguments of calls, descriptions of
+// tools. Their names stay: calls are told apart by them.
+Status check_texts(const ContentFilter& filter, text::OrderedJson& value) {
+  if (value.is_string()) return filter.check_input(value.get_ref<std::string&>());
+  if (value.is_array())
+    for (text::OrderedJson& one : value) {
+      PLINTH_TRY(check_texts(filter, one));
+    }
+  if (value.is_object())
+    for (const auto& [key, member] : value.items()) {
+      if (key == "name" || key == "id" || key == "type") continue;
+      PLINTH_TRY(check_texts(filter, member));
+    }
+  return {};
+}
+
+Status check_input(const ContentFilter& filter, ChatRequest& request) {
+  for (Message& message : request.messages) {
+    PLINTH_TRY(filter.check_input(message.content));
+    PLINTH_TRY(filter.check_input(message.name));
+    PLINTH_TRY(check_texts(filter, message.tool_calls));
+  }
+  return check_texts(filter, request.tools.json);
+}
+
+}  // namespace
 
 void answer_chat(const Services& services, const Call& call, ChatRequest request,
                  const std::string& place, const MakeFormat& make_format) {
@@ -21,9 +49,8 @@ void answer_chat(const Services& services, const Call& call, ChatRequest request
     return refuse(call, {.error = invalid("logprobs: not given where answers are filtered"),
                          .param = "logprobs"});
   if (filter != nullptr)
-    for (Message& message : request.messages)
-      if (const Status fine = filter->check_input(message.content); !fine)
-        return refuse(call, {.error = fine.error(), .param = place, .code = "content_filter"});
+    if (const Status fine = check_input(*filter, request); !fine)
+      return refuse(call, {.error = fine.error(), .param = place, .code = "content_filter"});
 
   engine::Request work;
   std::string param;

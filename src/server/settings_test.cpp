@@ -41,6 +41,36 @@ TEST_F(SettingsTest, AreReadAnewAndHoldFromTheNextRequestOn) {
   EXPECT_EQ(post(chat("合同")).status, 400);
 }
 
+TEST_F(SettingsTest, WordsAreFoundWhereverTheyReachTheModel) {
+  write("block", "pass");
+  ASSERT_TRUE(server_->reload());
+  const auto tool = [](const std::string& description) {
+    return Json{{"type", "function"},
+                {"function",
+                 {{"name", "look"},
+                  {"description", description},
+                  {"parameters", {{"type", "object"}, {"properties", Json::object()}}}}}};
+  };
+  Json body = chat("法律");
+  body["tools"] = {tool("说")};
+  EXPECT_EQ(post(body).status, 200);
+  body["tools"] = {tool("合同")};
+  EXPECT_EQ(error_of(post(body))["code"], "content_filter");
+  const auto called = [&](const std::string& arguments) {
+    Json with = chat("法律");
+    with["messages"].push_back({{"role", "assistant"},
+                                {"content", nullptr},
+                                {"tool_calls",
+                                 {{{"id", "c"},
+                                   {"type", "function"},
+                                   {"function", {{"name", "look"}, {"arguments", arguments}}}}}}});
+    with["messages"].push_back({{"role", "tool"}, {"tool_call_id", "c"}, {"content", "说"}});
+    return with;
+  };
+  EXPECT_EQ(post(called(R"({"x":"说"})")).status, 200);
+  EXPECT_EQ(error_of(post(called(R"({"x":"合同"})")))["code"], "content_filter");
+}
+
 TEST_F(SettingsTest, AnAnswerIsMaskedOrCutOff) {
   const std::string said = choice()["message"]["content"];
   ASSERT_FALSE(said.empty());
