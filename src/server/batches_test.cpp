@@ -84,6 +84,17 @@ TEST_F(ServerBatchesTest, FilesComeBackAsTheyWere) {
   EXPECT_EQ(send("POST", "/v1/files", "", large).status, 413);
 }
 
+TEST_F(ServerBatchesTest, AFullStorageQuotaIsNothingToWaitFor) {
+  ASSERT_TRUE(store_->set_quota("a", {.storage_bytes = 5}));
+  const Json first = upload("abc");
+  const Reply full = post_form(field("purpose", "batch"), "def");
+  EXPECT_EQ(full.status, 429);
+  EXPECT_EQ(error_of(full)["code"], "insufficient_quota");
+  EXPECT_EQ(full.headers.at("x-should-retry"), "false");
+  EXPECT_EQ(send("DELETE", "/v1/files/" + first["id"].get<std::string>(), key_).status, 200);
+  EXPECT_EQ(upload("def")["bytes"], 3);
+}
+
 TEST_F(ServerBatchesTest, ListsAreTurnedPageByPage) {
   for (int i = 0; i < 3; ++i) upload(fmt::format("{}", i));
   std::vector<std::string> seen;

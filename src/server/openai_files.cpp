@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "core/json.h"
+#include "core/log.h"
 #include "server/multipart.h"
 #include "server/url.h"
 
@@ -49,8 +50,11 @@ Result<store::FileInfo> upload(const Services& services, const Call& call, std::
       return exhausted("file: {} bytes beside the {} that are stored are over the quota of {}",
                        file->content.size(), stored, quota.storage_bytes);
   }
-  return services.store.add_file(call.key.tenant_id, file->filename, purpose->content,
-                                 file->content);
+  auto added =
+      services.store.add_file(call.key.tenant_id, file->filename, purpose->content, file->content);
+  if (added) return added;
+  log_error("file {}: {}", file->filename, added.error().message);
+  return not_written("file", added.error());
 }
 
 }  // namespace
@@ -58,7 +62,13 @@ Result<store::FileInfo> upload(const Services& services, const Call& call, std::
 void handle_upload_file(const Services& services, const Call& call) {
   std::string param;
   const auto file = upload(services, call, param);
-  if (!file) return refuse(call, {.error = file.error(), .param = param});
+  if (!file) {
+    // Waiting makes no room in a quota.
+    const bool full = file.error().code == Code::kResourceExhausted;
+    if (full) call.exchange->add_headers({{"x-should-retry", "false"}});
+    return refuse(
+        call, {.error = file.error(), .param = param, .code = full ? "insufficient_quota" : ""});
+  }
   call.exchange->reply({.body = to_text(file_json(*file))});
 }
 
