@@ -165,8 +165,8 @@ class Generator {
       const int wait_ms = send_due();
       int running = 0;
       curl_multi_perform(multi_, &running);
-      collect();
-      if (ended_ < load_.requests) curl_multi_poll(multi_, nullptr, 0, wait_ms, nullptr);
+      // Whoever has got an answer asks anew at once, not when somebody else's moves or time is up.
+      if (!collect()) curl_multi_poll(multi_, nullptr, 0, wait_ms, nullptr);
     }
     return std::move(seen_);
   }
@@ -195,7 +195,9 @@ class Generator {
     transfers_.push_back(std::move(transfer));
   }
 
-  void collect() {
+  // Whether any has ended.
+  bool collect() {
+    const int64_t before = ended_;
     int left = 0;
     while (const CURLMsg* message = curl_multi_info_read(multi_, &left)) {
       if (message->msg != CURLMSG_DONE) continue;
@@ -206,6 +208,7 @@ class Generator {
       transfers_.erase(found);
       ++ended_;
     }
+    return ended_ > before;
   }
 
   const Load& load_;
