@@ -30,4 +30,6 @@ expect_text "$work/err" "recipe.toml:2"
 expect_exit 1 "$PLINTH" publish nobody --base plinth-zh-base --adapter /none --proof /none
 # What keeps nothing ends at the first signal (143), without being killed for it (137).
 expect_exit 143 timeout --preserve-status --kill-after 60 2 "$PLINTH" bench prefill --repeats 1000
+PLINTH_SIMD=AVX9 expect_exit 0 "$PLINTH" --version
+expect_text "$work/err" 'PLINTH_SIMD: AVX9 is none of'
 echo "usage: fine"
