@@ -130,7 +130,10 @@ BoilerplateCut cut_boilerplate(std::string_view text, std::string_view source, d
   BoilerplateCut out;
   const uint64_t seed = key_of_source(source);
   out.of = count(seed);
-  const auto [lines, gap] = edge_lines(text);
+  // No structured binding: clang 14 lets no lambda have one.
+  const EdgeLines edges = edge_lines(text);
+  const std::vector<Line>& lines = edges.lines;
+  const size_t gap = edges.gap;
   std::vector<uint32_t> documents(lines.size(), 0);
   std::vector<bool> heading(lines.size(), false);
   for (size_t i = 0; i < lines.size() && out.of > 0; ++i) {
