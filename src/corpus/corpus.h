@@ -340,7 +340,7 @@ struct Figures {
 };
 
 // data: a folder with raw/ and pretrain/ as docs/performance.md lists them. Speeds are of one
-// thread, the median of `repeats` rounds.
+// thread where their name says no other number, the median of `repeats` rounds.
 Result<Figures> measure_refinery(const Path& data, int repeats);
 
 // How well articles are found in news pages. dir: a set in the layout of

@@ -1,8 +1,11 @@
-// How fast the text path and its stages are, on one thread, over national laws in Markdown.
+// How fast the text path and its stages are over national laws in Markdown: on one thread, and the
+// whole path on all threads of the pool.
+#include <atomic>
 #include <set>
 #include <tuple>
 
 #include "core/rng.h"
+#include "core/threads.h"
 #include "corpus/clean/keywords.h"
 #include "corpus/clean/quality_model.h"
 #include "corpus/measure/measure.h"
@@ -64,13 +67,23 @@ Status measure_speed(Measurement& m) {
     leaves.push_back(std::move(leaf));
     clean.push_back(clean_text(text).text);
   }
-  const auto add = [&](const char* name, uint64_t n, double target, auto&& work) {
-    m.add({name, m.rate(n, work), "MB/s", target});
+  const auto add = [&](std::string name, uint64_t n, double target, auto&& work) {
+    m.add({std::move(name), m.rate(n, work), "MB/s", target});
   };
   if (!laws.empty()) {
     add("text path, laws: decode to signatures", bytes, 25, [&] {
       for (const Leaf& leaf : leaves) sink += process_leaf(leaf, "", rules).outcomes.size();
     });
+    if (const int threads = compute_pool().threads(); threads > 1) {
+      std::atomic<uint64_t> outcomes = 0;
+      add(fmt::format("text path, laws, {} threads", threads), bytes, 0, [&] {
+        compute_pool().parallel_for(std::ssize(leaves), 1, [&](int64_t begin, int64_t end, int) {
+          for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
+            outcomes += process_leaf(leaves[i], "", rules).outcomes.size();
+        });
+      });
+      sink += outcomes;
+    }
     uint64_t clean_bytes = 0;
     for (const std::string& text : clean) clean_bytes += text.size();
     add("normalise", bytes, 0, [&] {
