@@ -2,13 +2,21 @@
 
 #include <curl/curl.h>
 
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
 #include "core/interrupt.h"
 #include "core/json.h"
+#include "text/unicode.h"
 
 namespace plinth::cli {
 namespace {
 
 constexpr size_t kAnswerBytesMax = size_t{16} << 20;
+// What passes by itself is asked again after 1, 2, 4, 8 seconds, or when the server says.
+constexpr int kTriesMax = 5;
+constexpr double kPauseMax_s = 60;
 
 size_t take(char* data, size_t size, size_t n, void* out) {
   auto& body = *static_cast<std::string*>(out);
@@ -27,7 +35,8 @@ struct ChatClient::Impl {
   ChatEndpoint endpoint;
   CURL* curl = nullptr;
   curl_slist* headers = nullptr;
-  bool formats = true;  // until the server refuses one
+  bool formats = true;    // until the server refuses one
+  bool answered = false;  // it is there: if it goes away, it may come back
 
   ~Impl() {
     curl_slist_free_all(headers);
@@ -37,9 +46,36 @@ struct ChatClient::Impl {
   struct Answer {
     long status = 0;
     std::string body;
+    double retry_after_s = 0;
+
+    bool may_pass() const {  // too many requests, a restart behind a proxy
+      return status == 429 || (status >= 502 && status <= 504);
+    }
   };
 
-  Result<Answer> post(const std::string& body) const {
+  Result<Answer> post(const std::string& body) {
+    for (int n = 1;; ++n) {
+      auto answer = post_once(body);
+      const bool again =
+          answer ? answer->may_pass() : answered && answer.error().code == Code::kUnavailable;
+      if (n == kTriesMax || !again) return answer;
+      const double pause_s =
+          std::max(static_cast<double>(1 << (n - 1)), answer ? answer->retry_after_s : 0.0);
+      PLINTH_TRY(pause(std::min(pause_s, kPauseMax_s)));
+    }
+  }
+
+  static Status pause(double seconds) {
+    using Seconds = std::chrono::duration<double>;
+    const auto until = std::chrono::steady_clock::now() + Seconds(seconds);
+    while (std::chrono::steady_clock::now() < until) {
+      PLINTH_TRY(check_interrupted());
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    return {};
+  }
+
+  Result<Answer> post_once(const std::string& body) {
     Answer out;
     char detail[CURL_ERROR_SIZE] = "";
     const std::string url = endpoint.url + "/chat/completions";
@@ -59,7 +95,11 @@ struct ChatClient::Impl {
     if (code != CURLE_OK)
       return make_error(Code::kUnavailable, "{}: {}", url,
                         *detail != '\0' ? detail : curl_easy_strerror(code));
+    answered = true;
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &out.status);
+    curl_off_t retry_after = 0;
+    curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry_after);
+    out.retry_after_s = static_cast<double>(retry_after);
     return out;
   }
 };
@@ -106,11 +146,14 @@ Result<std::string> ChatClient::ask(const std::string& prompt, const std::string
     return make_error(answer.status == 400 ? Code::kInvalidArgument : Code::kUnavailable,
                       "{} answers {}: {}", impl_->endpoint.url, answer.status,
                       answer.body.substr(0, 300));
-  PLINTH_TRY(const Json json, parse_json(answer.body, impl_->endpoint.url));
-  const auto choices = json.find("choices");
-  if (choices == json.end() || !choices->is_array() || choices->empty() ||
+  const auto json = parse_json(answer.body, impl_->endpoint.url);
+  const Json none = Json::object();
+  const Json& whole = json && json->is_object() ? *json : none;
+  const auto choices = whole.find("choices");
+  if (choices == whole.end() || !choices->is_array() || choices->empty() ||
       !choices->front().is_object() || !choices->front().contains("message"))
-    return data_loss("{}: an answer without choices", impl_->endpoint.url);
+    return data_loss("{} answers with no chat completion: {}", impl_->endpoint.url,
+                     text::to_valid_utf8(answer.body.substr(0, 300)));
   return string_or(choices->front()["message"], "content", "");
 }
 

@@ -24,8 +24,10 @@ class ChatClient {
   ~ChatClient();
 
   // The model's answer to one user message, at temperature 0. response_format: JSON that is sent as
-  // such, and no more once the server has refused it (400, 422); empty: none. kInvalidArgument: the
-  // server refuses this prompt (too long for its context); others may do.
+  // such, and no more once the server has refused it (400, 422); empty: none. A server that is busy
+  // (429, 502 to 504) or goes away after an answer is asked again, 15 seconds or as long as it
+  // says. kInvalidArgument: the server refuses this prompt (too long for its context); others may
+  // do.
   Result<std::string> ask(const std::string& prompt, const std::string& response_format = {});
 
  private:

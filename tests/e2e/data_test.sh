@@ -25,6 +25,25 @@ stop_server
 expect_exit 1 "$PLINTH" data build "$work/corpus" -o "$work/none.jsonl" --model x --model-url "$address" --passages 1
 expect_exit 0 "$PLINTH" data check "$work/model.jsonl"
 
+# A server that is busy is asked again; one that answers something else is no chat server.
+fake_chat() {
+  python3 "$(dirname "$0")/fake_chat.py" "$1" >"$work/port" &
+  server=$!
+  for _ in $(seq 100); do [ -s "$work/port" ] && break; sleep 0.1; done
+  address=http://127.0.0.1:$(cat "$work/port")/v1
+}
+if command -v python3 >/dev/null; then
+  fake_chat '{"choices":[{"message":{"content":"[{\"question\":\"电梯困人怎么办？\",\"answer\":\"电梯\"}]"}}]}'
+  expect_exit 0 "$PLINTH" data build "$work/corpus" -o "$work/busy.jsonl" --model x --model-url "$address" --passages 2 --json
+  jq -e '(.by_generator.model // 0) + .ungrounded == 2 and .unusable == 0' "$work/out" >/dev/null || fail "a busy server: $(cat "$work/out")"
+  kill $server
+  fake_chat '<html>log in</html>'
+  expect_exit 1 "$PLINTH" data build "$work/corpus" -o "$work/none.jsonl" --model x --model-url "$address" --passages 1
+  expect_text "$work/err" "answers with no chat completion: <html>log in</html>"
+  kill $server
+  server=
+fi
+
 cat >"$work/rows.jsonl" <<'T'
 {"instruction": "写一句话", "input": "关于电梯", "output": "电梯应当定期维护。"}
 {"conversations": [{"from": "human", "value": "你好"}, {"from": "gpt", "value": "你好，请讲。"}], "system": "你是助手"}

@@ -45,6 +45,22 @@ TEST(TableFacts, RowsAreSubjectsColumnsAttributes) {
               ElementsAre("闸瓦|单价|是|368元", "闸瓦|质保期|是|8个月"));
 }
 
+// 标准 at the end makes a value of 周期 no name of what is asked.
+TEST(TableFacts, ColumnsOfValuesBeforeAStandard) {
+  EXPECT_THAT(lines(table_facts(document_of("t",
+                                            "| 部件 | 周期 | 标准 |\n| --- | --- | --- |\n"
+                                            "| 制动器 | 30天 | 间隙0.5毫米 |\n"))),
+              ElementsAre("制动器|周期|是|30天", "制动器|标准|是|间隙0.5毫米"));
+  EXPECT_THAT(lines(table_facts(document_of("t",
+                                            "| 部件 | 材料 | 标准 |\n| --- | --- | --- |\n"
+                                            "| 闸瓦 | 铸铁 | 无裂纹 |\n"))),
+              ElementsAre("闸瓦|材料|是|铸铁", "闸瓦|标准|是|无裂纹"));
+  EXPECT_THAT(lines(table_facts(document_of("t",
+                                            "| 部件 | 检查项目 | 标准 |\n| --- | --- | --- |\n"
+                                            "| 制动器 | 间隙 | 0.5毫米 |\n"))),
+              ElementsAre("制动器|间隙|是|0.5毫米"));
+}
+
 TEST(TableFacts, ValueColumnsAndTurnedTables) {
   EXPECT_THAT(
       lines(table_facts(document_of("t", "事项：困人救援；内容：到场时限；数值：23分钟。\n"))),

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include "corpus/data/facts.h"
 #include "corpus/read/table.h"
@@ -65,6 +66,22 @@ bool rows_are_alike(const std::vector<Cells>& rows) {
          along / static_cast<double>(rows.size()) > down / static_cast<double>(columns - 1);
 }
 
+// Is it a table of a subject, what is said of it, and the value? Its second column has names under
+// a header such as 检查项目, or else its subjects come again and again and what stands beside them
+// has no digits: "30天" under 周期 is a value itself.
+bool has_attribute_rows(const Cells& header, const std::vector<Cells>& rows) {
+  if (header.size() != 3 || !is_value_header(header[2])) return false;
+  for (const std::string_view word : {"项目", "事项", "参数", "指标", "内容", "属性"})
+    if (header[1].ends_with(word)) return true;
+  if (is_attribute_header(header[1])) return true;
+  std::set<std::string_view> subjects;
+  for (const Cells& row : rows) {
+    if (row[1].find_first_of("0123456789") != std::string::npos) return false;
+    subjects.insert(row[0]);
+  }
+  return subjects.size() < rows.size();
+}
+
 class TableReader {
  public:
   TableReader(const Document& document, std::vector<Fact>& facts)
@@ -80,11 +97,12 @@ class TableReader {
     std::erase_if(rows, [](const Cells& row) { return row.size() < 2; });
     if (header.size() < 2) return;
     const bool generic_last = is_value_header(header.back());
+    const bool by_attribute = has_attribute_rows(header, rows);
     const bool across = header.size() > 2 && is_attribute_header(header[0]) && rows_are_alike(rows);
     for (const Cells& row : rows) {
       if (header.size() == 2 && generic_last)
         add(std::string(subject_of(caption)), row[0], row[1]);
-      else if (header.size() == 3 && generic_last)
+      else if (by_attribute)
         add(row[0], row[1], row.size() > 2 ? row[2] : "");
       else if (across)
         for (size_t i = 1; i < std::min(row.size(), header.size()); ++i)
