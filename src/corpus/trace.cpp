@@ -94,6 +94,7 @@ Result<Raw> raw_of(const Source& source, const std::vector<Path>& inputs,
   const auto file =
       std::find_if(files.begin(), files.end(), [&](const InputFile& f) { return f.name == name; });
   if (file == files.end()) return not_found("{} is not among the inputs", name);
+  if (!file->error.empty()) return invalid("{}: {}", file->path.string(), file->error);
   PLINTH_TRY(const std::string hash, sha256_file(file->path));
   if (hash != source.sha256)
     return make_error(Code::kFailedPrecondition, "{} has changed: its SHA-256 is {}, was {}",

@@ -103,6 +103,10 @@ tar -C "$odd" -czf "$work/all.tar.gz" good.txt noise.pdf
 mv "$work/all.tar.gz" "$odd/zz.tar.gz"
 expect_exit 0 "$PLINTH" refine "$odd" -o "$work/oddities"
 expect_text "$work/out" "1 kept"
+for reason in "a link to nothing" "a link to a folder is not followed" "a pipe is no file"; do
+  zstd -dc "$work/oddities/rejects-00000.jsonl.zst" >"$work/rejects"
+  expect_text "$work/rejects" "$reason"
+done
 
 # From a byte of the output to the bytes of the input; review sheets; the quality model.
 id=$(zstd -dc "$work/oddities/documents-00000.jsonl.zst" | sed -n 's/.*"id":"\([0-9a-f]*\)".*/\1/p' | head -n 1)

@@ -30,6 +30,8 @@ std::mutex& poppler_mutex() {
 void ignore_message(const std::string&, void*) {}
 
 Result<std::vector<Lines>> page_lines(std::string_view bytes) {
+  if (bytes.size() > INT32_MAX)
+    return exhausted("a PDF of {} bytes, more than {}", bytes.size(), INT32_MAX);
   const std::lock_guard lock(poppler_mutex());
   poppler::set_debug_error_function(&ignore_message, nullptr);
   const std::unique_ptr<poppler::document> document(

@@ -1,5 +1,6 @@
 #include "corpus/read/readers.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,7 +18,7 @@ namespace plinth::corpus {
 namespace {
 
 // Root may look into every folder: as somebody else.
-TEST(Walk, AFolderThatCannotBeReadIsAnEntryWithTheReason) {
+TEST(Walk, WhatCannotBeReadIsAnEntryWithTheReason) {
   const auto temp = TempDirectory::create();
   for (const char* name : {"a.txt", "locked/b.txt", "open/c.txt"}) {
     ASSERT_TRUE(make_directories((temp->path() / name).parent_path()));
@@ -26,6 +27,7 @@ TEST(Walk, AFolderThatCannotBeReadIsAnEntryWithTheReason) {
   std::filesystem::create_symlink("nowhere", temp->path() / "dangling");
   std::filesystem::create_directory_symlink(".", temp->path() / "loop");
   namespace fs = std::filesystem;
+  ASSERT_EQ(mkfifo((temp->path() / "pipe").c_str(), 0600), 0);
   for (const Path& folder : {temp->path(), temp->path() / "open"})
     fs::permissions(folder, fs::perms::all);
   fs::permissions(temp->path() / "locked", fs::perms::none);
@@ -42,9 +44,13 @@ TEST(Walk, AFolderThatCannotBeReadIsAnEntryWithTheReason) {
   ASSERT_TRUE(files) << files.error().message;
   std::vector<std::string> names;
   for (const InputFile& file : *files) names.push_back(file.name + ": " + file.error);
-  EXPECT_THAT(
-      names, testing::ElementsAre("a.txt: ", "locked: the folder cannot be read: Permission denied",
-                                  "open/c.txt: "));
+  EXPECT_THAT(names, testing::ElementsAre("a.txt: ", "dangling: a link to nothing",
+                                          "locked: the folder cannot be read: Permission denied",
+                                          "loop: a link to a folder is not followed",
+                                          "open/c.txt: ", "pipe: a pipe is no file"));
+  const auto pipe = walk_inputs(std::vector{temp->path() / "pipe"});
+  ASSERT_FALSE(pipe);
+  EXPECT_THAT(pipe.error().message, testing::HasSubstr("pipe: a pipe is no file"));
   ASSERT_FALSE(locked);  // what was asked for itself
   EXPECT_THAT(locked.error().message, testing::HasSubstr("locked: the folder cannot be read"));
 }

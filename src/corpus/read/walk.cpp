@@ -11,6 +11,26 @@ bool hidden(const Path& path) {
   return path.filename().string().starts_with(".");
 }
 
+// What a thing is that is neither a file nor a folder to go into.
+std::string no_file(const fs::directory_entry& entry) {
+  std::error_code error;
+  const bool link = entry.is_symlink(error);
+  if (link && entry.is_directory(error)) return "a link to a folder is not followed";
+  switch (entry.status(error).type()) {
+    case fs::file_type::not_found:
+      return link ? "a link to nothing" : "it went away";
+    case fs::file_type::fifo:
+      return "a pipe is no file";
+    case fs::file_type::socket:
+      return "a socket is no file";
+    case fs::file_type::block:
+    case fs::file_type::character:
+      return "a device is no file";
+    default:
+      return error ? error.message() : "it is no file";
+  }
+}
+
 // Folder by folder, so that one that cannot be read is known by name and its neighbours are read.
 void walk_folder(const Path& root, const Path& folder, const std::string& prefix,
                  std::vector<InputFile>& out) {
@@ -23,11 +43,12 @@ void walk_folder(const Path& root, const Path& folder, const std::string& prefix
     const Path& path = it->path();
     if (hidden(path)) continue;
     std::error_code unknown;  // of a link to nothing: it is neither
-    if (it->is_directory(unknown)) {
-      if (!it->is_symlink(unknown)) walk_folder(root, path, prefix, out);
-    } else if (it->is_regular_file(unknown)) {
+    if (it->is_directory(unknown) && !it->is_symlink(unknown))
+      walk_folder(root, path, prefix, out);
+    else if (it->is_regular_file(unknown))
       out.push_back({path, name_of(path), it->file_size(unknown)});
-    }
+    else
+      out.push_back({path, name_of(path), 0, no_file(*it)});
   }
   if (error)
     out.push_back({folder, name_of(folder), 0, "the folder cannot be read: " + error.message()});
@@ -54,8 +75,10 @@ Result<std::vector<InputFile>> walk_inputs(std::span<const Path> inputs) {
       // The input itself is what was asked for.
       if (!out.empty() && !out.back().error.empty() && out.back().path == input)
         return make_error(Code::kUnavailable, "input {}: {}", input.string(), out.back().error);
-    } else {
+    } else if (fs::is_regular_file(status)) {
       out.push_back({input, input.filename().generic_string(), fs::file_size(input, error)});
+    } else {
+      return invalid("input {}: {}", input.string(), no_file(fs::directory_entry(input, error)));
     }
   }
   std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.name < b.name; });

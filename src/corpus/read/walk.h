@@ -15,11 +15,12 @@ struct InputFile {
   Path path;         // to open
   std::string name;  // relative to its input, '/' between parts: what the corpus remembers
   uint64_t bytes = 0;
-  std::string error = {};  // a folder that cannot be looked into: why
+  std::string error = {};  // why it cannot be read, where that is known already
 };
 
-// Regular files below each input, sorted by name; hidden ones (".x") and symbolic links to folders
-// are left out. A folder that cannot be read is an entry with an error. With several inputs each
+// What lies below each input, sorted by name; hidden ones (".x") are left out. What is no file (a
+// link to nothing or to a folder, a pipe, a socket, a device) and a folder that cannot be read are
+// entries with an error. With several inputs each
 // name begins with its input's own name, and two inputs of one name are an error: ids come from
 // names.
 Result<std::vector<InputFile>> walk_inputs(std::span<const Path> inputs);
