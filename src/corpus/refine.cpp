@@ -167,7 +167,7 @@ Result<RefineReport> refine(const RefineOptions& options, const RefineProgress& 
     return invalid("refine: rank {} of {} machines", options.rank, options.world);
   PLINTH_TRY(Rules rules, read_rules(options.recipe, options.suites));
   rules.explain = options.explain;
-  PLINTH_TRY(auto files, walk_inputs(options.inputs));
+  PLINTH_TRY(auto files, walk_inputs(options.inputs, folders_of_run(options.out)));
   if (options.sample_bytes > 0) take_sample(files, options.sample_bytes);
   const auto units = units_of(files);
   PLINTH_TRY(const Json plan, make_plan(options, files, rules, units.size()));

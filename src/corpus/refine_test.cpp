@@ -228,6 +228,18 @@ TEST(Recipe, ErrorsNameTheLine) {
   }
 }
 
+// `plinth refine . -o corpus`, and once more.
+TEST_F(Refine, ItsOwnOutputIsNoInput) {
+  RefineOptions options;
+  options.inputs = {in()};
+  options.out = in() / "corpus";
+  const auto first = refine(options), again = refine(options);
+  ASSERT_TRUE(first) << first.error().message;
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->files, first->files);
+  EXPECT_EQ(again->documents_out, first->documents_out);
+}
+
 // Each source by its own profile, a single limit of the recipe everywhere, one of a source there.
 TEST_F(Refine, ProfilesHoldForTheirSources) {
   const std::string thirty = "乘坐电梯时请勿倚靠轿门，请勿超载，遇到困人不要扒门，等待救援。\n";

@@ -31,9 +31,16 @@ std::string no_file(const fs::directory_entry& entry) {
   }
 }
 
+bool is_one_of(const Path& folder, std::span<const Path> folders) {
+  std::error_code error;  // where one is missing: they are not the same
+  return std::any_of(folders.begin(), folders.end(), [&](const Path& other) {
+    return folder.filename() == other.filename() && fs::equivalent(folder, other, error);
+  });
+}
+
 // Folder by folder, so that one that cannot be read is known by name and its neighbours are read.
 void walk_folder(const Path& root, const Path& folder, const std::string& prefix,
-                 std::vector<InputFile>& out) {
+                 std::span<const Path> without, std::vector<InputFile>& out) {
   const auto name_of = [&](const Path& path) {
     return prefix + path.lexically_relative(root).generic_string();
   };
@@ -43,12 +50,13 @@ void walk_folder(const Path& root, const Path& folder, const std::string& prefix
     const Path& path = it->path();
     if (hidden(path)) continue;
     std::error_code unknown;  // of a link to nothing: it is neither
-    if (it->is_directory(unknown) && !it->is_symlink(unknown))
-      walk_folder(root, path, prefix, out);
-    else if (it->is_regular_file(unknown))
+    if (it->is_directory(unknown) && !it->is_symlink(unknown)) {
+      if (!is_one_of(path, without)) walk_folder(root, path, prefix, without, out);
+    } else if (it->is_regular_file(unknown)) {
       out.push_back({path, name_of(path), it->file_size(unknown)});
-    else
+    } else {
       out.push_back({path, name_of(path), 0, no_file(*it)});
+    }
   }
   if (error)
     out.push_back({folder, name_of(folder), 0, "the folder cannot be read: " + error.message()});
@@ -63,7 +71,8 @@ std::string own_name(const Path& input) {
 
 }  // namespace
 
-Result<std::vector<InputFile>> walk_inputs(std::span<const Path> inputs) {
+Result<std::vector<InputFile>> walk_inputs(std::span<const Path> inputs,
+                                           std::span<const Path> without) {
   if (inputs.empty()) return invalid("refine: no input was given");
   std::vector<InputFile> out;
   for (const Path& input : inputs) {
@@ -71,7 +80,7 @@ Result<std::vector<InputFile>> walk_inputs(std::span<const Path> inputs) {
     const auto status = fs::status(input, error);
     if (!fs::exists(status)) return not_found("input {}: no such file or folder", input.string());
     if (fs::is_directory(status)) {
-      walk_folder(input, input, inputs.size() > 1 ? own_name(input) + "/" : "", out);
+      walk_folder(input, input, inputs.size() > 1 ? own_name(input) + "/" : "", without, out);
       // The input itself is what was asked for.
       if (!out.empty() && !out.back().error.empty() && out.back().path == input)
         return make_error(Code::kUnavailable, "input {}: {}", input.string(), out.back().error);

@@ -33,12 +33,18 @@ Status move_folder(const Path& from, const Path& to) {
 
 }  // namespace
 
+std::vector<Path> folders_of_run(const Path& path) {
+  const Path out = without_slash(path);
+  Path work = out;
+  work += ".work";
+  return {out, work};
+}
+
 Result<WorkFolder> WorkFolder::open(const Path& path, const Json& plan) {
   const Path out = without_slash(path);
   if (out.empty()) return invalid("refine: no output folder was given");
   PLINTH_TRY(check_target(out));
-  Path folder = out;
-  folder += ".work";
+  const Path folder = folders_of_run(out).back();
   PLINTH_TRY(make_directories(folder));
   auto lock = FileLock::take(folder / "lock");
   if (!lock)

@@ -7,11 +7,16 @@
 //   out/        the last; renamed to OUT when complete
 #pragma once
 
+#include <vector>
+
 #include "core/file.h"
 #include "core/json.h"
 #include "core/result.h"
 
 namespace plinth::corpus {
+
+// OUT and OUT.work: where they lie inside an input they are no part of it.
+std::vector<Path> folders_of_run(const Path& out);
 
 class WorkFolder {
  public:
