@@ -1,31 +1,78 @@
 #include "corpus/document_json.h"
 
+#include "corpus/json_line.h"
+
 namespace plinth::corpus {
 
-Json to_json(const Document& document) {
-  const Source& from = document.source;
-  Json source = {{"path", from.path},
-                 {"sha256", from.sha256},
-                 {"range", {from.begin, from.end}},
-                 {"page", nullptr}};
-  if (!from.url.empty()) source["url"] = from.url;
-  if (!from.licence.empty()) source["licence"] = from.licence;
-  if (!from.pages.empty()) {
-    source["page"] = from.pages.front().page;
-    Json pages = Json::array();
-    for (const PageMark& mark : from.pages) pages.push_back({mark.page, mark.at});
-    source["pages"] = std::move(pages);
+namespace {
+
+void append_source(const Source& from, JsonLine& line) {
+  line.open('{');
+  if (!from.licence.empty()) {
+    line.name("licence");
+    line.text(from.licence);
   }
-  Json out = {{"id", document.id},           {"text", document.text},
-              {"title", document.title},     {"lang", document.lang},
-              {"quality", document.quality}, {"source", std::move(source)},
-              {"rules", document.rules}};
-  if (document.quality_model >= 0) out["quality_model"] = document.quality_model;
+  line.name("page");
+  if (from.pages.empty()) {
+    line.null();
+  } else {
+    line.integer(from.pages.front().page);
+    line.name("pages");
+    line.open('[');
+    for (const PageMark& mark : from.pages) {
+      line.open('[');
+      line.integer(mark.page);
+      line.integer(static_cast<int64_t>(mark.at));
+      line.close(']');
+    }
+    line.close(']');
+  }
+  line.name("path");
+  line.text(from.path);
+  line.name("range");
+  line.open('[');
+  line.integer(static_cast<int64_t>(from.begin));
+  line.integer(static_cast<int64_t>(from.end));
+  line.close(']');
+  line.name("sha256");
+  line.text(from.sha256);
+  if (!from.url.empty()) {
+    line.name("url");
+    line.text(from.url);
+  }
+  line.close('}');
+}
+
+}  // namespace
+
+void append_line(const Document& document, std::string& out) {
+  JsonLine line(out);
+  line.open('{');
   if (!document.doubts.empty()) {
-    out["doubt"] = document.doubt;
-    out["doubts"] = document.doubts;
+    line.name("doubt");
+    line.number(document.doubt);
+    line.name("doubts");
+    line.texts(document.doubts);
   }
-  return out;
+  line.name("id");
+  line.text(document.id);
+  line.name("lang");
+  line.text(document.lang);
+  line.name("quality");
+  line.number(document.quality);
+  if (document.quality_model >= 0) {
+    line.name("quality_model");
+    line.number(document.quality_model);
+  }
+  line.name("rules");
+  line.texts(document.rules);
+  line.name("source");
+  append_source(document.source, line);
+  line.name("text");
+  line.text(document.text);
+  line.name("title");
+  line.text(document.title);
+  line.close('}');
 }
 
 Result<Document> document_from_json(const Json& json) {

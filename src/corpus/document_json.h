@@ -9,7 +9,8 @@
 
 namespace plinth::corpus {
 
-Json to_json(const Document& document);
+// Appends the line, without a line break.
+void append_line(const Document& document, std::string& out);
 Result<Document> document_from_json(const Json& json);
 
 }  // namespace plinth::corpus

@@ -1,6 +1,7 @@
 #include "corpus/process.h"
 
 #include <cmath>
+#include <unordered_map>
 
 #include "core/hash.h"
 #include "corpus/read/readers.h"
@@ -143,6 +144,7 @@ Outcome process_draft(Draft draft, const Rules& rules, const Limits& limits) {
   document.quality = judged.quality;
   document.doubt = judged.doubt;
   document.doubts = std::move(judged.doubts);
+  out.chars_min = static_cast<uint32_t>(limit_of("chars_min", limits));
   out.drop = std::move(judged.drop);
   if (!rules.quality.empty()) {
     document.quality_model = std::round(rules.quality.score(clean.text) * 1000.0) / 1000.0;
@@ -219,32 +221,44 @@ Result<bool> opens(const InputFile& file, const Rules& rules, FileOutcome& out) 
   return true;
 }
 
-void finish(std::string_view path, const Rules& rules, FileOutcome& out) {
-  const SourceLicence* source = rules.source_of(path);
-  std::map<uint64_t, int> seen;  // documents by where they begin
-  for (Outcome& outcome : out.outcomes) {
-    Document& document = outcome.document;
-    document.source.path = path;
-    if (source != nullptr) document.source.licence = source->licence;
-    if (source == nullptr && rules.recipe.licence_required && !outcome.drop)
-      outcome.drop = Drop{"licence", "no entry of the register of sources fits its path"};
-    document.source.sha256 = out.sha256;
-    document.id = document_id(path, document.source.begin, seen[document.source.begin]++);
-    if (document.title.empty()) document.title = title_of(document.text, path);
-  }
-}
+// Gives the outcomes of one file what they have of it and hands them on.
+class Finisher {
+ public:
+  Finisher(std::string_view path, const FileOutcome& file, const Rules& rules,
+           const OutcomeSink& sink)
+      : path_(path), file_(file), rules_(rules), sink_(sink), source_(rules.source_of(path)) {}
 
-void add_drafts(std::string_view path, Result<Drafts> drafts, uint64_t bytes, const Rules& rules,
-                FileOutcome& out) {
-  if (!drafts) {
-    out.outcomes.push_back(unreadable(0, bytes, std::move(drafts).error().message));
-    return;
+  void take(Outcome&& outcome) {
+    Document& document = outcome.document;
+    document.source.path = path_;
+    if (source_ != nullptr) document.source.licence = source_->licence;
+    if (source_ == nullptr && rules_.recipe.licence_required && !outcome.drop)
+      outcome.drop = Drop{"licence", "no entry of the register of sources fits its path"};
+    document.source.sha256 = file_.sha256;
+    const uint64_t begin = document.source.begin;
+    document.id = document_id(path_, begin, seen_[begin]++);
+    if (document.title.empty()) document.title = title_of(document.text, path_);
+    sink_(file_, std::move(outcome));
   }
-  const Limits& limits = rules.limits_of(rules.source_of(path));
-  for (Draft& draft : drafts->drafts)
-    out.outcomes.push_back(process_draft(std::move(draft), rules, limits));
-  for (Unreadable& bad : drafts->bad)
-    out.outcomes.push_back(unreadable(bad.begin, bad.end, std::move(bad.reason)));
+
+  const Limits& limits() const { return rules_.limits_of(source_); }
+
+ private:
+  std::string_view path_;
+  const FileOutcome& file_;
+  const Rules& rules_;
+  const OutcomeSink& sink_;
+  const SourceLicence* source_;
+  std::unordered_map<uint64_t, int> seen_;  // documents by where they begin
+};
+
+// Calls take(Outcome&&) for each draft, then for each part that could not be read.
+template <typename Take>
+void process_drafts(Result<Drafts> drafts, uint64_t bytes, const Rules& rules, const Limits& limits,
+                    const Take& take) {
+  if (!drafts) return take(unreadable(0, bytes, std::move(drafts).error().message));
+  for (Draft& draft : drafts->drafts) take(process_draft(std::move(draft), rules, limits));
+  for (Unreadable& bad : drafts->bad) take(unreadable(bad.begin, bad.end, std::move(bad.reason)));
 }
 
 }  // namespace
@@ -277,14 +291,14 @@ uint64_t text_hash(std::string_view text) {
   return xxh3(bare);
 }
 
-FileOutcome process_file(const InputFile& file, const Rules& rules) {
+FileOutcome process_file(const InputFile& file, const Rules& rules, const OutcomeSink& sink) {
   const RefineRecipe& recipe = rules.recipe;
   FileOutcome out;
   out.bytes = file.bytes;
+  Finisher finisher(file.name, out, rules, sink);
   const auto fail = [&](std::string reason) {
-    out.outcomes.push_back(unreadable(0, file.bytes, std::move(reason)));
-    finish(file.name, rules, out);
-    return std::move(out);
+    finisher.take(unreadable(0, file.bytes, std::move(reason)));
+    return out;
   };
   if (!file.error.empty()) return fail(file.error);
   if (file.bytes == 0) return fail("the file is empty");
@@ -297,29 +311,40 @@ FileOutcome process_file(const InputFile& file, const Rules& rules) {
   const auto bytes = read_file(file.path, recipe.file_bytes_max);
   if (!bytes) return fail(bytes.error().message);
   out.sha256 = sha256_hex(*bytes);
-  add_drafts(file.name, read_any({file.name, *bytes}, out.kind, recipe), bytes->size(), rules, out);
-  finish(file.name, rules, out);
+  process_drafts(read_any({file.name, *bytes}, out.kind, recipe), bytes->size(), rules,
+                 finisher.limits(), [&](Outcome&& one) { finisher.take(std::move(one)); });
   return out;
 }
 
-FileOutcome process_leaf(const Leaf& leaf, const std::string& sha256, const Rules& rules) {
+FileOutcome process_leaf(const Leaf& leaf, const std::string& sha256, const Rules& rules,
+                         const OutcomeSink& sink) {
   FileOutcome out;
   out.kind = leaf.kind;
   out.sha256 = sha256;
   out.bytes = leaf.bytes.size();
   out.leaf = true;
-  if (!leaf.error.empty())
-    out.outcomes.push_back(unreadable(0, leaf.end - leaf.begin, leaf.error));
-  else
-    add_drafts(leaf.path, read_any({leaf.path, leaf.bytes, leaf.charset}, leaf.kind, rules.recipe),
-               leaf.bytes.size(), rules, out);
-  for (Outcome& outcome : out.outcomes) {
+  Finisher finisher(leaf.path, out, rules, sink);
+  const auto take = [&](Outcome&& outcome) {
     Source& source = outcome.document.source;
     source.url = leaf.url;
     source.begin = leaf.record ? leaf.begin : leaf.begin + source.begin;
     source.end = leaf.record ? leaf.end : leaf.begin + source.end;
-  }
-  finish(leaf.path, rules, out);
+    finisher.take(std::move(outcome));
+  };
+  if (!leaf.error.empty())
+    take(unreadable(0, leaf.end - leaf.begin, leaf.error));
+  else
+    process_drafts(read_any({leaf.path, leaf.bytes, leaf.charset}, leaf.kind, rules.recipe),
+                   leaf.bytes.size(), rules, finisher.limits(), take);
+  return out;
+}
+
+FileOutcome process_leaf(const Leaf& leaf, const std::string& sha256, const Rules& rules) {
+  std::vector<Outcome> outcomes;
+  FileOutcome out = process_leaf(leaf, sha256, rules, [&](const FileOutcome&, Outcome&& one) {
+    outcomes.push_back(std::move(one));
+  });
+  out.outcomes = std::move(outcomes);
   return out;
 }
 

@@ -2,6 +2,7 @@
 // filter, cut exam text, mask.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -32,7 +33,8 @@ struct Outcome {
   std::optional<Drop> drop;
   uint64_t text_hash = 0;  // of the text without white space and heading marks
   BandKeys keys{};
-  int64_t chars = 0;  // as read
+  uint32_t chars_min = 0;  // by the profile that it was judged by
+  int64_t chars = 0;       // as read
   bool repaired = false;
   bool normalised = false;
   int blocks_removed = 0;
@@ -52,13 +54,22 @@ struct FileOutcome {
   std::vector<Outcome> outcomes;  // unreadable parts are outcomes with stage "read"
 };
 
+// Takes the outcomes of a file one after the other: those of a file with many rows are never all in
+// memory. `file` has everything but its outcomes.
+using OutcomeSink = std::function<void(const FileOutcome& file, Outcome&& outcome)>;
+
 // Of a text: white space and heading marks do not make it another text.
 uint64_t text_hash(std::string_view text);
 
 // Reads a file, unless it is one whose leaves are to be processed by themselves (see `opens`).
-FileOutcome process_file(const InputFile& file, const Rules& rules);
+// Returns the file without its outcomes.
+FileOutcome process_file(const InputFile& file, const Rules& rules, const OutcomeSink& sink);
 
-// sha256: of the file on disk that the leaf is in.
+// The same for a leaf. sha256: of the file on disk that it is in.
+FileOutcome process_leaf(const Leaf& leaf, const std::string& sha256, const Rules& rules,
+                         const OutcomeSink& sink);
+
+// The leaf with all its outcomes.
 FileOutcome process_leaf(const Leaf& leaf, const std::string& sha256, const Rules& rules);
 
 }  // namespace plinth::corpus

@@ -31,7 +31,6 @@ Result<RefineReport> finish(const Json& plan, const std::vector<Path>& pieces, W
   const Path first = work.tables() / "first", last = work.tables() / "last";
   RepeatedLineOptions lines;
   lines.share = number_or(recipe, "boilerplate_share", 1);
-  lines.chars_min = int_or(recipe, "chars_min", 0);
   lines.memory_bytes = options.memory_bytes;
   PLINTH_TRY(make_directories(first));
   const auto near = [&](double share) {

@@ -59,6 +59,9 @@ const Profile* profile_named(std::string_view name);
 // Puts limits by key over others; an unknown key or a value outside its range is an error.
 Status set_limits(const std::map<std::string, double>& by_key, Limits& limits);
 
+// The one of this key, which is one of filters().
+double limit_of(std::string_view key, const Limits& limits);
+
 struct Drop {
   std::string stage;   // "length", "language", "symbols", "repetition", "broken", "spam", ...
   std::string reason;  // "18 characters, fewer than 20"

@@ -5,6 +5,7 @@
 // on texts that must stay (docs/performance.md).
 #include <algorithm>
 
+#include "core/check.h"
 #include "corpus/clean/filters.h"
 
 namespace plinth::corpus {
@@ -63,7 +64,14 @@ constexpr std::array<Profile, 7> kProfiles = {{
     {"books",     {{ 200,  0.05, 0.3,   0.1,    2,   0.3,  0.5,    0,     10, 0.67,   0.9,  0.3, 0.106, 0.6}}},
     {"dialogue",  {{  10,  0.01, 0.0,   0.3,    1,   0.6,  0.6,    0,      0,  1.0,   1.0,  1.0,  0.0,  0.4}}},
 }};
+
 // clang-format on
+
+std::optional<size_t> index_of(std::string_view key) {
+  for (size_t i = 0; i < kFilters; ++i)
+    if (kTable[i].key == key) return i;
+  return {};
+}
 
 }  // namespace
 
@@ -81,14 +89,19 @@ const Profile* profile_named(std::string_view name) {
   return it == kProfiles.end() ? nullptr : &*it;
 }
 
+double limit_of(std::string_view key, const Limits& limits) {
+  const std::optional<size_t> at = index_of(key);
+  PLINTH_CHECK(at.has_value(), "filters: there is no limit \"{}\"", key);
+  return limits[*at];
+}
+
 Status set_limits(const std::map<std::string, double>& by_key, Limits& limits) {
   for (const auto& [key, value] : by_key) {
-    const auto it =
-        std::find_if(kTable.begin(), kTable.end(), [&](const Filter& f) { return f.key == key; });
-    if (it == kTable.end()) return invalid("filters: there is no limit \"{}\"", key);
-    if (!(value >= 0 && value <= it->most))
-      return invalid("filters: {} = {} is outside 0..{}", key, value, it->most);
-    limits[static_cast<size_t>(it - kTable.begin())] = value;
+    const std::optional<size_t> at = index_of(key);
+    if (!at) return invalid("filters: there is no limit \"{}\"", key);
+    if (!(value >= 0 && value <= kTable[*at].most))
+      return invalid("filters: {} = {} is outside 0..{}", key, value, kTable[*at].most);
+    limits[*at] = value;
   }
   return {};
 }

@@ -1,6 +1,7 @@
 #include "corpus/dedup/near.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <map>
@@ -27,6 +28,33 @@ struct BandEntry {
 };
 
 constexpr size_t kBandBytes = sizeof(uint64_t) + sizeof(int32_t);  // in a file
+
+// Which keys may occur more than once. Of most texts none does, and telling that by two bits is
+// cheaper than sorting them.
+class Repeats {
+ public:
+  static constexpr size_t kBytesPerKey = 8;  // at most
+
+  explicit Repeats(uint64_t keys) : mask_(std::bit_ceil(16 * std::max<uint64_t>(keys, 4)) - 1) {
+    once_.resize(mask_ + 1);
+    again_.resize(mask_ + 1);
+  }
+
+  // Keys are hashes: their lower bits are as good as any.
+  void add(uint64_t key) {
+    const uint64_t at = key & mask_;
+    if (once_[at])
+      again_[at] = true;
+    else
+      once_[at] = true;
+  }
+
+  bool may_repeat(uint64_t key) const { return again_[key & mask_]; }
+
+ private:
+  uint64_t mask_;
+  std::vector<bool> once_, again_;
+};
 
 void meet(std::span<const BandEntry> bucket, const std::function<void(RankPair)>& body) {
   for (size_t i = 0; i < bucket.size(); ++i)
@@ -169,21 +197,29 @@ Status NearIndex::add(int32_t rank, const BandKeys& keys) {
 Status NearIndex::candidates(size_t band, PairRuns& pairs) const {
   PLINTH_TRY(const auto map, MappedFile::open(band_path(band)));
   const std::string_view raw = map.text();
-  const uint64_t fit = std::max<uint64_t>(1, memory_bytes_ / 4 / sizeof(BandEntry));
+  const uint64_t fit =
+      std::max<uint64_t>(1, memory_bytes_ / 4 / (sizeof(BandEntry) + Repeats::kBytesPerKey));
   // Twice as many ranges as would do: hashes are even, but not perfectly.
   const uint64_t ranges = documents_ <= fit ? 1 : documents_ / fit * 2 + 2;
   const uint64_t width = ranges == 1 ? UINT64_MAX : UINT64_MAX / ranges + 1;
   std::vector<BandEntry> entries;
   for (uint64_t range = 0; range < ranges; ++range) {
     PLINTH_TRY(check_interrupted());
+    const auto each = [&](const auto& body) {
+      for (size_t at = 0; at + kBandBytes <= raw.size(); at += kBandBytes) {
+        BandEntry entry;
+        std::memcpy(&entry.key, raw.data() + at, sizeof(uint64_t));
+        if (ranges > 1 && entry.key / width != range) continue;
+        std::memcpy(&entry.rank, raw.data() + at + sizeof(uint64_t), sizeof entry.rank);
+        body(entry);
+      }
+    };
+    Repeats repeats(documents_ / ranges);
+    each([&](const BandEntry& entry) { repeats.add(entry.key); });
     entries.clear();
-    for (size_t at = 0; at + kBandBytes <= raw.size(); at += kBandBytes) {
-      BandEntry entry;
-      std::memcpy(&entry.key, raw.data() + at, sizeof(uint64_t));
-      if (ranges > 1 && entry.key / width != range) continue;
-      std::memcpy(&entry.rank, raw.data() + at + sizeof(uint64_t), sizeof entry.rank);
-      entries.push_back(entry);
-    }
+    each([&](const BandEntry& entry) {
+      if (repeats.may_repeat(entry.key)) entries.push_back(entry);
+    });
     std::sort(entries.begin(), entries.end());
     Status status;
     for (size_t from = 0; from < entries.size();) {

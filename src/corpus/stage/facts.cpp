@@ -1,5 +1,6 @@
 #include "corpus/stage/facts.h"
 
+#include "corpus/json_line.h"
 #include "corpus/utf8.h"
 
 namespace plinth::corpus {
@@ -60,27 +61,69 @@ Json to_json(const FileFacts& facts) {
   return json;
 }
 
-Json to_json(const DocumentFacts& facts) {
-  Json json = {{"id", facts.id},
-               {"path", facts.path},
-               {"lang", facts.lang},
-               {"chars_in", facts.chars_in},
-               {"chars_out", facts.chars_out}};
-  put(json, "stage", facts.stage);
-  put(json, "reason", facts.reason);
-  put(json, "html", facts.html);
-  put(json, "repaired", facts.repaired);
-  put(json, "normalised", facts.normalised);
-  put(json, "blocks_removed", facts.blocks_removed);
-  put(json, "exam_lines", facts.exam_lines);
-  put(json, "exam_samples", facts.exam_samples);
-  put(json, "risks", facts.risks);
-  put(json, "licence", facts.licence);
-  for (const Effect& e : facts.effects)
-    json["effects"].push_back({e.rule, e.chars, e.before, e.after});
-  for (const auto& [kind, count] : facts.pii)
-    json["pii"][kind] = {count.found, count.masked, count.near_miss};
-  return json;
+void append_text(const DocumentFacts& facts, std::string& out) {
+  JsonLine line(out);
+  const auto text = [&](const char* name, const std::string& value) {
+    if (value.empty()) return;
+    line.name(name);
+    line.text(value);
+  };
+  const auto texts = [&](const char* name, const std::vector<std::string>& values) {
+    if (values.empty()) return;
+    line.name(name);
+    line.texts(values);
+  };
+  const auto integer = [&](const char* name, int64_t value) {
+    if (value == 0) return;
+    line.name(name);
+    line.integer(value);
+  };
+  const auto flag = [&](const char* name, bool value) {
+    if (!value) return;
+    line.name(name);
+    line.flag(value);
+  };
+  line.open('{');
+  integer("blocks_removed", facts.blocks_removed);
+  integer("chars_in", facts.chars_in);
+  integer("chars_out", facts.chars_out);
+  if (!facts.effects.empty()) {
+    line.name("effects");
+    line.open('[');
+    for (const Effect& e : facts.effects) {
+      line.open('[');
+      line.text(e.rule);
+      line.integer(e.chars);
+      line.text(e.before);
+      line.text(e.after);
+      line.close(']');
+    }
+    line.close(']');
+  }
+  integer("exam_lines", facts.exam_lines);
+  texts("exam_samples", facts.exam_samples);
+  flag("html", facts.html);
+  text("id", facts.id);
+  text("lang", facts.lang);
+  text("licence", facts.licence);
+  flag("normalised", facts.normalised);
+  text("path", facts.path);
+  if (!facts.pii.empty()) {
+    line.name("pii");
+    line.open('{');
+    for (const auto& [kind, count] : facts.pii) {
+      line.name(kind);
+      line.open('[');
+      for (const int64_t n : {count.found, count.masked, count.near_miss}) line.integer(n);
+      line.close(']');
+    }
+    line.close('}');
+  }
+  text("reason", facts.reason);
+  flag("repaired", facts.repaired);
+  texts("risks", facts.risks);
+  text("stage", facts.stage);
+  line.close('}');
 }
 
 FileFacts file_facts(const Json& json) {

@@ -46,9 +46,10 @@ FileFacts facts_of(const std::string& path, const FileOutcome& file);
 DocumentFacts facts_of(const Outcome& outcome, Kind kind);
 
 Json to_json(const FileFacts& facts);
-Json to_json(const DocumentFacts& facts);
+// Appends JSON in one line.
+void append_text(const DocumentFacts& facts, std::string& out);
 
-// From JSON that to_json() made; members that are missing keep their defaults.
+// From JSON that these made; members that are missing keep their defaults.
 FileFacts file_facts(const Json& json);
 DocumentFacts document_facts(const Json& json);
 

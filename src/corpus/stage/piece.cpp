@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <utility>
 
 #include "core/hash.h"
 #include "corpus/clean/boilerplate.h"
 #include "corpus/document_json.h"
-#include "corpus/stage/facts.h"
 #include "corpus/utf8.h"
 
 namespace plinth::corpus {
@@ -93,33 +93,42 @@ Status append_record(std::string_view text, std::string& records) {
   return {};
 }
 
-Result<EncodedFile> encode(const std::string& path, const FileOutcome& file) {
-  EncodedFile out;
-  const auto add = [&](std::string_view text) { return append_record(text, out.records); };
-  PLINTH_TRY(add(fmt::format("F{}", to_text(to_json(facts_of(path, file))))));
-  for (const Outcome& one : file.outcomes) {
-    const DocumentFacts facts = facts_of(one, file.kind);
-    PieceEntry entry;
-    entry.at = out.records.size() + sizeof(uint32_t);
-    PLINTH_TRY(
-        add(fmt::format("D{}\n{}", to_text(to_json(one.document)), to_text(to_json(facts)))));
-    entry.bytes = static_cast<uint32_t>(out.records.size() - entry.at);
-    entry.text_hash = one.text_hash;
-    entry.chars = static_cast<uint32_t>(std::min<int64_t>(facts.chars_out, UINT32_MAX));
-    entry.copy_like = looks_like_copy(facts.path) ? 1 : 0;
-    if (!one.drop) {
-      entry.keys = static_cast<int32_t>(out.keys.size());
-      out.keys.push_back(one.keys);
-      const auto lines = edge_line_keys(one.document.text, source_name(one.document.source));
-      entry.lines = static_cast<uint32_t>(lines.size());
-      out.lines.insert(out.lines.end(), lines.begin(), lines.end());
-    }
-    out.entries.push_back(entry);
+void FileEncoder::add(const FileOutcome& file, const Outcome& one) {
+  if (!status_) return;
+  const DocumentFacts facts = facts_of(one, file.kind);
+  PieceEntry entry;
+  entry.at = out_.records.size() + sizeof(uint32_t);
+  status_ = append_record(document_record(one.document, facts), out_.records);
+  if (!status_) return;
+  entry.bytes = static_cast<uint32_t>(out_.records.size() - entry.at);
+  entry.text_hash = one.text_hash;
+  entry.chars = static_cast<uint32_t>(std::min<int64_t>(facts.chars_out, UINT32_MAX));
+  entry.copy_like = looks_like_copy(facts.path) ? 1 : 0;
+  entry.chars_min = one.chars_min;
+  if (!one.drop) {
+    entry.keys = static_cast<int32_t>(out_.keys.size());
+    out_.keys.push_back(one.keys);
+    const auto lines = edge_line_keys(one.document.text, source_name(one.document.source));
+    entry.lines = static_cast<uint32_t>(lines.size());
+    out_.lines.insert(out_.lines.end(), lines.begin(), lines.end());
   }
-  return out;
+  out_.entries.push_back(entry);
+}
+
+Result<EncodedFile> FileEncoder::finish(const std::string& path, const FileOutcome& file) {
+  PLINTH_TRY(status_);
+  PLINTH_TRY(append_record(fmt::format("F{}", to_text(to_json(facts_of(path, file)))), out_.head));
+  return std::exchange(out_, {});
+}
+
+Result<EncodedFile> encode(const std::string& path, const FileOutcome& file) {
+  FileEncoder encoder;
+  for (const Outcome& one : file.outcomes) encoder.add(file, one);
+  return encoder.finish(path, file);
 }
 
 void PieceBuilder::add(const EncodedFile& file) {
+  records_ += file.head;
   const uint64_t base = kMagic.size() + records_.size();
   for (PieceEntry entry : file.entries) {
     entry.at += base;
@@ -212,6 +221,14 @@ Status Piece::each_record(const std::function<Status(std::string_view record)>& 
     PLINTH_TRY(const std::string record, record_of(frame, path_));
     return body(record);
   });
+}
+
+std::string document_record(const Document& document, const DocumentFacts& facts) {
+  std::string out = "D";
+  append_line(document, out);
+  out += '\n';
+  append_text(facts, out);
+  return out;
 }
 
 std::string_view document_line(std::string_view record) {

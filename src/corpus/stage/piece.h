@@ -26,6 +26,7 @@
 #include "core/result.h"
 #include "corpus/dedup/minhash.h"
 #include "corpus/process.h"
+#include "corpus/stage/facts.h"
 
 namespace plinth::corpus {
 
@@ -36,13 +37,14 @@ struct PieceEntry {
   uint32_t chars = 0;
   int32_t keys = -1;  // its place among the keys; -1: dropped
   uint32_t copy_like = 0;
-  uint32_t lines = 0;  // keys of lines, behind those of the documents before
-  uint32_t zero = 0;
+  uint32_t lines = 0;      // keys of lines, behind those of the documents before
+  uint32_t chars_min = 0;  // by its own profile: what must be left when lines are cut out
 };
 
 // One file's outcomes, ready for a piece. Made in parallel.
 struct EncodedFile {
-  std::string records;
+  std::string head;                 // the file's own record
+  std::string records;              // its documents'
   std::vector<PieceEntry> entries;  // `at` counts from the beginning of the records
   std::vector<BandKeys> keys;
   std::vector<uint64_t> lines;
@@ -51,6 +53,19 @@ struct EncodedFile {
 // Appends one record: its length and its frame.
 Status append_record(std::string_view text, std::string& records);
 
+// Outcomes become records as they come.
+class FileEncoder {
+ public:
+  void add(const FileOutcome& file, const Outcome& outcome);
+  // The encoder is empty afterwards.
+  Result<EncodedFile> finish(const std::string& path, const FileOutcome& file);
+
+ private:
+  EncodedFile out_;
+  Status status_;  // the first error
+};
+
+// A file that has all its outcomes.
 Result<EncodedFile> encode(const std::string& path, const FileOutcome& file);
 
 class PieceBuilder {
@@ -102,7 +117,8 @@ class Piece {
 // What a frame holds; path: for the message.
 Result<std::string> record_of(std::string_view frame, const Path& path);
 
-// The JSON line and the facts in a "D" record.
+// A "D" record, and the JSON line and the facts in one.
+std::string document_record(const Document& document, const DocumentFacts& facts);
 std::string_view document_line(std::string_view record);
 std::string_view document_facts_text(std::string_view record);
 

@@ -6,7 +6,7 @@
 namespace plinth::corpus {
 namespace {
 
-constexpr std::string_view kRefineVersion = "3";
+constexpr std::string_view kRefineVersion = "4";
 
 }  // namespace
 

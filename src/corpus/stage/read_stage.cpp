@@ -124,9 +124,11 @@ class Reader {
       Work& one = window[all[k].first];
       const size_t i = all[k].second;
       const InputFile& file = file_of(one, i);
-      one.outcomes[i] = process_file(file, rules_);
-      one.encoded[i] = encode(file.name, one.outcomes[i]);
-      one.outcomes[i].outcomes = {};
+      FileEncoder encoder;
+      one.outcomes[i] = process_file(file, rules_, [&](const FileOutcome& of, Outcome&& outcome) {
+        encoder.add(of, outcome);
+      });
+      one.encoded[i] = encoder.finish(file.name, one.outcomes[i]);
     });
     for (Work& one : window)
       for (const FileOutcome& outcome : one.outcomes) one.opens |= outcome.opens;
@@ -193,7 +195,11 @@ class Reader {
       if (!store_.has(unit, part.n)) {
         std::vector<std::optional<Result<EncodedFile>>> encoded(batch.size());
         each(batch.size(), [&](size_t i) {
-          encoded[i] = encode(batch[i].path, process_leaf(batch[i], container.sha256, rules_));
+          FileEncoder encoder;
+          const FileOutcome file_of_leaf = process_leaf(
+              batch[i], container.sha256, rules_,
+              [&](const FileOutcome& of, Outcome&& outcome) { encoder.add(of, outcome); });
+          encoded[i] = encoder.finish(batch[i].path, file_of_leaf);
         });
         for (const auto& one : encoded) {
           if (!*one) return one->error();

@@ -9,7 +9,6 @@
 #include "corpus/dedup/minhash.h"
 #include "corpus/document_json.h"
 #include "corpus/read/readers.h"
-#include "corpus/stage/facts.h"
 #include "corpus/stage/line_counts.h"
 #include "corpus/stage/piece.h"
 #include "corpus/utf8.h"
@@ -115,7 +114,7 @@ class Cutter {
                                          source, line.documents, cut.of),
                              {}});
     const auto left = static_cast<int64_t>(count_chars(trim(cut.text)));
-    if (left < options_.chars_min) {
+    if (left < entry.chars_min) {
       // The reject keeps its text: what went can be seen in it.
       facts.stage = "boilerplate";
       facts.reason = fmt::format("{} characters are left without {} lines that recur in {}", left,
@@ -131,8 +130,7 @@ class Cutter {
       entry.text_hash = text_hash(document.text);
       keys = band_keys(document.text);
     }
-    PLINTH_TRY(append_record(
-        fmt::format("D{}\n{}", to_text(to_json(document)), to_text(to_json(facts))), records));
+    PLINTH_TRY(append_record(document_record(document, facts), records));
     return true;
   }
 

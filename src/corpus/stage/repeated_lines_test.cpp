@@ -113,6 +113,26 @@ TEST_F(RepeatedLines, GoFromEveryPageAndAreTraced) {
   EXPECT_EQ(forms, 30);
 }
 
+// What must be left is what the document's own profile asks for, not the recipe's.
+TEST_F(RepeatedLines, EachDocumentHasItsOwnLeast) {
+  const std::string left = "轿门应当关好，请勿倚靠";
+  put("site/short.txt", fmt::format("{}\n{}\n{}\n", kHead, left, kFoot));
+  const auto rejects_with = [&](const char* name, double recipe_min, double source_min) {
+    RefineOptions o = options(name);
+    o.recipe.limits["chars_min"] = recipe_min;
+    SourceLicence site;
+    site.path = "site/";
+    site.licence = "x";
+    site.limits["chars_min"] = source_min;
+    o.recipe.sources = {site};
+    const auto report = refine(o);
+    return report ? (*parse_json(report->json, "report"))["rejects_by_stage"]["boilerplate"]
+                  : Json(report.error().message);
+  };
+  EXPECT_EQ(rejects_with("strict", 5, 20), 2);   // short.txt and empty.txt
+  EXPECT_EQ(rejects_with("lenient", 20, 5), 1);  // empty.txt
+}
+
 TEST_F(RepeatedLines, PartsAndStopsGiveTheSameBytes) {
   ASSERT_TRUE(refine(options("whole")));
   std::vector<Path> parts;
