@@ -414,13 +414,17 @@ TEST(FuzzSeeds, FilesRun) {
   const Path corpus = Path(PLINTH_SOURCE_DIR) / "fuzz" / "corpus";
   int run = 0;
   for (const auto& [folder, fuzz] :
-       {std::pair("piece", &fuzz_piece), std::pair("keywords", &fuzz_keywords),
-        std::pair("quality_model", &fuzz_quality_model), std::pair("verdicts", &fuzz_verdicts)})
+       {std::pair("jsonl", &fuzz_jsonl), std::pair("keywords", &fuzz_keywords),
+        std::pair("pdf", &fuzz_pdf), std::pair("piece", &fuzz_piece),
+        std::pair("plain", &fuzz_plain), std::pair("quality_model", &fuzz_quality_model),
+        std::pair("recipe", &fuzz_recipe), std::pair("verdicts", &fuzz_verdicts)})
     for (const auto& entry : std::filesystem::directory_iterator(corpus / folder)) {
-      fuzz(*read_file(entry.path()));
+      const std::string seed = *read_file(entry.path());
+      fuzz(seed);
+      fuzz(std::string_view(seed).substr(0, seed.size() / 2));
       ++run;
     }
-  EXPECT_GE(run, 4);
+  EXPECT_GE(run, 10);
 }
 
 TEST(FuzzSeeds, AllRun) {
