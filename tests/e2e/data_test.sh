@@ -27,7 +27,8 @@ expect_exit 0 "$PLINTH" data check "$work/model.jsonl"
 
 # A server that is busy is asked again; one that answers something else is no chat server.
 fake_chat() {
-  python3 "$(dirname "$0")/fake_chat.py" "$1" >"$work/port" &
+  : >"$work/port"
+  python3 "$(dirname "$0")/fake_chat.py" "$1" >>"$work/port" &
   server=$!
   for _ in $(seq 100); do [ -s "$work/port" ] && break; sleep 0.1; done
   address=http://127.0.0.1:$(cat "$work/port")/v1
