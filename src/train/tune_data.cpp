@@ -99,8 +99,7 @@ Result<TuneData> read_data(const model::Model& base, const TuneRecipe& recipe,
     split(std::move(replay.samples), kGeneralShare, recipe.seed, data.training, data.general);
     remove_leaks(data.training, replay.files, data.general, data.replay_report);
   }
-  // Equal pairs have equal hashes and so stay on one side.
-  if (!pairs) remove_leaks(data.training, heldout_files, data.heldout, data.report);
+  remove_leaks(data.training, heldout_files, data.heldout, data.report);
   log_report("data", data.report);
   if (!recipe.replay.empty()) log_report("replay", data.replay_report);
   PLINTH_TRY(check_limits(data.report, recipe.limits));

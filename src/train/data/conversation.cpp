@@ -132,19 +132,6 @@ void fill_call_ids(OrderedJson& messages) {
   }
 }
 
-Result<OrderedJson> sharegpt_message(const OrderedJson& turn) {
-  if (!turn.is_object()) return invalid("it is {}, not an object", turn.type_name());
-  PLINTH_TRY(const auto from, text_member(turn, "from"));
-  PLINTH_TRY(auto value, text_member(turn, "value"));
-  if (from == "function_call")
-    return OrderedJson{{"role", "assistant"}, {"content", ""}, {"tool_calls", std::move(value)}};
-  const std::string role = from == "human" || from == "user"         ? "user"
-                           : from == "gpt" || from == "assistant"    ? "assistant"
-                           : from == "observation" || from == "tool" ? "tool"
-                                                                     : from;
-  return OrderedJson{{"role", role}, {"content", std::move(value)}};
-}
-
 // Alpaca and query/response: one question and answer, and those that went before.
 Result<OrderedJson> exchange(const OrderedJson& row) {
   const bool query = row.contains("query");
@@ -197,6 +184,19 @@ Result<OrderedJson> parse_row(std::string_view line) {
   if (row.is_array() && row.size() == 1) row = OrderedJson(row[0]);
   if (!row.is_object()) return invalid("the row is not an object");
   return row;
+}
+
+Result<OrderedJson> sharegpt_message(const OrderedJson& turn) {
+  if (!turn.is_object()) return invalid("it is {}, not an object", turn.type_name());
+  PLINTH_TRY(const auto from, text_member(turn, "from"));
+  PLINTH_TRY(auto value, text_member(turn, "value"));
+  if (from == "function_call")
+    return OrderedJson{{"role", "assistant"}, {"content", ""}, {"tool_calls", std::move(value)}};
+  const std::string role = from == "human" || from == "user"         ? "user"
+                           : from == "gpt" || from == "assistant"    ? "assistant"
+                           : from == "observation" || from == "tool" ? "tool"
+                                                                     : from;
+  return OrderedJson{{"role", role}, {"content", std::move(value)}};
 }
 
 Result<Conversation> conversation_of(const OrderedJson& row) {

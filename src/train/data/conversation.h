@@ -25,6 +25,9 @@ Result<text::OrderedJson> parse_row(std::string_view line);
 // something, arguments that are JSON objects. kInvalidArgument says which message is at fault.
 Result<Conversation> conversation_of(const text::OrderedJson& row);
 
+// A turn of ShareGPT's ("from", "value") as a message of OpenAI's, not yet checked.
+Result<text::OrderedJson> sharegpt_message(const text::OrderedJson& turn);
+
 // Everything that is said in it, a message a line: what is compared with suites.
 std::string text_of(const Conversation& conversation);
 

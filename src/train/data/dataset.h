@@ -21,7 +21,7 @@ struct Sample {
   bool replay = false;          // general, not of the domain
   uint64_t row_hash = 0;        // of the row's text: what the held-out split goes by
   int64_t number = 0;           // among the run's training samples
-  uint64_t content_hash = 0;    // of tokens and mask
+  uint64_t content_hash = 0;    // of tokens and mask; of a pair, of both
   int32_t file = 0;             // of the dataset's files
   int64_t line = 0;             // from 1; 0: plain text, no line of its own
 
