@@ -8,6 +8,7 @@ struct Options {
   Path recipe;
   Path run;
   std::string type = "f16";
+  bool resume = false;
 };
 
 Status run(const Options& options, const Context& context) {
@@ -21,6 +22,7 @@ Status run(const Options& options, const Context& context) {
     pretrain.type = tensor::DType::kQ8_0;
   else
     return invalid("--type {}: is not f32, f16 or q8_0", options.type);
+  if (options.resume) PLINTH_TRY(check_resumable(options.run));
   PLINTH_TRY(const auto recipe, train::PretrainRecipe::read(options.recipe));
   StepView view("pretrain", context);
   PLINTH_TRY(const auto summary, train::pretrain(recipe, options.run, pretrain, view.hooks()));
@@ -50,6 +52,8 @@ void add_pretrain(Command& root, const Context& context) {
   command.option("RECIPE", options->recipe, "TOML: model, tokenizer, data, training", true);
   command.option("--run", options->run, "folder of the run", true);
   command.option("--type", options->type, "matrices of the written base: f32, f16 or q8_0");
+  command.flag("--resume", options->resume,
+               "only go on: an error where the folder holds no checkpoint to go on from");
   command.action([options, &context] { return run(*options, context); });
 }
 

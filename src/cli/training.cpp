@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <string_view>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -107,6 +109,16 @@ void StepView::draw() {
 void StepView::finish() {
   if (terminal_ && shown_ && !quiet_) draw();
   drawn_.clear();
+}
+
+Status check_resumable(const Path& run) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(run, error))
+    if (entry.path().extension() == ".bin" &&
+        entry.path().filename().string().starts_with("checkpoint-"))
+      return {};
+  return not_found("{}: no checkpoint to go on from; without --resume the run begins there",
+                   run.string());
 }
 
 Status check_one_process(std::string_view what) {

@@ -51,6 +51,9 @@ class StepView {
   Stopwatch watch_;
 };
 
+// --resume: kNotFound when `run` holds no checkpoint.
+Status check_resumable(const Path& run);
+
 // For what runs in one process: refused when a launcher such as mpirun started several.
 Status check_one_process(std::string_view what);
 

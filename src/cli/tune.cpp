@@ -1,8 +1,10 @@
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <span>
+#include <type_traits>
 
 #include "cli/bases.h"
 #include "cli/machine.h"
@@ -31,6 +33,7 @@ struct Options {
   std::vector<Path> suites;
   std::string memory;
   Path run;
+  bool resume = false;
   // find-lr
   double low = 1e-6;
   double high = 1e-1;
@@ -109,6 +112,8 @@ Result<Job> prepare(const Options& options, const Context& context, StepView& vi
   for (const auto& path : recipes_of(options)) {
     hooks.train = view.hooks(job.members.size());
     PLINTH_TRY(auto recipe, given_recipe(path, options));
+    if (auto good = recipe.check(); !good && !path.empty())
+      return Error{good.error().code, path.string() + ": " + good.error().message};
     if (path.empty()) {
       PLINTH_TRY(auto made, train::suggest(*job.base, recipe, hooks));
       recipe = std::move(made.recipe);
@@ -116,6 +121,7 @@ Result<Job> prepare(const Options& options, const Context& context, StepView& vi
         fmt::print(stderr, "no recipe, so chosen from the data: {}\n", made.why);
     }
     const Path run = run_of(path.empty() ? recipe.files.front() : path, options);
+    if (options.resume && !options.helping()) PLINTH_TRY(check_resumable(run));
     job.members.push_back({path.string(), std::move(recipe), run, hooks});
   }
   return job;
@@ -155,15 +161,23 @@ void print_result(const train::TuneMember& member, const train::TuneSummary& sum
   print_data(summary.data);
   const bool pairs = member.recipe.method == train::TuneMethod::kDpo;
   const Path& result = summary.model.empty() ? summary.adapter : summary.model;
-  fmt::print("{}: {} steps, held-out {:.3f} -> {:.3f} {} (step {})\n", result.string(),
-             summary.steps, summary.heldout_before, summary.heldout,
-             pairs ? "per pair" : "nats/token", summary.best_step);
+  if (summary.heldout >= 0)
+    fmt::print("{}: {} steps, held-out {:.3f} -> {:.3f} {} (step {})\n", result.string(),
+               summary.steps, summary.heldout_before, summary.heldout,
+               pairs ? "per pair" : "nats/token", summary.best_step);
+  else
+    fmt::print("{}: {} steps, nothing was held out to measure\n", result.string(), summary.steps);
   if (summary.preferred >= 0)
     fmt::print("held-out pairs that now prefer what was chosen: {:.1f} %\n",
                100 * summary.preferred);
   if (summary.general >= 0)
-    fmt::print("general rows not trained on: {:.3f} -> {:.3f} nats/token, strength {:.2f}\n",
-               summary.general_before, summary.general, summary.strength);
+    fmt::print(
+        "general rows not trained on: {:.3f} -> {:.3f} nats/token ({:+.3f}), strength {:.2f}\n",
+        summary.general_before, summary.general, summary.general - summary.general_before,
+        summary.strength);
+  else if (!pairs)
+    fmt::print(
+        "what it forgot of general text was not measured: --replay FILE holds and measures it\n");
   fmt::print("{}: curves, recipe and data\n", (member.run_dir / "report.html").string());
 }
 
@@ -268,6 +282,8 @@ Result<std::vector<T>> numbers(std::string_view option, const std::string& list)
     const double value = std::strtod(text.c_str(), &end);
     if (end == text.c_str() || *end != '\0' || !(value > 0))
       return invalid("{} {}: '{}' is not a number above 0", option, list, text);
+    if (std::is_integral_v<T> && (value != std::floor(value) || value > 1e9))
+      return invalid("{} {}: '{}' is not a whole number", option, list, text);
     values.push_back(static_cast<T>(value));
   }
   return values;
@@ -351,6 +367,8 @@ void add_tune(Command& root, const Context& context) {
   command.option("--run", options->run,
                  "folder of the run (default: run-NAME, after the data); of several recipes the "
                  "folder of their runs");
+  command.flag("--resume", options->resume,
+               "only go on: an error where the folder holds no checkpoint to go on from");
   command.action([options, &context] { return run(*options, context); });
 
   auto finding = command.add("find-lr", "a short run of ever higher learning rates; suggests one",

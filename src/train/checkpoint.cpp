@@ -164,12 +164,18 @@ Status save_checkpoint(const Path& run_dir, const CheckpointState& state,
 Result<std::optional<CheckpointState>> load_checkpoint(const Path& run_dir,
                                                        const RecipeIdentity& identity,
                                                        std::span<const Arena> arenas) {
-  for (const auto& path : checkpoints(run_dir)) {
+  const auto all = checkpoints(run_dir);
+  for (const auto& path : all) {
     auto state = load_one(path, identity, arenas);
     if (state) return std::optional(*std::move(state));
     if (state.error().code != Code::kDataLoss) return std::move(state).error();
-    log_warn("{}; trying the one before", state.error().message);
+    log_warn("{}", state.error().message);
   }
+  // To begin anew would undo what the folder's owner believes to be done.
+  if (!all.empty())
+    return data_loss(
+        "{}: none of the {} checkpoints is whole; use another run folder to begin anew",
+        run_dir.string(), all.size());
   return std::optional<CheckpointState>();
 }
 

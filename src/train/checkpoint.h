@@ -49,8 +49,8 @@ struct RecipeIdentity {
 };
 
 // Loads the newest checkpoint that is whole into `arenas`, whose names and sizes must fit; nothing
-// when the folder has none. A damaged file is reported in the log and the one before is taken; one
-// of another recipe is kFailedPrecondition, as below.
+// when the folder has none. A damaged file is reported in the log and the one before is taken;
+// kDataLoss when none is whole. One of another recipe is kFailedPrecondition, as below.
 Result<std::optional<CheckpointState>> load_checkpoint(const Path& run_dir,
                                                        const RecipeIdentity& identity,
                                                        std::span<const Arena> arenas);

@@ -132,6 +132,20 @@ TEST_F(SweepTest, TrainsTogetherWhatFitsIntoMemory) {
   EXPECT_EQ(order.substr(0, 9), "aaaaaaaab");
 }
 
+TEST_F(SweepTest, ReadsTheRowsOnceForAllThatTrainTogether) {
+  int64_t rendered = 0;
+  hooks_.chat = [&rendered, render = hooks_.chat](const Conversation& conversation, bool prompt) {
+    ++rendered;
+    return render(conversation, prompt);
+  };
+  ASSERT_TRUE(tune(base_, recipe_, temp_.path() / "alone", hooks_));
+  const int64_t once = rendered;
+  ASSERT_GT(once, 0);
+  rendered = 0;
+  ASSERT_TRUE(sweep(base_, members("sweep"), kPlenty));
+  EXPECT_EQ(rendered, once);
+}
+
 TEST_F(SweepTest, ACombinationThatFailsLeavesTheOthersToCompare) {
   recipe_.clip = 0;
   recipe_.divergences_max = 0;
@@ -160,6 +174,28 @@ TEST_F(FindLr, DataAndBaseAloneMakeARecipeThatLearns) {
   ASSERT_TRUE(run) << run.error().message;
   EXPECT_LT(run->heldout, run->heldout_before);
   EXPECT_EQ(run->data.truncated_samples, 0);
+}
+
+// General rows alone are enough to hold the general leg.
+TEST_F(FindLr, GeneralRowsMakeARecipeThatKeepsThem) {
+  TuneRecipe plain;
+  plain.files = recipe_.files;
+  std::string general;
+  for (int i = 0; i < 100; ++i) general += fmt::format("{{\"text\": \"general {}\"}}\n", i * 7);
+  write_text(temp_.path() / "general.jsonl", general);
+  plain.replay = {temp_.path() / "general.jsonl"};
+  plain.replay_share = 0.25;
+  const auto made = suggest(*base_, plain, hooks_);
+  ASSERT_TRUE(made) << made.error().message;
+  const auto& chosen = made->recipe;
+  ASSERT_TRUE(chosen.check());
+  EXPECT_EQ(chosen.replay_target, ReplayTarget::kBase);
+  EXPECT_NE(made->why.find("25 % general rows, whose loss may rise by"), std::string::npos)
+      << made->why;
+  const auto run = tune(base_, chosen, temp_.path() / "run", hooks_);
+  ASSERT_TRUE(run) << run.error().message;
+  EXPECT_LT(run->heldout, run->heldout_before);
+  EXPECT_LE(run->general - run->general_before, chosen.general_rise_max);
 }
 
 }  // namespace

@@ -24,11 +24,13 @@ struct MemoryPlan {
 };
 
 struct MemoryNeeds {
-  int64_t process = 0;     // process_bytes() before any of the rest was there
-  int64_t rows = 0;        // of the largest micro-batch
-  int64_t learner = 0;     // bytes of what learns
-  bool owns_base = false;  // the base's own weights are not touched: all of it learns
-  int64_t budget = 0;      // bytes; 0: as much as it takes
+  int64_t process = 0;        // process_bytes() before any of the rest was there
+  int64_t rows = 0;           // of the largest micro-batch that is learnt
+  int64_t loss_rows = -1;     // rows with a target in one at most; -1: all
+  int64_t measured_rows = 0;  // of the largest that is only measured
+  int64_t learner = 0;        // bytes of what learns
+  bool owns_base = false;     // the base's own weights are not touched: all of it learns
+  int64_t budget = 0;         // bytes; 0: as much as it takes
 };
 
 // Resident memory that belongs to no mapped file: the tokenizer, the data, the program's own.

@@ -152,6 +152,8 @@ class Pretraining : public SoloRun {
     return skipped_.times();
   }
 
+  int64_t times_back() const override { return skipped_.times(); }
+
   Json about() const override {
     return {{"Recipe", fields_}, {"Steps undone", skipped_.reasons()}};
   }

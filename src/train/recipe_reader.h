@@ -41,7 +41,7 @@ Result<T> named(const Config& config, std::string_view key, const std::array<Nam
     if (candidate.name == text) return candidate.value;
     all += fmt::format("{}{}", all.empty() ? "" : ", ", candidate.name);
   }
-  return invalid("{} = \"{}\" is none of: {}", key, text, all);
+  return config.refusal(key, fmt::format("= \"{}\" is none of: {}", text, all));
 }
 
 // Reads straight into fields, remembering the first error.
@@ -73,13 +73,18 @@ class Reader {
     std::string text = fmt::format("{}", field);
     take(config_->text(key, text), text);
     auto amount = parse_bytes(text);
-    if (!amount) amount = invalid("{}: {}", key, amount.error().message);
+    if (!amount) amount = config_->refusal(key, amount.error().message);
     take(std::move(amount), field);
   }
 
   template <typename T, size_t N>
   void one_of(std::string_view key, const std::array<Named<T>, N>& names, T& field) {
     take(named(*config_, key, names, field), field);
+  }
+
+  // For what only the caller can judge.
+  void refuse(std::string_view key, std::string_view what) {
+    if (status_) status_ = config_->refusal(key, what);
   }
 
   template <typename T, typename U>

@@ -18,6 +18,7 @@ RunLoop::RunLoop(Run& run, const LoopOptions& options, const TrainHooks& hooks, 
       hooks_(&hooks),
       metrics_(std::move(metrics)),
       prom_(options.run_dir),
+      divergences_(run.times_back()),
       loss_(metrics_.last_loss()) {
   watch_.restart(metrics_.kept());
 }

@@ -35,6 +35,9 @@ class Run {
     return internal_error("this kind of run cannot go back ({})", reason);
   }
 
+  // How often it has gone back, in earlier calls as well.
+  virtual int64_t times_back() const { return 0; }
+
   // For the report: what is trained on what, and what became of the rows.
   virtual Json about() const { return Json::object(); }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
+#include <string>
 #include <vector>
 
 #include <fmt/format.h>
@@ -21,6 +23,39 @@ constexpr int64_t kEvaluations = 20;
 // to 2.08 at 9e-3: still on the safe side.
 constexpr double kRateTimesWidth = 0.448;
 constexpr double kHeldoutRows = 400;  // more tell little and cost time at every evaluation
+
+// How replay rows are used so that the domain hardly costs anything general, and how much it may
+// cost: a little less than the gate allows (0.05 bits a character). Why these values:
+// docs/decisions/0005-two-legs.md.
+constexpr double kReplayWeight = 12;
+constexpr double kGeneralRiseBits = 0.045;
+constexpr size_t kRowsSpelt = 300;
+
+double characters_per_token(const std::vector<Sample>& samples, const text::Tokenizer& tokenizer) {
+  int64_t characters = 0;
+  int64_t tokens = 0;
+  for (size_t i = 0; i < std::min(samples.size(), kRowsSpelt); ++i) {
+    const auto text = tokenizer.decode(samples[i].tokens, /*with_special=*/false);
+    // Bytes that begin a character.
+    characters += std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; });
+    tokens += std::ssize(samples[i].tokens);
+  }
+  return static_cast<double>(characters) / static_cast<double>(tokens);
+}
+
+// Keeps the general leg where there are rows to keep it with.
+Status choose_replay(const model::Model& base, const DatasetOptions& options, TuneRecipe& chosen,
+                     std::string& why) {
+  if (chosen.replay.empty() || chosen.method != TuneMethod::kLora) return {};
+  PLINTH_TRY(const auto replay, read_dataset(chosen.replay, options));
+  chosen.replay_target = ReplayTarget::kBase;
+  chosen.replay_weight = kReplayWeight;
+  chosen.general_rise_max =
+      kGeneralRiseBits * std::numbers::ln2 * characters_per_token(replay.samples, base.tokenizer());
+  why += fmt::format("; {:.0f} % general rows, whose loss may rise by {:.3f} nats/token",
+                     100 * chosen.replay_share, chosen.general_rise_max);
+  return {};
+}
 
 }  // namespace
 
@@ -59,6 +94,7 @@ Result<Suggestion> suggest(const model::Model& base, const TuneRecipe& recipe,
       "sequence {}, batch_tokens {}, lr {:.1e}, {} steps over {} epochs, rank {}",
       data.samples.size(), tokens, most, base.config().width, base.config().context,
       chosen.sequence, chosen.batch_tokens, chosen.lr, steps, chosen.epochs, chosen.rank);
+  PLINTH_TRY(choose_replay(base, options, chosen, made.why));
   return made;
 }
 

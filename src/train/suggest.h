@@ -17,9 +17,12 @@ struct Suggestion {
 // Reads recipe.files once, at the base's full context, and sets
 //   train.sequence      the shortest multiple of 32 that cuts no more than one sample in 200
 //   train.batch_tokens  such that the epochs take some 200 steps, 1024..16384 tokens each
-//   train.lr            5e-4 at 512 columns, falling with the root of the base's width
+//   train.lr            5e-4 at 896 columns, in inverse proportion to the base's width
 //   train.eval_every    some 20 evaluations, train.checkpoint_every the same
 //   train.patience      6 evaluations without a gain
+// and, where recipe.replay is given and the method is "lora", so that the general leg holds
+//   data.replay_target "base", data.replay_weight 12
+//   data.general_rise_max  0.045 bits a character of the replay rows
 // and leaves all else of `recipe` as it is.
 Result<Suggestion> suggest(const model::Model& base, const TuneRecipe& recipe,
                            const TuneHooks& hooks);

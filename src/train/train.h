@@ -210,6 +210,8 @@ struct DataLimits {
   // Held-out rows that are trained on as well (they leave the held-out set), and rows that share
   // text with a suite (they are not used).
   double leaked_max = 0.1;
+
+  bool operator==(const DataLimits&) const = default;
 };
 
 struct TuneRecipe {
@@ -362,7 +364,8 @@ struct TuneMember {
 // tune() for several recipes, whose micro-batches go through the base together as long as they have
 // no more rows than the largest train.micro_tokens among them. Each has its own data, schedule, run
 // folder and end, and learns what it would learn alone, bit for bit; so any of them may go on alone
-// or in other company. The smallest train.memory that is given holds for all together.
+// or in other company. The smallest train.memory that is given holds for all together. Recipes over
+// the same rows read them once, with the hooks of the first: chat and in_suite are to be alike.
 //
 // Returns what became of each, in order: one that fails or is stopped leaves the others going. An
 // error of the whole means that nothing was begun: a recipe or its data are refused, run folders

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <functional>
-#include <limits>
 #include <map>
 #include <optional>
 #include <utility>
@@ -12,6 +11,7 @@
 #include "train/peers.h"
 #include "train/train.h"
 #include "train/tuning/handshake.h"
+#include "train/tuning/step_plan.h"
 #include "train/tuning/tuning.h"
 
 namespace plinth::train {
@@ -48,23 +48,6 @@ Status check(const model::Model& base, std::span<const TuneMember> members, int6
   return {};
 }
 
-// Micro-batches that a step may have.
-int64_t terms_max(const TuneRecipe& recipe) {
-  const bool anchored = recipe.replay_target == ReplayTarget::kBase && !recipe.replay.empty();
-  if (recipe.batch_tokens <= recipe.micro_tokens && !anchored) return 1;
-  // A sample that does not fit leaves up to half of a micro-batch empty.
-  return 2 * ((recipe.batch_tokens + recipe.micro_tokens - 1) / recipe.micro_tokens) + 1;
-}
-
-constexpr int64_t kUnknownRows = std::numeric_limits<int64_t>::max();
-
-int64_t rows_of_all(const TuneData& data) {
-  int64_t rows = 0;
-  for (const auto* samples : {&data.training, &data.heldout, &data.general})
-    for (const auto& sample : *samples) rows += rows_of(sample);
-  return rows;
-}
-
 // What learns, for all members: adapters over one base, or a copy of the base.
 struct Learners {
   std::vector<std::unique_ptr<Learner>> owned;
@@ -93,32 +76,35 @@ int64_t rows_at_once(std::span<const TuneMember> members) {
   return rows;
 }
 
-// `sizes`: numbers that each member learns; `rows`: of all data of each, if they are known to be
-// few.
+// `learnt`: numbers that each member learns; `steps`: how large the steps of each get.
 MemoryNeeds needs_of(const model::Model& base, std::span<const TuneMember> members,
-                     std::span<const int64_t> sizes, std::span<const int64_t> rows,
+                     std::span<const int64_t> learnt, std::span<const StepSizes> steps,
                      int64_t process) {
   MemoryNeeds needs;
   needs.process = process;
+  needs.loss_rows = 0;
   int64_t floats = 0;
   bool anchored = false;
   for (size_t i = 0; i < members.size(); ++i) {
     const auto& recipe = members[i].recipe;
-    const int64_t own = std::min(rows[i], recipe.micro_tokens);
-    needs.rows += own;
+    const StepSizes& step = steps[i];
+    needs.rows += step.rows;
+    needs.loss_rows += step.loss_rows;
+    needs.measured_rows = std::max(needs.measured_rows, step.measured_rows);
     if (recipe.memory > 0)
       needs.budget = needs.budget == 0 ? recipe.memory : std::min(needs.budget, recipe.memory);
     needs.owns_base = recipe.method == TuneMethod::kFull;
     // Values, gradients, two moments, the best so far; sums of micro-batches; and what an adapter
     // keeps of each row.
-    const int64_t terms = needs.owns_base ? 1 : terms_max(recipe);
+    const int64_t terms = needs.owns_base ? 1 : step.terms;
     const int64_t vectors = 5 + (terms > 1 ? TreeSum::vectors_max(terms) : 0);
-    floats += vectors * sizes[i];
+    floats += vectors * learnt[i];
     if (!needs.owns_base)
-      floats += own * recipe.rank * base.config().layers * std::ssize(recipe.targets);
+      floats += step.rows * recipe.rank * base.config().layers * std::ssize(recipe.targets);
     anchored |= recipe.replay_target == ReplayTarget::kBase && !recipe.replay.empty();
   }
   needs.rows = std::min(needs.rows, rows_at_once(members));
+  needs.loss_rows = std::min(needs.loss_rows, needs.rows);
   needs.learner = floats * static_cast<int64_t>(sizeof(float));
   // The plain base's logits and hidden rows beside the adapters'.
   if (anchored)
@@ -128,11 +114,11 @@ MemoryNeeds needs_of(const model::Model& base, std::span<const TuneMember> membe
 }
 
 Result<Crew> make_crew(const model::Model& base, std::span<const TuneMember> members,
-                       const Learners& learners, std::span<const int64_t> rows, int64_t process,
+                       const Learners& learners, std::span<const StepSizes> steps, int64_t process,
                        Peers* peers) {
-  std::vector<int64_t> sizes;
-  for (const auto& learner : learners.owned) sizes.push_back(learner->parameters().size());
-  PLINTH_TRY(const auto memory, plan_memory(base, needs_of(base, members, sizes, rows, process)));
+  std::vector<int64_t> learnt;
+  for (const auto& learner : learners.owned) learnt.push_back(learner->parameters().size());
+  PLINTH_TRY(const auto memory, plan_memory(base, needs_of(base, members, learnt, steps, process)));
   log_info("memory: {}", memory.text());
   FusedPass pass(learners.owned.front()->model(), learners.all(), rows_at_once(members),
                  memory.recomputed_layers);
@@ -244,20 +230,27 @@ Result<Facts> facts_of(const model::Model& base, std::span<const TuneMember> mem
 Result<std::vector<Result<TuneSummary>>> lead(const std::shared_ptr<const model::Model>& base,
                                               std::span<const TuneMember> members, Peers* peers) {
   std::vector<FileLock> locks;
-  std::vector<TuneData> data;
-  std::vector<int64_t> rows;
+  std::vector<std::shared_ptr<const TuneData>> data;
+  std::vector<StepSizes> steps;
   for (const auto& member : members) {
     PLINTH_TRY(make_directories(member.run_dir));
     PLINTH_TRY(auto lock, FileLock::take(member.run_dir / "lock"));
     locks.push_back(std::move(lock));
-    auto read = read_data(*base, member.recipe, member.hooks);
-    if (!read) return of_member(member, std::move(read).error());
-    rows.push_back(rows_of_all(*read));
-    data.push_back(*std::move(read));
+    const auto like = std::ranges::find_if(members.first(data.size()), [&](const auto& before) {
+      return read_the_same(before.recipe, member.recipe);
+    });
+    if (const auto i = static_cast<size_t>(like - members.begin()); i < data.size()) {
+      data.push_back(data[i]);
+    } else {
+      auto read = read_data(*base, member.recipe, member.hooks);
+      if (!read) return of_member(member, std::move(read).error());
+      data.push_back(std::make_shared<const TuneData>(*std::move(read)));
+    }
+    steps.push_back(step_sizes(member.recipe, *data.back()));
   }
   const int64_t process = process_bytes();
   PLINTH_TRY(const auto learners, make_learners(base, members));
-  PLINTH_TRY(auto crew, make_crew(*base, members, learners, rows, process, peers));
+  PLINTH_TRY(auto crew, make_crew(*base, members, learners, steps, process, peers));
   std::vector<std::unique_ptr<Tuning>> runs;
   for (size_t i = 0; i < members.size(); ++i) {
     runs.push_back(std::make_unique<Tuning>(base, *learners.owned[i], members[i].recipe,
@@ -276,15 +269,16 @@ Result<std::vector<Result<TuneSummary>>> lead(const std::shared_ptr<const model:
 Result<size_t> fitting_together(const std::shared_ptr<const model::Model>& base,
                                 std::span<const TuneMember> members, int64_t budget) {
   const int64_t process = process_bytes();
-  const std::vector<int64_t> rows(members.size(), kUnknownRows);
-  std::vector<int64_t> sizes;
+  std::vector<StepSizes> steps;
+  std::vector<int64_t> learnt;
   int64_t recomputed_alone = 0;
   for (size_t n = 1; n <= members.size(); ++n) {
     const auto& member = members[n - 1];
     if (n > 1 && member.recipe.method == TuneMethod::kFull) return n - 1;
     PLINTH_TRY(const auto learner, make_learners(base, members.subspan(n - 1, 1)));
-    sizes.push_back(learner.owned.front()->parameters().size());
-    auto needs = needs_of(*base, members.first(n), sizes, rows, process);
+    learnt.push_back(learner.owned.front()->parameters().size());
+    steps.push_back(step_sizes_at_most(member.recipe));
+    auto needs = needs_of(*base, members.first(n), learnt, steps, process);
     if (n > 1 && needs.budget == 0) needs.budget = budget;
     const auto plan = plan_memory(*base, needs);
     if (n == 1 && !plan) return plan.error();
@@ -316,8 +310,9 @@ Status assist_tuning(std::shared_ptr<const model::Model> base, std::span<const T
   const int64_t process = process_bytes();
   PLINTH_TRY(const auto learners, make_learners(base, members));
   // How much data there is only rank 0 knows.
-  const std::vector<int64_t> rows(members.size(), kUnknownRows);
-  PLINTH_TRY(auto crew, make_crew(*base, members, learners, rows, process, &peers));
+  std::vector<StepSizes> steps;
+  for (const auto& member : members) steps.push_back(step_sizes_at_most(member.recipe));
+  PLINTH_TRY(auto crew, make_crew(*base, members, learners, steps, process, &peers));
   PLINTH_TRY(crew.assist());
   peers.leave();
   return {};

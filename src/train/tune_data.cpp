@@ -4,6 +4,7 @@
 #include <cmath>
 #include <span>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "core/hash.h"
@@ -105,6 +106,14 @@ Result<TuneData> read_data(const model::Model& base, const TuneRecipe& recipe,
   PLINTH_TRY(check_limits(data.report, recipe.limits));
   number(data.training);
   return data;
+}
+
+bool read_the_same(const TuneRecipe& a, const TuneRecipe& b) {
+  const auto read = [](const TuneRecipe& r) {
+    return std::tie(r.method, r.files, r.replay, r.heldout, r.heldout_share, r.seed, r.sequence,
+                    r.limits);
+  };
+  return read(a) == read(b);
 }
 
 OrderShape order_shape(const TuneData& data, const TuneRecipe& recipe) {

@@ -31,6 +31,9 @@ Result<std::string> data_digest(const TuneRecipe& recipe);
 Result<TuneData> read_data(const model::Model& base, const TuneRecipe& recipe,
                            const TuneHooks& hooks);
 
+// Do two recipes make the same of their files, so that they can share it?
+bool read_the_same(const TuneRecipe& a, const TuneRecipe& b);
+
 // So many replay samples per epoch that their expected tokens are the recipe's share.
 OrderShape order_shape(const TuneData& data, const TuneRecipe& recipe);
 

@@ -196,7 +196,8 @@ TEST_F(Methods, Gpt2LearnsAnAdapterThatItsFusedLayersHold) {
 
 TEST_F(Methods, RefusesWhatAMethodCannotDo) {
   recipe_.targets = {"q_proj", "norm"};
-  expect_refused("lora.targets: norm is neither a linear layer nor embed_tokens or lm_head");
+  expect_refused(
+      "lora.targets names norm, which is neither a linear layer nor embed_tokens or lm_head");
   recipe_.targets = {"q_proj"};
   recipe_.method = TuneMethod::kDpo;
   expect_refused("rows cannot be used");  // no pairs
@@ -234,7 +235,19 @@ TEST(Recipe, ReadsMethodsAndTheirRates) {
   EXPECT_EQ(read("method = \"full\"\n")->lr, 2e-5);
   EXPECT_EQ(read("method = \"full\"\n[train]\nlr = 0.1\n")->lr, 0.1);
   EXPECT_EQ(read("")->lr, 5e-4);
-  EXPECT_FALSE(read("method = \"ppo\"\n"));
+  const auto refusal = [&](const std::string& text) {
+    const auto recipe = read(text);
+    return recipe ? "" : recipe.error().message;
+  };
+  const auto place = (folder.path() / "recipe.toml").string();
+  EXPECT_EQ(refusal("\nmethod = \"ppo\"\n"),
+            place + ":2: method = \"ppo\" is none of: lora, full, dpo");
+  EXPECT_EQ(refusal("[train]\nmemory = \"4QB\"\n").find(place + ":2: train.memory \"4QB\" is not"),
+            0u);
+  EXPECT_EQ(refusal("[lora]\ntargets = [\"q_proj\", \"foo\"]\n")
+                .find(place + ":2: lora.targets names foo, which is neither"),
+            0u);
+  EXPECT_EQ(refusal("[lora]\nranks = 4\n"), place + ":2: lora.ranks is not a known key");
 }
 
 }  // namespace

@@ -37,6 +37,17 @@ void read_paths(Reader& reader, std::string_view key, const Path& folder,
   for (const auto& text : texts) paths.push_back(folder / text);
 }
 
+bool is_target(std::string_view name) {
+  for (int i = 0; i < model::kLinears; ++i)
+    if (name == model::linear_name(static_cast<model::Linear>(i))) return true;
+  return name == model::kEmbeddingTarget || name == model::kHeadTarget;
+}
+
+std::string no_target(std::string_view name) {
+  return fmt::format("names {}, which is neither a linear layer nor {} or {}", name,
+                     model::kEmbeddingTarget, model::kHeadTarget);
+}
+
 // What only some methods can do.
 Status check_method(const TuneRecipe& r) {
   const auto method = name_of(kMethods, r.method);
@@ -82,6 +93,8 @@ Result<TuneRecipe> TuneRecipe::read(const Path& path) {
   reader.number("lora.alpha", recipe.alpha, 1e-3, 1e6);
   reader.one_of("lora.scaling", kScalings, recipe.scaling);
   reader.texts("lora.targets", recipe.targets);
+  for (const auto& target : recipe.targets)
+    if (!is_target(target)) reader.refuse("lora.targets", no_target(target));
   reader.integer("train.sequence", recipe.sequence, 2, 1 << 20);
   reader.integer("train.batch_tokens", recipe.batch_tokens, 2);
   reader.integer("train.micro_tokens", recipe.micro_tokens, 2);
@@ -115,15 +128,8 @@ Status TuneRecipe::check() const {
   if (rank < 1 || rank > kRankMax) return invalid("lora.rank {} is outside 1..{}", rank, kRankMax);
   if (!(alpha > 0)) return invalid("lora.alpha {} is not positive", alpha);
   if (targets.empty()) return invalid("lora.targets names no layer");
-  for (const auto& target : targets) {
-    bool known = false;
-    for (int i = 0; i < model::kLinears; ++i)
-      known = known || target == model::linear_name(static_cast<model::Linear>(i));
-    known = known || target == model::kEmbeddingTarget || target == model::kHeadTarget;
-    if (!known)
-      return invalid("lora.targets: {} is neither a linear layer nor {} or {}", target,
-                     model::kEmbeddingTarget, model::kHeadTarget);
-  }
+  for (const auto& target : targets)
+    if (!is_target(target)) return invalid("lora.targets {}", no_target(target));
   if (replay.empty() != (replay_share == 0.0))
     return invalid("data.replay and data.replay_share {} go together", replay_share);
   if (!(replay_share >= 0 && replay_share <= 0.95))

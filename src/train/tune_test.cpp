@@ -3,6 +3,7 @@
 #include <cmath>
 #include <fstream>
 #include <functional>
+#include <sstream>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -160,6 +161,35 @@ TEST_F(Tune, NamesWhatDiffersFromTheCheckpointsRecipe) {
       << refused.error().message;
 }
 
+TEST_F(Tune, RefusesTheCheckpointOfAnotherBase) {
+  ASSERT_TRUE(run("run"));
+  const auto before = read_text(folder_ / "run/metrics.jsonl");
+  const Path other = folder_ / "other.gguf";
+  ASSERT_TRUE(model::write_gguf(other, *base_, tensor::DType::kBF16, Json::object()));
+  const auto base = model::Model::open(other);
+  ASSERT_TRUE(base) << base.error().message;
+  const auto refused = tune(*base, recipe_, folder_ / "run", hooks_);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("was made with base.sha256 = " + base_->digest()),
+            std::string::npos)
+      << refused.error().message;
+  EXPECT_EQ(read_text(folder_ / "run/metrics.jsonl"), before) << "a refused run changes nothing";
+}
+
+// A run never begins anew behind its owner's back.
+TEST_F(Tune, RefusesToBeginAnewOverDamagedCheckpoints) {
+  ASSERT_TRUE(run("run"));
+  const auto before = read_text(folder_ / "run/metrics.jsonl");
+  for (const auto& entry : std::filesystem::directory_iterator(folder_ / "run"))
+    if (entry.path().extension() == ".bin") write_text(entry.path(), "torn");
+  const auto refused = run("run");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kDataLoss);
+  EXPECT_NE(refused.error().message.find("none of the 2 checkpoints"), std::string::npos)
+      << refused.error().message;
+  EXPECT_EQ(read_text(folder_ / "run/metrics.jsonl"), before);
+}
+
 // Noise among rows that are soon learnt: its loss is far above theirs. The run goes back and never
 // sees it again; killed at any time it goes on as it would have.
 TEST_F(Tune, LeavesOutDataThatItDivergesOn) {
@@ -187,8 +217,16 @@ TEST_F(Tune, LeavesOutDataThatItDivergesOn) {
   const auto lineage = parse_json(read_text(folder_ / "whole/lineage.json"), "lineage");
   ASSERT_TRUE(lineage);
   EXPECT_EQ((*lineage)["steps_undone"].size(), said.size());
+  const size_t times = said.size();
   ASSERT_TRUE(run("killed"));
   EXPECT_EQ(losses_of(folder_ / "killed"), losses_of(folder_ / "whole"));
+  // What monitoring is told goes on, too.
+  for (const char* folder : {"whole", "killed"})
+    EXPECT_NE(
+        read_text(folder_ / folder / "metrics.prom")
+            .find(fmt::format("plinth_train_divergences_total{{run=\"{}\"}} {}\n", folder, times)),
+        std::string::npos)
+        << read_text(folder_ / folder / "metrics.prom");
 }
 
 TEST_F(Tune, EndsEarlyAndKeepsTheBest) {
@@ -342,6 +380,26 @@ TEST_F(TuneGeneral, LearnsTheReplayRowsBetterTheMoreTheyWeigh) {
   EXPECT_LT(heavy->general, light->general);
   EXPECT_GT(heavy->heldout, light->heldout);
   EXPECT_LT(heavy->heldout, heavy->heldout_before);
+}
+
+// What a run forgets is seen while it goes: at every evaluation, wherever a run is watched.
+TEST_F(TuneGeneral, TheGeneralLossIsMeasuredWithEveryHeldOutLoss) {
+  std::vector<double> seen;
+  hooks_.train.on_step = [&](const StepReport& report) {
+    EXPECT_EQ(report.heldout >= 0, report.general >= 0) << report.step;
+    if (report.general >= 0) seen.push_back(report.general);
+  };
+  const auto summary = run("run");
+  ASSERT_TRUE(summary) << summary.error().message;
+  ASSERT_EQ(seen.size(), 8u) << "every four of thirty steps, and the last";
+  std::vector<double> written;
+  std::istringstream lines(read_text(folder_ / "run/metrics.jsonl"));
+  for (std::string line; std::getline(lines, line);)
+    if (const auto json = parse_json(line, "metrics"); json && json->contains("general"))
+      written.push_back((*json)["general"]);
+  EXPECT_EQ(written, seen);
+  EXPECT_NE(read_text(folder_ / "run/metrics.prom").find("plinth_train_general_loss"),
+            std::string::npos);
 }
 
 TEST_F(Tune, LowersTheStrengthUntilTheGeneralRiseHolds) {

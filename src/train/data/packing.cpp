@@ -18,22 +18,37 @@ void append(const Sample& sample, float weight, MicroBatch& batch) {
 
 }  // namespace
 
+std::vector<size_t> pack_ends(std::span<const Sample* const> samples, int64_t micro_tokens,
+                              int64_t together) {
+  std::vector<size_t> ends;
+  int64_t filled = 0;
+  const auto n = static_cast<size_t>(together);
+  for (size_t i = 0; i < samples.size(); i += n) {
+    int64_t rows = 0;
+    for (const Sample* sample : samples.subspan(i, n)) rows += rows_of(*sample);
+    PLINTH_CHECK(rows <= micro_tokens, "{} samples of {} rows in micro-batches of {}", n, rows,
+                 micro_tokens);
+    if (ends.empty() || filled + rows > micro_tokens) {
+      ends.push_back(i);
+      filled = 0;
+    }
+    ends.back() += n;
+    filled += rows;
+  }
+  return ends;
+}
+
 std::vector<MicroBatch> pack(std::span<const Sample* const> samples, int64_t micro_tokens,
                              RowWeights weights, int64_t together) {
   std::vector<MicroBatch> batches;
-  const auto n = static_cast<size_t>(together);
-  for (size_t i = 0; i < samples.size(); i += n) {
-    const auto group = samples.subspan(i, n);
-    int64_t rows = 0;
-    for (const Sample* sample : group) rows += rows_of(*sample);
-    PLINTH_CHECK(rows <= micro_tokens, "{} samples of {} rows in micro-batches of {}", n, rows,
-                 micro_tokens);
-    if (batches.empty() || batches.back().rows() + rows > micro_tokens) {
-      batches.emplace_back();
-      batches.back().segment_starts.push_back(0);
+  size_t first = 0;
+  for (const size_t end : pack_ends(samples, micro_tokens, together)) {
+    auto& batch = batches.emplace_back();
+    batch.segment_starts.push_back(0);
+    for (; first < end; ++first) {
+      const Sample& sample = *samples[first];
+      append(sample, sample.replay ? weights.replay : weights.domain, batch);
     }
-    for (const Sample* sample : group)
-      append(*sample, sample->replay ? weights.replay : weights.domain, batches.back());
   }
   return batches;
 }

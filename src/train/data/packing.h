@@ -22,6 +22,10 @@ struct RowWeights {
   float replay = 1.0f;
 };
 
+// Behind which of the samples each micro-batch of pack() ends.
+std::vector<size_t> pack_ends(std::span<const Sample* const> samples, int64_t micro_tokens,
+                              int64_t together = 1);
+
 // The samples in order, as few micro-batches of at most `micro_tokens` rows as that order allows.
 // `together`: so many samples that follow each other are never parted (2: pairs).
 std::vector<MicroBatch> pack(std::span<const Sample* const> samples, int64_t micro_tokens,

@@ -71,6 +71,38 @@ TEST_F(Preferences, WholeConversationsShareTheirPrompt) {
   EXPECT_EQ(text(samples[1], true), "no<|im_end|>");
 }
 
+TEST_F(Preferences, ShareGptNamesItsTurnsOtherwise) {
+  const auto samples = pair(
+      R"({"conversations": [{"from":"human","value":"a"},{"from":"gpt","value":"b"},{"from":"human","value":"c"}],
+          "chosen": {"from":"gpt","value":"yes"}, "rejected": {"from":"gpt","value":"no"}})");
+  EXPECT_EQ(text(samples[0], true), "yes<|im_end|>");
+  EXPECT_EQ(text(samples[1], true), "no<|im_end|>");
+  EXPECT_NE(text(samples[1], false).find("assistant\nb<|im_end|>"), std::string::npos);
+  EXPECT_NE(error(R"({"conversations": [{"from":"human"}], "chosen": "b", "rejected": "c"})")
+                .find("conversations, message 0: 'value' is missing"),
+            std::string::npos);
+}
+
+// Left out they would be learnt in another form than they are served in.
+TEST_F(Preferences, KeepTheirToolsAndSystemPrompt) {
+  chat_ = [render = chatml(*tokenizer_)](const Conversation& conversation, bool prompt) {
+    Conversation named = conversation;
+    auto& first = named.messages[0]["content"];
+    first = fmt::format("{} tools, {}", conversation.tools.size(), first.get<std::string>());
+    return render(named, prompt);
+  };
+  const std::string tools = R"("tools": [{"type": "function", "function": {"name": "f"}}])";
+  for (
+      const auto& row :
+      {R"({"prompt": "hi", "chosen": "good", "rejected": "bad", "system": "be kind", )" + tools +
+           "}",
+       R"({"input": {"messages": [{"role":"system","content":"be kind"},{"role":"user","content":"hi"}], )" +
+           tools +
+           R"(}, "preferred_output": [{"role":"assistant","content":"good"}], "non_preferred_output": [{"role":"assistant","content":"bad"}]})"})
+    EXPECT_EQ(text(pair(row)[0], false).find("<|im_start|>system\n1 tools, be kind<|im_end|>"), 0u)
+        << row;
+}
+
 TEST_F(Preferences, AreTextsWithoutAChatTemplate) {
   options_.chat = nullptr;
   const auto samples = pair(R"({"prompt": "1 + 1 = ", "chosen": "2", "rejected": "3"})");
@@ -113,6 +145,42 @@ TEST_F(Preferences, APairIsCutAndDroppedTogether) {
   EXPECT_EQ(dataset->report.lost_samples, 2);
   EXPECT_GE(dataset->report.truncated_samples, 3);
   EXPECT_EQ(dataset->samples[2].row_hash, dataset->samples[3].row_hash);
+  std::string noted;
+  for (const auto& line : dataset->report.noted) noted += line.place + ": " + line.reason + "\n";
+  EXPECT_NE(noted.find("pairs.jsonl:2: empty: nothing to learn is left"), std::string::npos)
+      << noted;
+  EXPECT_NE(noted.find("pairs.jsonl:3: cut: "), std::string::npos) << noted;
+}
+
+// What is wrong with rows of conversations is found in pairs as well.
+TEST_F(Preferences, AreCheckedLikeAllRows) {
+  const TempDirectory folder = *TempDirectory::create();
+  const std::string same_end = std::string(40, 'x');
+  write_text(folder.path() / "pairs.jsonl",
+             R"({"prompt": "hi", "chosen": "good", "rejected": "bad"})"
+             "\n"
+             R"({"prompt": "hi", "chosen": "good", "rejected": "bad", "id": 2})"
+             "\n"
+             R"({"prompt": "exam", "chosen": "good", "rejected": "bad"})"
+             "\n"
+             R"({"prompt": "hi", "chosen": ")" +
+                 same_end + R"(1", "rejected": ")" + same_end + R"(2"})" + "\n");
+  options_.sequence = 40;
+  options_.in_suite = [](std::string_view said) { return said.find("exam") != said.npos; };
+  const Path path = folder.path();  // a folder, as --data takes it
+  const auto dataset = read_preferences(std::span(&path, 1), options_);
+  ASSERT_TRUE(dataset) << dataset.error().message;
+  EXPECT_EQ(dataset->report.rows, 4);
+  EXPECT_EQ(dataset->report.duplicate_rows, 1);
+  EXPECT_EQ(dataset->report.suite_rows, 1);
+  EXPECT_EQ(dataset->report.lost_samples, 2) << "answers that differ behind the cut only";
+  EXPECT_EQ(dataset->samples.size(), 4u);
+  write_text(folder.path() / "notes.txt", "no pairs");
+  const auto refused = read_preferences(std::span(&path, 1), options_);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("notes.txt: plain text: method dpo learns from pairs"),
+            std::string::npos)
+      << refused.error().message;
 }
 
 }  // namespace

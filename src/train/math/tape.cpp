@@ -174,14 +174,35 @@ int64_t Tape::bytes() const {
   return bytes + floats * static_cast<int64_t>(sizeof(float));
 }
 
-int64_t Tape::bytes_of(const model::ModelConfig& config, int64_t rows, int64_t recomputed_layers) {
+namespace {
+
+// Floats of a row in a layer's activations that are kept for the backward pass, and that are worked
+// out again from them.
+int64_t kept_floats(const model::ModelConfig& config) {
   const int64_t q = config.outputs(Linear::kQ);
   const int64_t k = config.outputs(Linear::kK);
   const bool gated = config.ffn_kind == model::FfnKind::kSwiglu;
-  const int64_t restorable = 2 * config.width + config.ffn;
   const int64_t normed = config.qk_norm ? q + k + config.heads + config.kv_heads : 0;
-  const int64_t kept =
-      2 + normed + q + 2 * k + q + config.heads + config.width + (gated ? 2 : 1) * config.ffn;
+  return 2 + normed + q + 2 * k + q + config.heads + config.width + (gated ? 2 : 1) * config.ffn;
+}
+
+int64_t restorable_floats(const model::ModelConfig& config) {
+  return 2 * config.width + config.ffn;
+}
+
+}  // namespace
+
+int64_t Tape::measuring_bytes_of(const model::ModelConfig& config, int64_t rows) {
+  const int64_t ends = 2 * config.width + 1;  // what comes in, hidden; rms
+  return rows * (restorable_floats(config) + kept_floats(config) + ends) *
+         static_cast<int64_t>(sizeof(float));
+}
+
+int64_t Tape::bytes_of(const model::ModelConfig& config, int64_t rows, int64_t recomputed_layers) {
+  const int64_t q = config.outputs(Linear::kQ);
+  const int64_t k = config.outputs(Linear::kK);
+  const int64_t restorable = restorable_floats(config);
+  const int64_t kept = kept_floats(config);
   const int64_t layers = config.layers - recomputed_layers + (recomputed_layers > 0 ? 1 : 0);
   const int64_t inputs = (config.layers + 1) * config.width;
   const int64_t scratch = config.width + config.ffn + q + q + 2 * k + (config.qk_norm ? q + k : 0);

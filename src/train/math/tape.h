@@ -80,6 +80,8 @@ class Tape {
   // What bytes() will be after forward_backward() of `rows` rows, all with loss, at most.
   static int64_t bytes_of(const model::ModelConfig& config, int64_t rows,
                           int64_t recomputed_layers);
+  // What loss() of `rows` rows holds of it, without the chunks of ChunkedLoss.
+  static int64_t measuring_bytes_of(const model::ModelConfig& config, int64_t rows);
 
  private:
   tensor::ConstMatrix forward(const MicroBatch& batch, model::AdapterSeam* adapter, bool keep);

@@ -11,6 +11,7 @@
 #include "train/math/noise.h"
 #include "train/metrics_file.h"
 #include "train/run_report.h"
+#include "train/tuning/step_plan.h"
 
 namespace plinth::train {
 namespace {
@@ -36,13 +37,14 @@ std::map<std::string, std::string> identity_of(const TuneRecipe& recipe, const m
 }
 
 Tuning::Tuning(std::shared_ptr<const model::Model> base, Learner& learner, const TuneRecipe& recipe,
-               const Path& run_dir, TuneData data, Crew& crew, int64_t member)
+               const Path& run_dir, std::shared_ptr<const TuneData> data, Crew& crew,
+               int64_t member)
     : base_(std::move(base)),
       recipe_(&recipe),
       run_dir_(run_dir),
       data_(std::move(data)),
-      fields_(identity_of(recipe, *base_, data_.digest)),
-      order_(order_shape(data_, recipe), recipe.seed),
+      fields_(identity_of(recipe, *base_, data_->digest)),
+      order_(order_shape(*data_, recipe), recipe.seed),
       learner_(&learner),
       crew_(&crew),
       member_(member),
@@ -50,7 +52,7 @@ Tuning::Tuning(std::shared_ptr<const model::Model> base, Learner& learner, const
                  {recipe.beta1, recipe.beta2, 1e-8, recipe.weight_decay, recipe.clip}),
       best_(learner.parameters().size()) {
   keep_as_best(0, -1);
-  steps_ = recipe.steps > 0 ? recipe.steps : steps_of_epochs();
+  steps_ = steps_of(recipe, *data_, order_);
 }
 
 // Begins, or goes on from the folder's checkpoint.
@@ -58,9 +60,9 @@ Status Tuning::start() {
   const auto all = arenas();
   PLINTH_TRY(auto state, load_checkpoint(run_dir_, {&fields_, kMayDiffer}, all));
   if (!state) {
-    PLINTH_TRY(heldout_before_, measure(data_.heldout));
+    PLINTH_TRY(heldout_before_, measure(data_->heldout));
     if (recipe_->method == TuneMethod::kFull) {
-      PLINTH_TRY(general_before_, measure(data_.general));
+      PLINTH_TRY(general_before_, measure(data_->general));
     }
     // Where a run that diverges before its first checkpoint goes back to.
     return recipe_->divergences_max > 0 ? save() : Status();
@@ -90,19 +92,19 @@ Result<int64_t> Tuning::go_back(const std::string& reason) {
 }
 
 bool Tuning::wants_stop() const {
-  return recipe_->patience > 0 && waited_ >= recipe_->patience && !data_.heldout.empty();
+  return recipe_->patience > 0 && waited_ >= recipe_->patience && !data_->heldout.empty();
 }
 
 Json Tuning::about() const {
   Json named = Json::array();
-  for (const auto* report : {&data_.report, &data_.replay_report})
+  for (const auto* report : {&data_->report, &data_->replay_report})
     for (const auto* lines : {&report->bad, &report->noted})
       for (const auto& line : *lines)
         named.push_back({{"place", line.place}, {"reason", line.reason}});
   return {{"Recipe", fields_},
           {"Base", {{"name", base_->config().name}, {"sha256", base_->digest()}}},
-          {"Data", to_json(data_.report)},
-          {"General data", recipe_->replay.empty() ? Json() : to_json(data_.replay_report)},
+          {"Data", to_json(data_->report)},
+          {"General data", recipe_->replay.empty() ? Json() : to_json(data_->replay_report)},
           {"Rows to look at", named},
           {"Steps undone", skipped_.reasons()}};
 }
@@ -117,7 +119,10 @@ Status Tuning::save() {
 }
 
 Work Tuning::begin_step() {
-  const auto samples = next_samples();
+  tried_cursor_ = state_.cursor;
+  auto taken = samples_of_step(*recipe_, *data_, order_, skipped_, tried_cursor_);
+  next_cursor_ = taken.next_cursor;
+  const auto samples = std::move(taken.samples);
   double total = 0;
   rows_ = 0;
   for (const auto* sample : samples) {
@@ -162,8 +167,8 @@ Result<StepReport> Tuning::end_step(double loss, double seconds) {
 }
 
 Result<double> Tuning::heldout() {
-  PLINTH_TRY(const double nats, measure(data_.heldout));
-  const bool better = best_step_ == 0 || data_.heldout.empty() || nats < best_heldout_;
+  PLINTH_TRY(const double nats, measure(data_->heldout));
+  const bool better = best_step_ == 0 || data_->heldout.empty() || nats < best_heldout_;
   if (better) keep_as_best(state_.step, nats);
   waited_ = better ? 0 : waited_ + 1;
   return nats;
@@ -179,12 +184,12 @@ Result<TuneSummary> Tuning::finish(const LoopResult& done) {
   PLINTH_TRY(summary.strength, settle_strength(summary.general_before, summary.general));
   summary.heldout = best_heldout_;
   if (summary.strength < 1 || is_pairs()) {
-    PLINTH_TRY(summary.heldout, measure(data_.heldout));
+    PLINTH_TRY(summary.heldout, measure(data_->heldout));
   }
   summary.best_step = best_step_;
   summary.tokens_per_s = done.tokens_per_s;
-  summary.data = data_.report;
-  summary.replay = data_.replay_report;
+  summary.data = data_->report;
+  summary.replay = data_->replay_report;
   if (is_pairs()) summary.preferred = preferred_;
   PLINTH_TRY(learner_->write(run_dir_, lineage(), summary));
   PLINTH_TRY(write_lineage(run_dir_, fields_, facts(summary)));
@@ -207,39 +212,10 @@ Schedule Tuning::schedule() const {
   return {ScheduleKind::kCosine, recipe_->lr, warmup, steps_, 0.0, 0.0};
 }
 
-int64_t Tuning::steps_of_epochs() {
-  int64_t tokens = 0;
-  for (int64_t i = 0; i < order_.epoch_samples(); ++i)
-    for (const auto& sample : item(order_.at(i))) tokens += rows_of(sample);
-  const double steps =
-      recipe_->epochs * static_cast<double>(tokens) / static_cast<double>(recipe_->batch_tokens);
-  return std::max<int64_t>(1, std::llround(steps));
-}
-
 // The mean over the pairs of `samples`.
 std::optional<PreferenceOptions> Tuning::preference_over(size_t samples) const {
   if (!is_pairs()) return std::nullopt;
   return PreferenceOptions{recipe_->dpo_beta, 2.0 / static_cast<double>(samples)};
-}
-
-// The samples of an item of the order: one, or a pair.
-std::span<const Sample> Tuning::item(int64_t index) const {
-  return std::span(data_.training)
-      .subspan(static_cast<size_t>(index * data_.per_item), static_cast<size_t>(data_.per_item));
-}
-
-// As many samples from the cursor on as fill a step.
-std::vector<const Sample*> Tuning::next_samples() {
-  std::vector<const Sample*> samples;
-  int64_t rows = 0;
-  tried_cursor_ = state_.cursor;
-  for (next_cursor_ = state_.cursor;; ++next_cursor_) {
-    next_cursor_ = skipped_.behind(next_cursor_);
-    const auto next = item(order_.at(next_cursor_));
-    for (const auto& sample : next) rows += rows_of(sample);
-    if (rows > recipe_->batch_tokens && !samples.empty()) return samples;
-    for (const auto& sample : next) samples.push_back(&sample);
-  }
 }
 
 std::vector<MicroBatch> Tuning::micro_batches(std::vector<const Sample*> samples,
@@ -255,16 +231,13 @@ std::vector<MicroBatch> Tuning::micro_batches(std::vector<const Sample*> samples
 // Replay samples that are to stay with the base have micro-batches of their own.
 std::vector<MicroBatch> Tuning::packed(std::vector<const Sample*> samples,
                                        RowWeights weights) const {
-  if (recipe_->replay_target == ReplayTarget::kText)
-    return pack(samples, recipe_->micro_tokens, weights, data_.per_item);
-  const auto replay =
-      std::ranges::stable_partition(samples, [](const Sample* sample) { return !sample->replay; });
-  auto batches = pack({samples.begin(), replay.begin()}, recipe_->micro_tokens, weights);
-  auto anchored = pack({replay.begin(), replay.end()}, recipe_->micro_tokens, weights);
-  for (auto& batch : anchored) {
-    batch.anchored = true;
-    batches.push_back(std::move(batch));
-  }
+  std::vector<MicroBatch> batches;
+  const auto kinds = kinds_of(*recipe_, std::move(samples));
+  for (size_t kind = 0; kind < kinds.size(); ++kind)
+    for (auto& batch : pack(kinds[kind], recipe_->micro_tokens, weights, data_->per_item)) {
+      batch.anchored = kind > 0;
+      batches.push_back(std::move(batch));
+    }
   return batches;
 }
 
@@ -272,12 +245,12 @@ std::vector<MicroBatch> Tuning::packed(std::vector<const Sample*> samples,
 Result<double> Tuning::settle_strength(double& before, double& after) {
   const auto general_at = [this](int strength) {
     learner_->set_strength(static_cast<double>(strength) / kStrengths);
-    return measure(data_.general);
+    return measure(data_->general);
   };
-  if (data_.general.empty()) return 1.0;
+  if (data_->general.empty()) return 1.0;
   if (recipe_->method == TuneMethod::kFull) {
     before = general_before_;
-    PLINTH_TRY(after, measure(data_.general));
+    PLINTH_TRY(after, measure(data_->general));
     return 1.0;
   }
   PLINTH_TRY(before, general_at(0));
@@ -304,7 +277,7 @@ Result<double> Tuning::measure(std::span<const Sample> of) {
     samples.push_back(&sample);
     loss_tokens += sample.loss_tokens();
   }
-  const auto batches = pack(samples, recipe_->micro_tokens, {}, data_.per_item);
+  const auto batches = pack(samples, recipe_->micro_tokens, {}, data_->per_item);
   PLINTH_TRY(const auto sum, crew_->losses({member_, batches, preference_over(samples.size())}));
   if (!is_pairs()) return sum.loss / static_cast<double>(loss_tokens);
   preferred_ = static_cast<double>(sum.preferred) / static_cast<double>(sum.pairs);
@@ -315,7 +288,7 @@ Result<double> Tuning::measure(std::span<const Sample> of) {
 model::Lineage Tuning::lineage() const {
   return {{"plinth.base_sha256", base_->digest()},
           {"plinth.template_sha256", fields_.at("base.template_sha256")},
-          {"plinth.dataset_sha256", data_.digest},
+          {"plinth.dataset_sha256", data_->digest},
           {"plinth.recipe_sha256", recipe_digest(fields_)},
           {"plinth.code", code_version()},
           {"plinth.seed", fmt::format("{}", recipe_->seed)}};
@@ -330,7 +303,7 @@ void Tuning::keep_as_best(int64_t step, double heldout) {
 Json Tuning::facts(const TuneSummary& summary) const {
   Json facts = to_json(summary);
   facts.update({{"kind", "tune"},
-                {"dataset_sha256", data_.digest},
+                {"dataset_sha256", data_->digest},
                 {"base", base_->config().name},
                 {"base_sha256", base_->digest()},
                 {"seed", recipe_->seed},

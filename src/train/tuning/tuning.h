@@ -32,7 +32,7 @@ class Tuning : public Run {
  public:
   // Everything given by reference outlives the run; `member` is the learner's number in the crew.
   Tuning(std::shared_ptr<const model::Model> base, Learner& learner, const TuneRecipe& recipe,
-         const Path& run_dir, TuneData data, Crew& crew, int64_t member);
+         const Path& run_dir, std::shared_ptr<const TuneData> data, Crew& crew, int64_t member);
 
   // Begins, or goes on from the folder's checkpoint.
   Status start();
@@ -54,9 +54,12 @@ class Tuning : public Run {
   bool wants_stop() const override;
   Result<double> heldout() override;
 
-  Result<double> general() override { return measure(data_.general); }
+  Result<double> general() override { return measure(data_->general); }
 
   Result<int64_t> go_back(const std::string& reason) override;
+
+  int64_t times_back() const override { return skipped_.times(); }
+
   Json about() const override;
   Status save() override;
 
@@ -64,13 +67,10 @@ class Tuning : public Run {
   std::array<Arena, 4> arenas();
   void restore(CheckpointState state);
   Schedule schedule() const;
-  int64_t steps_of_epochs();
 
   bool is_pairs() const { return recipe_->method == TuneMethod::kDpo; }
 
   std::optional<PreferenceOptions> preference_over(size_t samples) const;
-  std::span<const Sample> item(int64_t index) const;
-  std::vector<const Sample*> next_samples();
   std::vector<MicroBatch> micro_batches(std::vector<const Sample*> samples,
                                         RowWeights weights) const;
   std::vector<MicroBatch> packed(std::vector<const Sample*> samples, RowWeights weights) const;
@@ -83,7 +83,7 @@ class Tuning : public Run {
   std::shared_ptr<const model::Model> base_;  // shared with whoever serves it meanwhile
   const TuneRecipe* recipe_;
   Path run_dir_;
-  TuneData data_;
+  std::shared_ptr<const TuneData> data_;  // members that read the same rows share them
   std::map<std::string, std::string> fields_;
   SampleOrder order_;
   Learner* learner_;
