@@ -42,6 +42,10 @@ sed 's/^files.*/&\nheldout = ["heldout.jsonl"]/' recipe.toml > measured.toml
 expect_exit 0 "$PLINTH" tune measured.toml --base "$base" --run measured
 expect_text "$work/err" "data: 60 rows"
 expect_text "$work/err" "3 held out"
+expect_exit 0 "$PLINTH" tune recipe.toml --base "$base" --run run --resume
+expect_exit 1 "$PLINTH" tune recipe.toml --base "$base" --run fresh --resume
+expect_text "$work/err" "fresh: no checkpoint to go on from"
+[ ! -e fresh ] || fail "a refused run left a folder"
 sed -i 's/rank = 2/rank = 4/' recipe.toml
 expect_exit 1 "$PLINTH" tune recipe.toml --base "$base" --run run
 expect_text "$work/err" "was made with lora.rank = 2, the recipe says 4"
@@ -56,6 +60,8 @@ expect_exit 0 "$PLINTH" tune sweep recipe.toml --base "$base" --run sweep --rank
 expect_text "$work/out" "<- best"
 expect_exit 1 "$PLINTH" tune sweep recipe.toml --base "$base" --run sweep --lr fast
 expect_text "$work/err" "'fast' is not a number above 0"
+expect_exit 1 "$PLINTH" tune sweep recipe.toml --base "$base" --run sweep --rank 1.5
+expect_text "$work/err" "'1.5' is not a whole number"
 
 # Several recipes in one batch: each as alone, byte for byte; what cannot be together is refused by name.
 sed 's/steps = 4/steps = 7\nseed = 2/; s/rank = 4/rank = 3/' recipe.toml > second.toml
@@ -93,3 +99,19 @@ expect_exit 0 "$PLINTH" adapter add run/adapter=0.5 run-rows/adapter --base "$ba
 expect_text "$work/out" '"kept":'
 expect_exit 0 "$PLINTH" adapter merge "$base" run-rows/adapter --type f32 --out whole.gguf
 [ "$(greedy whole.gguf)" = "$(greedy "$base+run-rows/adapter")" ] || fail "the merged model answers otherwise"
+
+# Whether general text is forgotten is measured with general rows, and said to be unknown without.
+expect_exit 0 "$PLINTH" tune recipe.toml --base "$base" --run unseen
+expect_text "$work/out" "what it forgot of general text was not measured"
+for i in $(seq 200); do echo "{\"text\": \"general words, number $((i * 7))\"}"; done > general.jsonl
+expect_exit 0 "$PLINTH" tune --base "$base" --data rows.jsonl --replay general.jsonl --run seen
+expect_text "$work/err" "general rows, whose loss may rise by"
+expect_text "$work/out" "general rows not trained on: "
+grep -q '"general":[0-9]' seen/metrics.jsonl || fail "the general loss is not in the metrics"
+
+# An adapter is not published over a base that asks in another template's form.
+"$PLINTH" model export "$base" -o other.gguf >"$work/out"
+sed -i 's/{%- for message in messages -%}/{%- for message in messages %} /' other.gguf
+mkdir proof && echo '{}' > proof/verdict.json
+expect_exit 1 "$PLINTH" publish model --base other.gguf --adapter run-rows/adapter --proof proof
+expect_text "$work/err" "was tuned with the chat template"
