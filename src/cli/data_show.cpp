@@ -9,6 +9,7 @@
 #include "core/json.h"
 #include "server/chat_renderer.h"
 #include "train/data/dataset.h"
+#include "train/data/preferences.h"
 
 namespace plinth::cli {
 namespace {
@@ -18,6 +19,7 @@ struct Options {
   std::string base = kEmbeddedBase;
   int64_t rows = 3;
   int64_t sequence = 0;
+  bool pairs = false;
 };
 
 // What marks the tokens with loss, and those without.
@@ -83,7 +85,8 @@ Status show(const Options& options, const Context& context) {
       &base->tokenizer(), &chat,
       options.sequence > 0 ? std::min(options.sequence, context_tokens) : context_tokens};
   reading.bad_rows_max = 1;  // shown, not judged
-  PLINTH_TRY(const auto data, train::read_dataset(options.files, reading));
+  PLINTH_TRY(const auto data, options.pairs ? train::read_preferences(options.files, reading)
+                                            : train::read_dataset(options.files, reading));
   const auto n = std::min(static_cast<size_t>(options.rows), data.samples.size());
   if (context.json) {
     Json samples = Json::array();
@@ -115,6 +118,8 @@ void add_data_show(Command& group, const Context& context) {
   showing.option("--rows", options->rows, "samples to show", 0, 1'000'000);
   showing.option("--sequence", options->sequence,
                  "longest sample in tokens (0: the base's context)", 0, 1 << 20);
+  showing.flag("--pairs", options->pairs,
+               "the rows are pairs, as method \"dpo\" reads them: the preferred answer first");
   showing.action([options, &context] { return show(*options, context); });
 }
 

@@ -208,6 +208,7 @@ TEST_F(Tune, LeavesOutDataThatItDivergesOn) {
   hooks_.train.on_event = [&](const std::string& what) { said.push_back(what); };
   hooks_.train.on_step = [&](const StepReport& report) {
     if (report.step == 100) copy_run(folder_ / "whole", folder_ / "killed");
+    if (report.step == 169) copy_run(folder_ / "whole", folder_ / "later");  // has gone back by now
   };
   ASSERT_TRUE(run("whole"));
   hooks_.train.on_step = nullptr;
@@ -221,7 +222,8 @@ TEST_F(Tune, LeavesOutDataThatItDivergesOn) {
   ASSERT_TRUE(run("killed"));
   EXPECT_EQ(losses_of(folder_ / "killed"), losses_of(folder_ / "whole"));
   // What monitoring is told goes on, too.
-  for (const char* folder : {"whole", "killed"})
+  ASSERT_TRUE(run("later"));
+  for (const char* folder : {"whole", "killed", "later"})
     EXPECT_NE(
         read_text(folder_ / folder / "metrics.prom")
             .find(fmt::format("plinth_train_divergences_total{{run=\"{}\"}} {}\n", folder, times)),

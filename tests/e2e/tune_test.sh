@@ -14,6 +14,10 @@ expect_text "$work/out" "--- rows.jsonl:1"
 expect_text "$work/out" "[[it is 2 #1"
 expect_exit 0 "$PLINTH" data show rows.jsonl --base "$base" --rows 1 --json
 expect_text "$work/out" '"learned":true'
+echo '{"prompt": "1+1?", "chosen": "two", "rejected": "three"}' > pairs.jsonl
+expect_exit 0 "$PLINTH" data show pairs.jsonl --base "$base" --pairs
+expect_text "$work/out" "[[two"
+expect_text "$work/out" "[[three"
 
 expect_exit 0 "$PLINTH" tune --base "$base" --data rows.jsonl --json
 expect_text "$work/err" "no recipe, so chosen from the data: 60 samples"
