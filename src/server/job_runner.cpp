@@ -21,6 +21,14 @@ int64_t now_ms() {
   return system_clock().monotonic_ns() / 1'000'000;
 }
 
+// Tenants read why a job failed: files by their names, not where the server keeps them.
+std::string without_folder(std::string message, const Path& folder) {
+  const std::string prefix = folder.string() + "/";
+  for (size_t at = 0; (at = message.find(prefix, at)) != message.npos;)
+    message.erase(at, prefix.size());
+  return message;
+}
+
 }  // namespace
 
 // One job at a time, with connections of its own.
@@ -150,7 +158,10 @@ void JobRunner::run(Worker& worker, store::Job job) {
     log_warn("job {} waits: {}", job.id, done.error().message);
     return rest();
   }
-  if (!done) job.error = done.error().message;
+  if (!done) {
+    log_warn("job {} has failed: {}", job.id, done.error().message);
+    job.error = without_folder(done.error().message, job_folder(*worker.store, job.id));
+  }
   const auto ended = worker.jobs->finish(job, done ? "succeeded" : "failed", leases_.server());
   if (!ended) log_error("job {}: {}", job.id, ended.error().message);
   if (!ended || !*ended) return;

@@ -107,6 +107,9 @@ TEST_F(JobsApiTest, PreferencesMakeAModelToo) {
   body["training_file"] = file_;
   const std::string failed = string_or(ask("/v1/fine_tuning/jobs", body), "id", "");
   ASSERT_TRUE(becomes(failed, "failed"));
+  // The tenant's file by its name, not by where the server keeps it.
+  EXPECT_EQ(job(failed)["error"]["message"].get<std::string>().find(home_.path().string()),
+            std::string::npos);
   EXPECT_NE(job(failed)["error"]["message"].get<std::string>().find("method dpo learns from pairs"),
             std::string::npos)
       << to_text(job(failed));
