@@ -1,5 +1,4 @@
-// JSON: nlohmann::json, parsed without exceptions and with a depth limit. Files with many rows go
-// through simdjson where they are read.
+// JSON: nlohmann::json, parsed without exceptions and with a depth limit.
 #pragma once
 
 #include <cstdint>
