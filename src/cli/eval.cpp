@@ -99,8 +99,10 @@ Status prove(const Options& options, const Context& context) {
   eval::Gate gate;
   gate.tolerance_bpc = options.tolerance;
   gate.seed = static_cast<uint64_t>(options.seed);
-  PLINTH_TRY(const auto verdict,
+  PLINTH_TRY(auto verdict,
              eval::judge({domain_base, domain_tuned, general_base, general_tuned}, gate));
+  verdict.base = examinee.loaded.base->digest();
+  verdict.adapter = eval::identity_of(adapter.get());
   if (!options.out.empty()) {
     PLINTH_TRY(eval::write_result(options.out / "domain-base", domain_base));
     PLINTH_TRY(eval::write_result(options.out / "domain-tuned", domain_tuned));

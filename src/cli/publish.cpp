@@ -10,6 +10,7 @@
 #include "core/hash.h"
 #include "core/json.h"
 #include "corpus/corpus.h"
+#include "eval/verdict.h"
 #include "knowledge/knowledge.h"
 #include "model/adapter_lineage.h"
 #include "store/store.h"
@@ -72,10 +73,12 @@ Status publish(const Options& options, const Context& context) {
   }
   PLINTH_TRY(const auto base, open_base(options.base, context.home));
   request.base_digest = base->digest();
+  std::shared_ptr<const model::Adapter> adapter;
   if (!options.adapter.empty()) {
-    PLINTH_TRY(model::Adapter::open(options.adapter, base->config()));
+    PLINTH_TRY(adapter, model::Adapter::open(options.adapter, base->config()));
     PLINTH_TRY(check_template(options.adapter, *base));
   }
+  PLINTH_TRY(eval::check_proves(request.verdict, *base, adapter.get()));
   std::optional<knowledge::Index> index;
   if (!options.corpus.empty()) {
     PLINTH_TRY(auto built, build_knowledge(options.corpus));

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/hash.h"
 #include "core/json.h"
 
 namespace plinth::eval {
@@ -54,7 +55,8 @@ Json to_json(const Verdict& verdict) {
                        {"value", reason.value},
                        {"limit", reason.limit},
                        {"text", reason.text}});
-  return {{"domain",
+  return {{"model", {{"base", verdict.base}, {"adapter", verdict.adapter}}},
+          {"domain",
            {{"suite", d.suite},
             {"metric", d.metric},
             {"base", d.base},
@@ -117,6 +119,35 @@ Result<Verdict> judge(const Evidence& evidence, const Gate& gate) {
                    gate.tolerance_bpc)});
   verdict.passed = gained && kept;
   return verdict;
+}
+
+std::string identity_of(const model::Adapter* adapter) {
+  if (adapter == nullptr) return "";
+  std::string all = adapter->digest;
+  for (const model::LowRank* delta : model::delta_places(*adapter))
+    all += fmt::format("\n{} {}", delta->rank, delta->scale);
+  return sha256_hex(all);
+}
+
+Status check_proves(std::string_view verdict_json, const model::Model& base,
+                    const model::Adapter* adapter) {
+  PLINTH_TRY(const Json verdict, parse_json(verdict_json, "verdict.json"));
+  const auto model = verdict.find("model");
+  if (!verdict.is_object() || model == verdict.end() || !model->is_object())
+    return make_error(Code::kFailedPrecondition,
+                      "the proof does not say which model it is of: prove the model again");
+  const auto differs = [&](const char* part, const std::string& wanted) -> Status {
+    const std::string named = string_or(*model, part, "");
+    if (named == wanted) return {};
+    const auto brief = [](const std::string& digest) {
+      return digest.empty() ? "none" : digest.substr(0, 12);
+    };
+    return make_error(Code::kFailedPrecondition,
+                      "the proof is another model's: its {} is {}, this one's {}", part,
+                      brief(named), brief(wanted));
+  };
+  PLINTH_TRY(differs("base", base.digest()));
+  return differs("adapter", identity_of(adapter));
 }
 
 std::string to_json_text(const Verdict& verdict) {

@@ -4,12 +4,14 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/file.h"
 #include "core/result.h"
 #include "eval/bootstrap.h"
 #include "eval/eval.h"
+#include "model/model.h"
 
 namespace plinth::eval {
 
@@ -48,6 +50,10 @@ struct Verdict {
     int64_t items = 0;
   };
 
+  // Whose verdict it is: the base's digest, and its adapter's identity.
+  std::string base;
+  std::string adapter;
+
   Domain domain;
   General general;
   bool passed = false;
@@ -66,8 +72,17 @@ struct Evidence {
 // text.
 Result<Verdict> judge(const Evidence& evidence, const Gate& gate);
 
-// DIR/verdict.json: domain{base, tuned, gain, lo, hi, items}, general{base_bpc, tuned_bpc, delta,
-// lo, hi, tolerance}, passed, reasons.
+// SHA-256 of an adapter's weights and scales: one of another strength is another adapter. Empty for
+// null, the plain base.
+std::string identity_of(const model::Adapter* adapter);
+
+// Is a verdict.json of this base with this adapter? kFailedPrecondition when it is another's or
+// does not say whose it is; what it found is not looked at.
+Status check_proves(std::string_view verdict_json, const model::Model& base,
+                    const model::Adapter* adapter);
+
+// DIR/verdict.json: model{base, adapter}, domain{base, tuned, gain, lo, hi, items},
+// general{base_bpc, tuned_bpc, delta, lo, hi, tolerance}, passed, reasons.
 Status write_verdict(const Path& folder, const Verdict& verdict);
 
 // The same as a JSON text, for --json and the API.

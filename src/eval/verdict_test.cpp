@@ -103,5 +103,27 @@ TEST(Verdict, WritesWhatMachinesRead) {
   EXPECT_NE(render(*verdict).find("verdict: passed"), std::string::npos);
 }
 
+// A proof of one adapter releases no other one, nor the same with another strength.
+TEST(Verdict, IsOfOneBaseAndOneAdapter) {
+  const Path golden = Path(PLINTH_SOURCE_DIR) / "tests/golden/train";
+  const auto base = *model::Model::open(golden / "base");
+  const auto adapter = *model::Adapter::open(golden / "adapter", base->config());
+  auto verdict = *judge_four(domain(20), domain(60), general(4.0), general(4.01));
+  verdict.base = base->digest();
+  verdict.adapter = identity_of(adapter.get());
+  const std::string json = to_json_text(verdict);
+  EXPECT_TRUE(check_proves(json, *base, adapter.get()));
+  EXPECT_EQ(check_proves(json, *base, nullptr).error().code, Code::kFailedPrecondition);
+  model::Adapter stronger = *adapter;
+  for (model::LowRank* delta : delta_places(stronger)) delta->scale *= 2;
+  const auto refused = check_proves(json, *base, &stronger);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("its adapter is"), std::string::npos);
+  verdict.base = "another";
+  EXPECT_FALSE(check_proves(to_json_text(verdict), *base, adapter.get()));
+  for (const char* text : {"", "[]", "{}", R"({"passed": true})", R"({"model": 1})"})
+    EXPECT_FALSE(check_proves(text, *base, adapter.get())) << text;
+}
+
 }  // namespace
 }  // namespace plinth::eval

@@ -40,8 +40,11 @@ expect_exit 1 "$PLINTH" logits "plinth-zh-base+$work/a.gguf" --ids 1
 expect_text "$work/err" "an adapter of architecture llama, the base is qwen3"
 
 # A release stands on a copy in the home.
-mkdir "$work/proof"
-echo '{"passed": true, "reasons": []}' >"$work/proof/verdict.json"
+for i in 1 2 3; do echo "{\"text\": \"lift number $i is checked once a year\"}"; done >"$work/suite.jsonl"
+expect_exit 0 "$PLINTH" eval "plain+$work/a.gguf" --against plain --domain "$work/suite.jsonl" --general "$work/suite.jsonl" -o "$work/proof"
+jq '.passed = true' "$work/proof/verdict.json" >"$work/passed" && mv "$work/passed" "$work/proof/verdict.json"
+expect_exit 1 "$PLINTH" publish tuned --base plain --proof "$work/proof"
+expect_text "$work/err" "the proof is another model's: its adapter is"
 expect_exit 0 "$PLINTH" publish tuned --base plain --adapter "$work/a.gguf" --proof "$work/proof" --json
 expect_text "$work/out" '"adapter"'
 echo "formats: fine"

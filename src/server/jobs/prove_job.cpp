@@ -55,8 +55,10 @@ Status carry_out_prove(JobWork& work) {
   eval::Gate gate;
   gate.tolerance_bpc = number_or(work.spec, "tolerance", gate.tolerance_bpc);
   gate.seed = seed;
-  PLINTH_TRY(const auto verdict,
+  PLINTH_TRY(auto verdict,
              eval::judge({domain_base, domain_tuned, general_base, general_tuned}, gate));
+  verdict.base = work.base->digest();
+  verdict.adapter = eval::identity_of(adapter.get());
   PLINTH_TRY(eval::write_verdict(work.folder / "proof", verdict));
   work.job.result = eval::to_json_text(verdict);
   return {};
