@@ -7,8 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <limits>
-#include <tuple>
 #include <vector>
 
 #include <hwy/cache_control.h>
@@ -19,6 +17,7 @@
 #include "tensor/cpu/gemm_kernel-inl.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/cpu/row_part.h"
+#include "tensor/cpu/shares.h"
 #include "tensor/cpu/upcoming.h"
 
 #ifndef PLINTH_TENSOR_CPU_GEMM_ONCE_
@@ -183,9 +182,6 @@ HWY_EXPORT(task_floats);
 HWY_EXPORT(pack_rows);
 HWY_EXPORT(run_task);
 
-// Tasks for each thread, where that does not leave one of them waiting: one that is interrupted
-// holds up the others by a part.
-constexpr int64_t kTasksOfThread = 4;
 // Tiles of rows of a task that was cut for the sake of threads, and of a piece of packing.
 constexpr int64_t kLeastTiles = 8;
 // Floats of packed rows of a pass (16 MiB).
@@ -223,37 +219,14 @@ float* packed_rows(int64_t n) {
   return buffer.data();
 }
 
-// Panels that the busiest thread gets when each takes the next `chunk` as soon as it can.
-int64_t busiest(std::span<const ProductOutput> outputs, int64_t width, int64_t chunk) {
-  thread_local std::vector<int64_t> loads;
-  loads.assign(static_cast<size_t>(compute_pool().threads()), 0);
-  for (const auto& output : outputs) {
-    const int64_t panels = pieces_of(output.n, width);
-    for (int64_t at = 0; at < panels; at += chunk)
-      *std::ranges::min_element(loads) += std::min(chunk, panels - at);
-  }
-  return std::ranges::max(loads);
-}
-
-// Panels of a task.
-int64_t chunk_of(std::span<const ProductOutput> outputs, int64_t width) {
-  int64_t panels = 0;
-  for (const auto& output : outputs) panels += pieces_of(output.n, width);
-  int64_t best = panels;
-  int64_t least = std::numeric_limits<int64_t>::max();
-  for (int64_t cuts = kTasksOfThread; cuts > 0; --cuts) {
-    const int64_t chunk = pieces_of(panels, cuts * compute_pool().threads());
-    const int64_t load = busiest(outputs, width, chunk);
-    if (load < least) std::tie(best, least) = std::pair(chunk, load);
-  }
-  return best;
-}
-
 const std::vector<Task>& tasks_of(int64_t m, int64_t depth0, const TileShape& tile,
                                   std::span<const ProductOutput> outputs) {
   thread_local std::vector<Task> tasks;
   tasks.clear();
-  const int64_t chunk = chunk_of(outputs, tile.cols);
+  thread_local std::vector<int64_t> panels;
+  panels.clear();
+  for (const auto& output : outputs) panels.push_back(pieces_of(output.n, tile.cols));
+  const int64_t chunk = panels_of_task(panels, 1, 1, 1);
   int64_t cols = 0;  // tasks
   for (const auto& output : outputs) cols += pieces_of(output.n, chunk * tile.cols);
   // Few columns: rows are cut for the threads.

@@ -23,6 +23,7 @@
 #include "tensor/cpu/int8_panel-inl.h"
 #include "tensor/cpu/int8_types.h"
 #include "tensor/cpu/parallel.h"
+#include "tensor/cpu/shares.h"
 #include "tensor/quant/panels.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -250,11 +251,12 @@ void linear_by_int8(ConstMatrix x, std::span<const LinearOutput> outputs) {
   if (x.rows == 0) return;
   const DType type = outputs[0].w.type;
   const Int8Shape shape = HWY_DYNAMIC_DISPATCH(int8_shape)(type, x.rows);
-  int64_t panels = 0;
+  thread_local std::vector<int64_t> panels;
+  panels.clear();
   for (const auto& [w, y, accumulate] : outputs) {
     PLINTH_CHECK(w.panel == 0 || w.panel == shape.panel, "panels of {}, this machine reads {}",
                  w.panel, shape.panel);
-    panels += panels_of(w, shape);
+    panels.push_back(panels_of(w, shape));
   }
   const Tiles tiles = {x.rows, shape.tile};
   thread_local Buffer memory;
@@ -276,11 +278,9 @@ void linear_by_int8(ConstMatrix x, std::span<const LinearOutput> outputs) {
   const int64_t rows = (x.rows + row_cuts * shape.tile - 1) / (row_cuts * shape.tile) * shape.tile;
   const int64_t row_tasks = (x.rows + rows - 1) / rows;
   const int64_t panel_work = std::max<int64_t>(1, std::min(rows, x.rows) * x.cols * shape.panel);
-  const int64_t wanted = (4 * compute_pool().threads() + row_tasks - 1) / row_tasks;
-  int64_t grain = std::max({int64_t{1}, (panels + wanted - 1) / wanted, kTaskWork / panel_work});
-  grain = (grain + shape.at_once - 1) / shape.at_once * shape.at_once;
+  const int64_t grain = panels_of_task(panels, shape.at_once, kTaskWork / panel_work, row_tasks);
   int64_t col_tasks = 0;
-  for (const auto& output : outputs) col_tasks += (panels_of(output.w, shape) + grain - 1) / grain;
+  for (const int64_t count : panels) col_tasks += (count + grain - 1) / grain;
   parallel(row_tasks * col_tasks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       const LinearOutput* output = outputs.data();
