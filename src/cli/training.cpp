@@ -6,12 +6,11 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <string_view>
-#include <system_error>
 
 #include <fmt/format.h>
 
+#include "train/checkpoint.h"
 #include "train/peers.h"
 
 namespace plinth::cli {
@@ -112,11 +111,7 @@ void StepView::finish() {
 }
 
 Status check_resumable(const Path& run) {
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(run, error))
-    if (entry.path().extension() == ".bin" &&
-        entry.path().filename().string().starts_with("checkpoint-"))
-      return {};
+  if (train::has_checkpoint(run)) return {};
   return not_found("{}: no checkpoint to go on from; without --resume the run begins there",
                    run.string());
 }

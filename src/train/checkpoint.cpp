@@ -161,6 +161,10 @@ Status save_checkpoint(const Path& run_dir, const CheckpointState& state,
   return {};
 }
 
+bool has_checkpoint(const Path& run_dir) {
+  return !checkpoints(run_dir).empty();
+}
+
 Result<std::optional<CheckpointState>> load_checkpoint(const Path& run_dir,
                                                        const RecipeIdentity& identity,
                                                        std::span<const Arena> arenas) {

@@ -48,6 +48,9 @@ struct RecipeIdentity {
   std::span<const std::string_view> may_differ;  // keys that an extended run may change
 };
 
+// Is there any, whole or not?
+bool has_checkpoint(const Path& run_dir);
+
 // Loads the newest checkpoint that is whole into `arenas`, whose names and sizes must fit; nothing
 // when the folder has none. A damaged file is reported in the log and the one before is taken;
 // kDataLoss when none is whole. One of another recipe is kFailedPrecondition, as below.

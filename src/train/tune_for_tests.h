@@ -13,6 +13,22 @@
 
 namespace plinth::train {
 
+// Ten steps of a few rows.
+inline TuneRecipe small_recipe(const Path& rows) {
+  TuneRecipe recipe;
+  recipe.files = {rows};
+  recipe.rank = 4;
+  recipe.alpha = 8;
+  recipe.sequence = 96;
+  recipe.batch_tokens = 256;
+  recipe.micro_tokens = 128;
+  recipe.steps = 10;
+  recipe.lr = 1e-2;
+  recipe.checkpoint_every = 3;
+  recipe.eval_every = 4;
+  return recipe;
+}
+
 class Tune : public testing::Test {
  protected:
   void SetUp() override {
@@ -31,16 +47,7 @@ class Tune : public testing::Test {
     write_text(folder_ / "rows.jsonl", rows);
     write_text(folder_ / "general.jsonl",
                "{\"text\": \"general words\"}\n{\"text\": \"more general words\"}\n");
-    recipe_.files = {folder_ / "rows.jsonl"};
-    recipe_.rank = 4;
-    recipe_.alpha = 8;
-    recipe_.sequence = 96;
-    recipe_.batch_tokens = 256;
-    recipe_.micro_tokens = 128;
-    recipe_.steps = 10;
-    recipe_.lr = 1e-2;
-    recipe_.checkpoint_every = 3;
-    recipe_.eval_every = 4;
+    recipe_ = small_recipe(folder_ / "rows.jsonl");
     hooks_.chat = chatml(base_->tokenizer());
   }
 

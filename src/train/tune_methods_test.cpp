@@ -5,9 +5,9 @@
 #include <gtest/gtest.h>
 
 #include "core/rng.h"
-#include "train/chat_for_tests.h"
 #include "train/run_files.h"
 #include "train/train.h"
+#include "train/tune_for_tests.h"
 
 namespace plinth::train {
 namespace {
@@ -35,16 +35,8 @@ class Methods : public testing::Test {
     write_text(folder_ / "rows.jsonl", rows);
     write_text(folder_ / "pairs.jsonl", pairs);
     write_text(folder_ / "texts.jsonl", texts);
-    recipe_.files = {folder_ / "rows.jsonl"};
-    recipe_.rank = 4;
-    recipe_.alpha = 8;
+    recipe_ = small_recipe(folder_ / "rows.jsonl");
     recipe_.sequence = 64;
-    recipe_.batch_tokens = 256;
-    recipe_.micro_tokens = 128;
-    recipe_.steps = 10;
-    recipe_.lr = 1e-2;
-    recipe_.checkpoint_every = 3;
-    recipe_.eval_every = 4;
   }
 
   void open_base(const Path& path) {

@@ -139,11 +139,33 @@ HWY_INLINE void multiply_run(const uint8_t* HWY_RESTRICT x, const Panel* panels,
   }
 }
 
+// Float sums that stay in memory: one of a row of x += its integer product, scaled.
+HWY_INLINE void add_scaled(WordVector dot, const float* panel_scale, FloatVector x_scale,
+                           float* sum) {
+  const PanelFloats d;
+  const auto scaled = hn::Mul(hn::ConvertTo(d, dot), hn::Load(d, panel_scale));
+  hn::Store(hn::MulAdd(scaled, x_scale, hn::Load(d, sum)), d, sum);
+}
+
+// And what block j of the panels adds to each element, times the sum of each row's rounded values,
+// which follow its scales.
+template <int kRows, int kPanels>
+HWY_INLINE void add_shifts(const Panel* panels, int j, const uint8_t* scales, float* sums,
+                           int64_t sum_stride) {
+  const PanelFloats d;
+  for (int i = 0; i < kRows; ++i) {
+    const FloatVector total = all_floats_at(scales, kRows + i);
+    for (int p = 0; p < kPanels; ++p) {
+      float* sum = sums + i * sum_stride + p * kPanel;
+      hn::Store(hn::MulAdd(hn::Load(d, panels[p].shift[j]), total, hn::Load(d, sum)), d, sum);
+    }
+  }
+}
+
 // Without byte dots.
 template <class T, int kRows, int kPanels>
 HWY_NOINLINE void multiply_pairs(const uint8_t* HWY_RESTRICT x, const Panel* panels, int blocks,
                                  float* HWY_RESTRICT sums, int64_t sum_stride) {
-  const PanelFloats d;
   for (int j = 0; j < blocks; ++j, x += kRows * tile_row_bytes(T())) {
     const uint8_t* start = x + kRows * code_bytes(T());
     const uint8_t* scales = start + 4 * T::kRuns * kRows;
@@ -158,22 +180,11 @@ HWY_NOINLINE void multiply_pairs(const uint8_t* HWY_RESTRICT x, const Panel* pan
       for (int i = 0; i < kRows; ++i) {
         const FloatVector scale = all_floats_at(scales, i);
         for (int p = 0; p < kPanels; ++p) {
-          float* sum = sums + i * sum_stride + p * kPanel;
-          const auto scaled =
-              hn::Mul(hn::ConvertTo(d, dot[p][i]), hn::Load(d, panels[p].scale[j][run]));
-          hn::Store(hn::MulAdd(scaled, scale, hn::Load(d, sum)), d, sum);
+          add_scaled(dot[p][i], panels[p].scale[j][run], scale, sums + i * sum_stride + p * kPanel);
         }
       }
     }
-    if constexpr (T::kShifted) {
-      for (int i = 0; i < kRows; ++i) {
-        const FloatVector total = all_floats_at(scales, kRows + i);
-        for (int p = 0; p < kPanels; ++p) {
-          float* sum = sums + i * sum_stride + p * kPanel;
-          hn::Store(hn::MulAdd(hn::Load(d, panels[p].shift[j]), total, hn::Load(d, sum)), d, sum);
-        }
-      }
-    }
+    if constexpr (T::kShifted) add_shifts<kRows, kPanels>(panels, j, scales, sums, sum_stride);
   }
 }
 
@@ -243,7 +254,6 @@ HWY_NOINLINE void multiply_fours(const uint8_t* HWY_RESTRICT x, const Panel& pan
 template <class T, int kRows>
 HWY_NOINLINE void multiply_fours_twice(const uint8_t* HWY_RESTRICT x, const Panel* panels,
                                        int blocks, float* HWY_RESTRICT sums, int64_t sum_stride) {
-  const PanelFloats d;
   constexpr int kPanels = 2;
   constexpr int kPerRun = kFours / T::kRuns;
   constexpr int kGroup = HWY_MIN(kRows, 8);
@@ -273,23 +283,13 @@ HWY_NOINLINE void multiply_fours_twice(const uint8_t* HWY_RESTRICT x, const Pane
         for (int i = 0; i < kGroup; ++i) {
           const FloatVector scale = all_floats_at(scales, first + i);
           for (int p = 0; p < kPanels; ++p) {
-            float* sum = sums + (first + i) * sum_stride + p * kPanel;
-            const auto scaled =
-                hn::Mul(hn::ConvertTo(d, dot[i][p]), hn::Load(d, panels[p].scale[j][run]));
-            hn::Store(hn::MulAdd(scaled, scale, hn::Load(d, sum)), d, sum);
+            add_scaled(dot[i][p], panels[p].scale[j][run], scale,
+                       sums + (first + i) * sum_stride + p * kPanel);
           }
         }
       }
     }
-    if constexpr (T::kShifted) {
-      for (int i = 0; i < kRows; ++i) {
-        const FloatVector total = all_floats_at(scales, kRows + i);
-        for (int p = 0; p < kPanels; ++p) {
-          float* sum = sums + i * sum_stride + p * kPanel;
-          hn::Store(hn::MulAdd(hn::Load(d, panels[p].shift[j]), total, hn::Load(d, sum)), d, sum);
-        }
-      }
-    }
+    if constexpr (T::kShifted) add_shifts<kRows, kPanels>(panels, j, scales, sums, sum_stride);
   }
 }
 #endif
