@@ -140,6 +140,9 @@ TEST(Json, HostileTextIsAnErrorNotACrash) {
   EXPECT_FALSE(parse_json(std::string(100000, '['), "x"));
   EXPECT_FALSE(parse_json("\"\xff\"", "x"));
   EXPECT_FALSE(parse_json("{} {}", "x"));
+  const auto endless = parse_json("{\"text\": \"" + std::string(9000, 'x') + "行\n", "row");
+  EXPECT_LT(endless.error().message.size(), 400u);
+  EXPECT_THAT(endless.error().message, HasSubstr("last read: '...xxx"));
   const auto json = parse_json(R"({"a": 1, "b": "two", "c": null})", "x");
   ASSERT_TRUE(json);
   EXPECT_EQ(*get_int(*json, "a"), 1);

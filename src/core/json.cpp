@@ -1,5 +1,7 @@
 #include "core/json.h"
 
+#include <algorithm>
+
 namespace plinth {
 namespace {
 
@@ -31,6 +33,22 @@ const Json* find(const Json& object, std::string_view key) {
   return it == object.end() || it->is_null() ? nullptr : &*it;
 }
 
+// The library quotes all of the token that it stopped in, which may be a string of any length: the
+// end of it says where.
+std::string reason_of(const nlohmann::json::exception& error) {
+  constexpr std::string_view kQuoted = "last read: '";
+  constexpr size_t kBytesMax = 80;
+  std::string text = error.what();
+  const size_t found = text.find(kQuoted);
+  if (found == text.npos) return text;
+  const size_t begin = found + kQuoted.size();
+  const size_t end = std::min(text.rfind("'; expected "), text.size() - 1);
+  if (end < begin + kBytesMax) return text;
+  size_t keep = end - kBytesMax;
+  while (keep < end && (static_cast<unsigned char>(text[keep]) & 0xC0) == 0x80) ++keep;
+  return text.replace(begin, keep - begin, "...");
+}
+
 }  // namespace
 
 Result<Json> parse_json(std::string_view text, std::string_view what, int depth_max) {
@@ -39,7 +57,7 @@ Result<Json> parse_json(std::string_view text, std::string_view what, int depth_
   try {
     return Json::parse(text);
   } catch (const nlohmann::json::exception& e) {
-    return invalid("{}: not valid JSON: {}", what, e.what());
+    return invalid("{}: not valid JSON: {}", what, reason_of(e));
   }
 }
 

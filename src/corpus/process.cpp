@@ -1,5 +1,6 @@
 #include "corpus/process.h"
 
+#include <algorithm>
 #include <cmath>
 #include <unordered_map>
 
@@ -202,8 +203,17 @@ Outcome unreadable(uint64_t begin, uint64_t end, std::string reason) {
   return out;
 }
 
-// Smaller files of rows or lines are one piece of work, larger ones several.
-constexpr uint64_t kLongFileBytes = uint64_t{8} << 20;
+// Is this a file of rows or lines that is taken in several pieces of work? Each row is a document,
+// with facts of its own, and a window of the read stage holds hundreds of files.
+bool is_long(Kind kind, std::string_view bytes, const RefineRecipe& recipe) {
+  constexpr uint64_t kTextBytes = uint64_t{8} << 20, kRowsBytes = uint64_t{1} << 20;
+  constexpr int64_t kRows = 1024;
+  if (!comes_in_pieces(kind, bytes)) return false;
+  if (bytes.size() >
+      std::min(kind == Kind::kJsonl ? kRowsBytes : kTextBytes, recipe.file_bytes_max))
+    return true;
+  return kind == Kind::kJsonl && std::count(bytes.begin(), bytes.end(), '\n') > kRows;
+}
 
 // Is this a file whose leaves are processed by themselves? A ZIP says so in its directory, at its
 // end; everything else in its first bytes.
@@ -211,10 +221,7 @@ Result<bool> opens(const InputFile& file, const Rules& rules, FileOutcome& out) 
   {
     PLINTH_TRY(const auto map, MappedFile::open(file.path));
     out.kind = kind_of(file.name, map.text());
-    if (!is_container(out.kind) &&
-        (file.bytes <= std::min(kLongFileBytes, rules.recipe.file_bytes_max) ||
-         !comes_in_pieces(out.kind, map.text())))
-      return false;
+    if (!is_container(out.kind) && !is_long(out.kind, map.text(), rules.recipe)) return false;
   }
   if (rules.explain) return true;  // a sample may need but the beginning of the file
   PLINTH_TRY(out.sha256, sha256_file(file.path));
@@ -323,6 +330,7 @@ FileOutcome process_leaf(const Leaf& leaf, const std::string& sha256, const Rule
   out.sha256 = sha256;
   out.bytes = leaf.bytes.size();
   out.leaf = true;
+  out.continues = !leaf.record && leaf.begin > 0;
   Finisher finisher(leaf.path, out, rules, sink);
   const auto take = [&](Outcome&& outcome) {
     Source& source = outcome.document.source;

@@ -50,7 +50,8 @@ struct FileOutcome {
   std::string sha256;  // of the file on disk
   uint64_t bytes = 0;
   bool leaf = false;              // of a container that was told of before
-  bool opens = false;             // a container: its leaves follow, outcomes is empty
+  bool continues = false;         // the leaf that came before it, in the same member
+  bool opens = false;             // its leaves follow, outcomes is empty
   std::vector<Outcome> outcomes;  // unreadable parts are outcomes with stage "read"
 };
 

@@ -42,8 +42,9 @@ const std::vector<std::string>& stage_order() {
 }
 
 void Ledger::add_file(const FileFacts& file) {
-  ++(file.leaf ? leaves : files);
   (file.leaf ? bytes_unpacked : bytes_in) += file.bytes;
+  if (file.continues) return;
+  ++(file.leaf ? leaves : files);
   ++files_by_kind[file.kind];
 }
 

@@ -25,7 +25,8 @@ std::vector<std::string> texts_of(const Json& json, const char* key) {
 }  // namespace
 
 FileFacts facts_of(const std::string& path, const FileOutcome& file) {
-  return {path, file.sha256, std::string(kind_name(file.kind)), file.bytes, file.leaf};
+  return {path,       file.sha256, std::string(kind_name(file.kind)),
+          file.bytes, file.leaf,   file.continues};
 }
 
 DocumentFacts facts_of(const Outcome& outcome, Kind kind) {
@@ -58,6 +59,7 @@ Json to_json(const FileFacts& facts) {
   Json json = {{"path", facts.path}, {"kind", facts.kind}, {"bytes", facts.bytes}};
   put(json, "sha256", facts.sha256);
   put(json, "leaf", facts.leaf);
+  put(json, "continues", facts.continues);
   return json;
 }
 
@@ -133,6 +135,7 @@ FileFacts file_facts(const Json& json) {
   out.kind = string_or(json, "kind", "");
   out.bytes = static_cast<uint64_t>(int_or(json, "bytes", 0));
   out.leaf = bool_or(json, "leaf", false);
+  out.continues = bool_or(json, "continues", false);
   return out;
 }
 

@@ -20,6 +20,7 @@ struct FileFacts {
   std::string kind;
   uint64_t bytes = 0;
   bool leaf = false;
+  bool continues = false;  // the leaf before it: one member, in pieces
 };
 
 struct DocumentFacts {

@@ -6,7 +6,7 @@
 namespace plinth::corpus {
 namespace {
 
-constexpr std::string_view kRefineVersion = "4";
+constexpr std::string_view kRefineVersion = "5";
 
 }  // namespace
 

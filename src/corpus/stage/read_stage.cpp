@@ -7,6 +7,7 @@
 
 #include "core/interrupt.h"
 #include "core/threads.h"
+#include "corpus/stage/part_writer.h"
 #include "corpus/stage/piece.h"
 
 namespace plinth::corpus {
@@ -18,8 +19,6 @@ constexpr uint64_t kUnitBytes = uint64_t{16} << 20;
 // Units are worked on together until so much is in memory.
 constexpr size_t kWindowFiles = 512;
 constexpr uint64_t kWindowBytes = uint64_t{64} << 20;
-constexpr size_t kLeavesAtOnce = 256;
-constexpr size_t kPartLeaves = 4096;
 
 struct Work {
   size_t unit = 0;
@@ -27,24 +26,6 @@ struct Work {
   std::vector<std::optional<Result<EncodedFile>>> encoded;
   bool opens = false;
   Status written;
-};
-
-// What a leaf and what comes of it take in memory before its part is written, in bytes: a row is a
-// document, however short it is. From its bytes alone: see Part.
-uint64_t weight_of(const Leaf& leaf) {
-  constexpr uint64_t kRowBytes = 1024;
-  if (leaf.kind != Kind::kJsonl) return leaf.bytes.size();
-  const auto rows = std::count(leaf.bytes.begin(), leaf.bytes.end(), '\n');
-  return leaf.bytes.size() + kRowBytes * static_cast<uint64_t>(rows);
-}
-
-// What a unit with containers is cut into. Where a part ends depends on the inputs alone, so that
-// a run that goes on knows which leaves it need not process again.
-struct Part {
-  size_t n = 0;
-  PieceBuilder builder;
-  size_t leaves = 0;
-  uint64_t weight = 0;
 };
 
 // Pages of a map that were read count as this process's memory until the system is told that they
@@ -161,79 +142,55 @@ class Reader {
     return store_.put(one.unit, 0, builder.finish(true));
   }
 
-  Status write_parts(const Work& one) {
-    Part part;
+  Status write_parts(Work& one) {
+    uint64_t before = 0;    // bytes of the unit's files before the one at work
+    uint64_t unpacked = 0;  // of that file
+    const InputFile* at_work = nullptr;
+    const MappedFile* open = nullptr;
+    PartWriter parts(
+        one.unit, rules_, store_,
+        [&](size_t n) { return at_step(fmt::format("unit {} part {}", one.unit, n)); },
+        [&] {
+          if (at_work != nullptr) tell(before + std::min(unpacked, at_work->bytes));
+          if (open != nullptr) give_back(*open);
+        });
     for (size_t i = 0; i < one.outcomes.size(); ++i) {
       if (!*one.encoded[i]) return one.encoded[i]->error();
-      part.builder.add(**one.encoded[i]);
-      if (one.outcomes[i].opens)
-        PLINTH_TRY(leaves(one.unit, file_of(one, i), one.outcomes[i], part));
-    }
-    return write_part(one.unit, part, true);
-  }
-
-  // A part that is there already need not be made again.
-  Status write_part(size_t unit, Part& part, bool last) {
-    const std::string bytes = part.builder.finish(last);
-    const size_t n = part.n;
-    part = Part{};
-    part.n = n + 1;
-    if (store_.has(unit, n)) return {};
-    PLINTH_TRY(store_.put(unit, n, bytes));
-    store_.note(unit, n, last);
-    return at_step(fmt::format("unit {} part {}", unit, n));
-  }
-
-  Status leaves(size_t unit, const InputFile& file, const FileOutcome& container, Part& part) {
-    const auto map = MappedFile::open(file.path);
-    std::vector<Leaf> batch;
-    uint64_t bytes = 0, weight = 0, unpacked = 0;
-    const auto flush = [&]() -> Status {
-      PLINTH_TRY(check_interrupted());
-      part.leaves += batch.size();
-      part.weight += weight;
-      if (!store_.has(unit, part.n)) {
-        std::vector<std::optional<Result<EncodedFile>>> encoded(batch.size());
-        each(batch.size(), [&](size_t i) {
-          FileEncoder encoder;
-          const FileOutcome file_of_leaf = process_leaf(
-              batch[i], container.sha256, rules_,
-              [&](const FileOutcome& of, Outcome&& outcome) { encoder.add(of, outcome); });
-          encoded[i] = encoder.finish(batch[i].path, file_of_leaf);
-        });
-        for (const auto& one : encoded) {
-          if (!*one) return one->error();
-          part.builder.add(**one);
-        }
+      parts.add(*std::move(*one.encoded[i]));
+      const InputFile& file = file_of(one, i);
+      if (one.outcomes[i].opens) {
+        at_work = &file;
+        unpacked = 0;
+        PLINTH_TRY(leaves(file, one.outcomes[i], open, unpacked, parts));
       }
-      batch.clear();
-      unpacked += bytes;
-      bytes = weight = 0;
-      tell(std::min(unpacked, file.bytes));
-      if (map) give_back(*map);
-      if (part.weight < kWindowBytes && part.leaves < kPartLeaves) return {};
-      return write_part(unit, part, false);
-    };
-    bool full = false;  // a sample
-    const auto take = [&](Leaf&& leaf) -> Status {
-      full = full || unpacked + bytes >= work_.unpack_max;
-      if (full) return make_error(Code::kCancelled, "the sample is full");
-      bytes += leaf.bytes.size();
-      weight += weight_of(leaf);
-      batch.push_back(std::move(leaf));
-      return batch.size() < kLeavesAtOnce && weight < kWindowBytes ? Status() : flush();
-    };
-    if (map) {
-      const Status status = unpack({file.name, map->text(), {}, [&] { give_back(*map); }},
-                                   container.kind, rules_.recipe, take);
-      if (!full) PLINTH_TRY(status);
-    } else {
+      before += file.bytes;
+    }
+    at_work = nullptr;
+    return parts.finish();
+  }
+
+  // open: the file's map while it is; unpacked: grows with what was handed on.
+  Status leaves(const InputFile& file, const FileOutcome& outcome, const MappedFile*& open,
+                uint64_t& unpacked, PartWriter& parts) {
+    const auto map = MappedFile::open(file.path);
+    if (!map) {
       Leaf gone;
       gone.path = file.name;
       gone.error = map.error().message;
-      PLINTH_TRY(take(std::move(gone)));
+      return parts.add(std::move(gone), outcome);
     }
-    return flush();
+    bool full = false;  // a sample
+    const auto take = [&](Leaf&& leaf) -> Status {
+      full = full || unpacked >= work_.unpack_max;
+      if (full) return make_error(Code::kCancelled, "the sample is full");
+      unpacked += leaf.bytes.size();
+      return parts.add(std::move(leaf), outcome);
+    };
+    open = &*map;
+    const Status status = unpack({file.name, map->text(), {}, [&] { give_back(*map); }},
+                                 outcome.kind, rules_.recipe, take);
+    open = nullptr;
+    return full ? Status() : status;
   }
 
   const ReadWork& work_;

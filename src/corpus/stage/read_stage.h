@@ -32,7 +32,8 @@ struct ReadWork {
 
 // Makes the pieces that the store does not have yet. Stops with an interruption or with what the
 // disk says; what was made until then stays. In memory at one time: some 64 MiB of inputs, or one
-// larger document, and what comes of them; containers are mapped, and their maps given back.
+// larger document, and what comes of them (of rows: of 1,024 a file); what is taken in several
+// parts, see PartWriter, is mapped, and its map given back.
 Status read_inputs(const ReadWork& work, const Rules& rules, PieceStore& store,
                    const RefineProgress& progress, const StepHook& step);
 

@@ -1,4 +1,5 @@
 // Runs that end early, and runs shared by machines: the corpus is always the same.
+#include <filesystem>
 #include <map>
 
 #include <gmock/gmock.h>
@@ -187,7 +188,7 @@ TEST_F(Stages, PartsMergeIntoTheCorpusOfOneRun) {
 TEST_F(Stages, AContainerOfManyPartsGoesOnInTheMiddle) {
   std::string rows;
   Rng rng(4);
-  // Ten pieces of 8 MiB: two parts of one unit.
+  // Pieces of 1 MiB: two parts of one unit.
   const std::string body = random_text(rng, 2000);
   while (rows.size() < (size_t{76} << 20))
     rows += fmt::format("{{\"text\":\"{}{}\"}}\n", rows.size(), body.substr(0, body.size() - 1));
@@ -208,6 +209,45 @@ TEST_F(Stages, AContainerOfManyPartsGoesOnInTheMiddle) {
   o.out = temp_.path() / "whole";
   ASSERT_TRUE(refine(o));
   EXPECT_EQ(hashes(temp_.path() / "cut"), hashes(o.out));
+}
+
+std::string rows(int n) {
+  std::string out;
+  for (int i = 0; i < n; ++i) out += fmt::format("{{\"text\":\"{}\"}}\n", i);
+  return out;
+}
+
+TEST_F(Stages, FilesOfManyRowsAreTakenInPieces) {
+  for (const int n : {1024, 1025}) {
+    ASSERT_TRUE(remove_tree(in()));
+    put("a.jsonl", rows(n));
+    RefineOptions o = options(n == 1024 ? "whole" : "pieces");
+    bool in_pieces = false;
+    o.step = [&](std::string_view step) -> Status {
+      in_pieces |= step == "unit 0 part 0";
+      return {};
+    };
+    ASSERT_TRUE(refine(o));
+    EXPECT_EQ(in_pieces, n > 1024);
+  }
+}
+
+TEST_F(Stages, FilesOfManyRowsAreOneFileEachInTheReport) {
+  ASSERT_TRUE(remove_tree(in()));
+  put("a.jsonl", rows(6000));
+  put("b.txt", last_);
+  put("c.zip", zip_of({{"d.jsonl", rows(9000)}}));
+  put("e.jsonl", rows(1500));
+  ASSERT_TRUE(refine(options("out")));
+  const auto text = read_file(temp_.path() / "out" / "report.json");
+  ASSERT_TRUE(text);
+  const Json report = *parse_json(*text, "report");
+  EXPECT_EQ(report["documents_in"], 6000 + 1 + 9000 + 1500);
+  EXPECT_EQ(report["files"], 4);
+  EXPECT_EQ(report["leaves"], 1);
+  EXPECT_EQ(report["bytes_in"], rows(6000).size() + last_.size() + rows(1500).size() +
+                                    std::filesystem::file_size(in() / "c.zip"));
+  EXPECT_EQ(report["bytes_unpacked"], rows(9000).size());
 }
 
 TEST(Piece, RoundTripAndEveryTornLengthIsRefused) {

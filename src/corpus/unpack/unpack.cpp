@@ -17,10 +17,11 @@
 namespace plinth::corpus {
 namespace {
 
-// Rows of a long JSONL file, lines of a long text are handed over in pieces of this size, or of
-// what a document may have where that is less.
+// Lines of a long text are handed over in pieces of this size, or of what a document may have where
+// that is less; rows in smaller ones, so that all threads have some of them.
 constexpr uint64_t kPieceBytes = uint64_t{8} << 20;
-constexpr size_t kRowsAtOnce = 16'384;
+constexpr size_t kRowsBytes = size_t{1} << 20;
+constexpr size_t kRowsAtOnce = 4096;
 constexpr uint64_t kReleaseBytes = uint64_t{32} << 20;
 // Small files may have any ratio: a hundred kilobytes that unpack to this do no harm.
 constexpr uint64_t kFreeBytes = uint64_t{64} << 20;
@@ -258,16 +259,17 @@ class Unpacker {
 
   // Rows come as so many documents each: of very short ones fewer bytes are handed over at a time.
   Status give(const std::string& path, Kind kind, std::string bytes, uint64_t begin) {
-    if (kind == Kind::kJsonl) {
-      size_t rows = 0, from = 0;
-      for (size_t at = 0; (at = bytes.find('\n', at)) != bytes.npos; ++at) {
-        if (++rows % kRowsAtOnce != 0 || at + 1 == bytes.size()) continue;
-        PLINTH_TRY(hand_over(path, kind, bytes.substr(from, at + 1 - from), begin + from));
-        from = at + 1;
-      }
-      if (from > 0) return hand_over(path, kind, bytes.substr(from), begin + from);
+    if (kind != Kind::kJsonl) return hand_over(path, kind, std::move(bytes), begin);
+    size_t from = 0, rows = 0;
+    for (size_t at = 0; (at = bytes.find('\n', at)) != bytes.npos;) {
+      ++at;
+      if ((++rows < kRowsAtOnce && at - from < kRowsBytes) || at == bytes.size()) continue;
+      PLINTH_TRY(hand_over(path, kind, bytes.substr(from, at - from), begin + from));
+      from = at;
+      rows = 0;
     }
-    return hand_over(path, kind, std::move(bytes), begin);
+    if (from > 0) bytes.erase(0, from);
+    return hand_over(path, kind, std::move(bytes), begin + from);
   }
 
   Status hand_over(const std::string& path, Kind kind, std::string bytes, uint64_t begin) {

@@ -9,8 +9,10 @@
 namespace plinth::corpus {
 namespace {
 
+using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Le;
 
 // Each leaf as "path=bytes" or "path: error".
 std::vector<std::string> leaves(const std::string& bytes, const std::string& name,
@@ -138,7 +140,8 @@ TEST(Unpack, ShortRowsComeInPiecesOfSoMany) {
     return {};
   }));
   EXPECT_EQ(read, rows);
-  EXPECT_THAT(sizes, ElementsAre(16'384, 16'384, 40'000 - 2 * 16'384));
+  EXPECT_THAT(sizes, Each(Le(size_t{4096})));
+  EXPECT_EQ(sizes.size(), 10u);
 }
 
 TEST(Unpack, ALineThatIsTooLongIsOneRejectAndItsNeighboursStay) {
@@ -190,7 +193,7 @@ TEST(Unpack, LongJsonlComesInPiecesOfWholeRows) {
       return {};
     }));
     EXPECT_EQ(at, rows.size());
-    EXPECT_GE(pieces, 2);
+    EXPECT_GE(pieces, 15);
   };
   check(rows, "a.jsonl", "a.jsonl");
   check(archive_of({{"", rows}}, Packing::kZstd), "a.jsonl.zst", "a.jsonl.zst!/a.jsonl");
