@@ -240,6 +240,28 @@ TEST_F(Refine, ItsOwnOutputIsNoInput) {
   EXPECT_EQ(again->documents_out, first->documents_out);
 }
 
+// `plinth refine . --rank 0 --world 2 -o part-0`, then the other one.
+TEST_F(Refine, PartsOfARunAreNoInput) {
+  RefineOptions options;
+  options.inputs = {in()};
+  options.out = in() / "whole";
+  const auto whole = refine(options);
+  ASSERT_TRUE(whole) << whole.error().message;
+  ASSERT_TRUE(remove_tree(options.out));
+  // A third machine is still at work.
+  ASSERT_TRUE(make_directories(in() / "part-9.work" / "pieces"));
+  ASSERT_TRUE(write_file_atomic(in() / "part-9.work" / "plan.json", "{}"));
+  options.world = 2;
+  for (options.rank = 0; options.rank < 2; ++options.rank) {
+    options.out = in() / fmt::format("part-{}", options.rank);
+    ASSERT_TRUE(refine(options));
+  }
+  const auto merged = merge_parts({in() / "part-0", in() / "part-1"}, in() / "merged");
+  ASSERT_TRUE(merged) << merged.error().message;
+  EXPECT_EQ(merged->files, whole->files);
+  EXPECT_EQ(merged->documents_out, whole->documents_out);
+}
+
 // Each source by its own profile, a single limit of the recipe everywhere, one of a source there.
 TEST_F(Refine, ProfilesHoldForTheirSources) {
   const std::string thirty = "乘坐电梯时请勿倚靠轿门，请勿超载，遇到困人不要扒门，等待救援。\n";

@@ -38,6 +38,18 @@ bool is_one_of(const Path& folder, std::span<const Path> folders) {
   });
 }
 
+// What a run writes for itself, of whatever rank: the folder it works in, or a part to be merged.
+bool is_of_a_run(const Path& folder) {
+  std::error_code error;
+  if (fs::is_regular_file(folder / "plan.json", error) &&
+      fs::is_directory(folder / "pieces", error))
+    return true;
+  if (!fs::is_regular_file(folder / "part.json", error)) return false;
+  constexpr size_t kHead = 256;
+  const auto part = MappedFile::open(folder / "part.json");
+  return part && part->text().substr(0, kHead).find("\"plinth-corpus-part\"") != part->text().npos;
+}
+
 // Folder by folder, so that one that cannot be read is known by name and its neighbours are read.
 void walk_folder(const Path& root, const Path& folder, const std::string& prefix,
                  std::span<const Path> without, std::vector<InputFile>& out) {
@@ -51,7 +63,8 @@ void walk_folder(const Path& root, const Path& folder, const std::string& prefix
     if (hidden(path)) continue;
     std::error_code unknown;  // of a link to nothing: it is neither
     if (it->is_directory(unknown) && !it->is_symlink(unknown)) {
-      if (!is_one_of(path, without)) walk_folder(root, path, prefix, without, out);
+      if (!is_one_of(path, without) && !is_of_a_run(path))
+        walk_folder(root, path, prefix, without, out);
     } else if (it->is_regular_file(unknown)) {
       out.push_back({path, name_of(path), it->file_size(unknown)});
     } else {

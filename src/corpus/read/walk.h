@@ -22,7 +22,8 @@ struct InputFile {
 // link to nothing or to a folder, a pipe, a socket, a device) and a folder that cannot be read are
 // entries with an error. With several inputs each
 // name begins with its input's own name, and two inputs of one name are an error: ids come from
-// names. Folders below the inputs that are one of `without` are passed over.
+// names. Folders below the inputs that are one of `without`, or that a
+// run of any rank writes for itself (its work, a part), are passed over.
 Result<std::vector<InputFile>> walk_inputs(std::span<const Path> inputs,
                                            std::span<const Path> without = {});
 
