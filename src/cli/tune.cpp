@@ -89,7 +89,7 @@ Result<train::TuneRecipe> given_recipe(const Path& path, const Options& options)
   if (!options.data.empty()) recipe.files = options.data;
   if (!options.replay.empty()) {
     recipe.replay = options.replay;
-    if (recipe.replay_share == 0) recipe.replay_share = 0.25;
+    if (recipe.replay_share == 0) recipe.replay_share = 0.35;
   }
   if (options.replay_share >= 0) recipe.replay_share = options.replay_share;
   if (recipe.files.empty())

@@ -170,6 +170,9 @@ TEST_F(FindLr, DataAndBaseAloneMakeARecipeThatLearns) {
   EXPECT_LE(made->recipe.sequence, base_->config().context);
   EXPECT_EQ(made->recipe.sequence % 32, 0);
   EXPECT_NE(made->why.find("120 samples"), std::string::npos) << made->why;
+  EXPECT_EQ(made->recipe.epochs, 6) << "the set is small";
+  EXPECT_EQ(made->recipe.batch_tokens, std::max<int64_t>(1024, made->recipe.sequence));
+  EXPECT_EQ(made->recipe.lr, 8e-3) << "and the base narrow";
   const auto run = tune(base_, made->recipe, temp_.path() / "run", hooks_);
   ASSERT_TRUE(run) << run.error().message;
   EXPECT_LT(run->heldout, run->heldout_before);

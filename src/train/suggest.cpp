@@ -15,13 +15,23 @@ namespace {
 
 constexpr int64_t kSequenceMax = 4096;
 constexpr int64_t kSequenceMultiple = 32;
-constexpr double kStepsWanted = 200;
+// Small sets are gone through more often, until they make so many steps of so many tokens; six
+// times is the end, and held-out loss that no longer falls is an earlier one.
+constexpr double kStepsWanted = 600;
+constexpr double kStepTokens = 2048;
+constexpr double kEpochsMin = 3, kEpochsMax = 6;
 constexpr int64_t kEvaluations = 20;
-// The wider the base, the smaller the steps it bears. 5e-4 at 896, where it is customary,
-// gives 1.8e-3 at 256; there find-lr says 9e-3 over the firm's rows, and 100 steps bring the
-// held-out loss from 4.05 to 2.72 at 1.8e-3, to 3.11 at 7.1e-4 (what the root of the width gives),
-// to 2.08 at 9e-3: still on the safe side.
-constexpr double kRateTimesWidth = 0.448;
+// The wider the base, the smaller the steps it bears: 5e-4 at 896 columns, where it is customary,
+// and from there in inverse proportion; narrow bases bear more than that (5e-3 and more at 256,
+// where find-lr says 9e-3), so below in inverse proportion to the square. Measured on the example
+// firm: docs/decisions/0005-two-legs.md.
+constexpr double kRate = 5e-4, kRateWidth = 896, kRateMin = 1e-4, kRateMax = 8e-3;
+
+double rate_for(double width) {
+  const double narrower = kRateWidth / width;
+  return std::clamp(kRate * (narrower > 1 ? narrower * narrower : narrower), kRateMin, kRateMax);
+}
+
 constexpr double kHeldoutRows = 400;  // more tell little and cost time at every evaluation
 
 // How replay rows are used so that the domain hardly costs anything general, and how much it may
@@ -77,12 +87,15 @@ Result<Suggestion> suggest(const model::Model& base, const TuneRecipe& recipe,
   const int64_t most = lengths[(lengths.size() - 1) * 199 / 200];
   chosen.sequence =
       std::min(longest, (most + kSequenceMultiple - 1) / kSequenceMultiple * kSequenceMultiple);
-  const double all = static_cast<double>(tokens) * chosen.epochs;
+  chosen.epochs =
+      std::clamp(kStepsWanted * kStepTokens / static_cast<double>(tokens), kEpochsMin, kEpochsMax);
+  const double domain_share = chosen.replay.empty() ? 1 : 1 - chosen.replay_share;
+  const double all = static_cast<double>(tokens) * chosen.epochs / domain_share;
   const auto batch = static_cast<int64_t>(all / kStepsWanted);
   chosen.batch_tokens =
       std::max(chosen.sequence, std::clamp<int64_t>(batch / 256 * 256, 1024, 16384));
   chosen.micro_tokens = std::max(chosen.sequence, std::min<int64_t>(chosen.batch_tokens, 2048));
-  chosen.lr = std::clamp(kRateTimesWidth / static_cast<double>(base.config().width), 1e-4, 5e-3);
+  chosen.lr = rate_for(static_cast<double>(base.config().width));
   const auto steps =
       std::max<int64_t>(1, std::llround(all / static_cast<double>(chosen.batch_tokens)));
   chosen.eval_every = chosen.checkpoint_every = std::max<int64_t>(1, steps / kEvaluations);
@@ -91,7 +104,7 @@ Result<Suggestion> suggest(const model::Model& base, const TuneRecipe& recipe,
   chosen.heldout_share = std::clamp(kHeldoutRows / rows, 0.01, 0.1);
   made.why = fmt::format(
       "{} samples of {} tokens, {} at most for 199 of 200; base {} wide, context {}: "
-      "sequence {}, batch_tokens {}, lr {:.1e}, {} steps over {} epochs, rank {}",
+      "sequence {}, batch_tokens {}, lr {:.1e}, {} steps over {:.1f} epochs, rank {}",
       data.samples.size(), tokens, most, base.config().width, base.config().context,
       chosen.sequence, chosen.batch_tokens, chosen.lr, steps, chosen.epochs, chosen.rank);
   PLINTH_TRY(choose_replay(base, options, chosen, made.why));

@@ -16,8 +16,9 @@ struct Suggestion {
 
 // Reads recipe.files once, at the base's full context, and sets
 //   train.sequence      the shortest multiple of 32 that cuts no more than one sample in 200
-//   train.batch_tokens  such that the epochs take some 200 steps, 1024..16384 tokens each
-//   train.lr            5e-4 at 896 columns, in inverse proportion to the base's width
+//   train.epochs        such that they hold 1.2 million tokens, 3..6
+//   train.batch_tokens  such that the epochs take some 600 steps, 1024..16384 tokens each
+//   train.lr            by the base's width: 5e-4 at 896 columns, 1e-4..8e-3
 //   train.eval_every    some 20 evaluations, train.checkpoint_every the same
 //   train.patience      6 evaluations without a gain
 // and, where recipe.replay is given and the method is "lora", so that the general leg holds
