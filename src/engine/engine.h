@@ -165,7 +165,7 @@ struct EngineStats {
   int64_t guest_rows = 0;       // that stood back behind other tenants' answers
   double step_seconds = 0;      // that the engine was at work
   double seconds_left = 0;      // that steps left to threads that stand back
-  int64_t blocks_copied = 0;    // shared by choices until one of them wrote
+  int64_t blocks_copied = 0;    // shared by choices, or with the prefix cache, until one wrote
   int64_t lookup_tokens = 0;    // guessed and checked
   int64_t lookup_accepted = 0;  // of them, right
   int64_t memory_bytes = 0;     // KV cache and step arena; adapters come on top, up to their budget

@@ -91,7 +91,7 @@ class Engine::Impl {
               double seconds);
   void leave_time(double step_seconds);
   void preempt(SequencePtr sequence);
-  void admit(SequencePtr sequence);
+  void admit(SequencePtr sequence, int64_t cached);
   void guess(Sequence& sequence);
   void allocate(Sequence& sequence, int64_t rows);
   bool hand_out(Sequence& sequence, int64_t position, tensor::ConstMatrix logits);

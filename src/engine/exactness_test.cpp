@@ -84,6 +84,90 @@ EngineOptions deterministic(EngineOptions options = kSmall) {
 
 constexpr int64_t kBlockBytes = 2 * 2 * 2 * 8 * 4 * 4;  // of tiny() and kSmall
 
+// --- cached prefixes ----------------------------------------------------------------------------
+
+// A prompt with others behind it, each of which leaves it after so many tokens.
+std::vector<Request> parting(size_t shared_max) {
+  std::vector<Request> requests;
+  for (size_t shared = 4; shared <= shared_max; ++shared) {
+    auto tokens = prompt(1, shared);
+    const auto own = prompt(100 + shared, 1 + shared % 3);
+    tokens.insert(tokens.end(), own.begin(), own.end());
+    requests.push_back(sampled(std::move(tokens), 12, shared));
+    requests.back().sampling.logit_bias = {{256, -100.0f}};
+  }
+  return requests;
+}
+
+TEST(CachedPrefix, ThatEndsInsideABlockGivesTheBitsOfAFreshOne) {
+  const auto requests = parting(40);
+  for (const auto type : {tensor::KvType::kF32, tensor::KvType::kF16, tensor::KvType::kQ8}) {
+    EngineOptions options = deterministic();
+    options.kv_type = type;
+    EngineOptions fresh = options;
+    fresh.prefix_cache = false;
+    const auto expected = ask(*start(tiny(), fresh), requests);
+    const auto engine = start(tiny(), options);
+    const auto first = greedy(prompt(1, 44), 1);
+    const auto before = ask_one(*engine, first);
+    for (size_t i = 0; i < requests.size(); ++i)
+      EXPECT_EQ(ask_one(*engine, requests[i]), expected[i]) << i << ", alone";
+    EXPECT_GT(engine->stats().blocks_copied, 20);
+    EXPECT_EQ(ask(*engine, requests), expected) << "together";
+    EXPECT_EQ(ask_one(*engine, first), before) << "what they shared is as it was";
+    EXPECT_TRUE(
+        eventually([&] { return engine->stats().kv_blocks_free == engine->stats().kv_blocks; }));
+  }
+}
+
+TEST(CachedPrefix, OnlyRowsBehindTheSharedTokensAreComputed) {
+  const auto engine = start(tiny());
+  ASSERT_TRUE(engine->generate(greedy(prompt(1, 40), 1)));
+  const int64_t rows = engine->stats().rows;
+  auto tokens = prompt(1, 31);
+  tokens.insert(tokens.end(), {7, 8, 9});
+  const auto answer = engine->generate(greedy(tokens, 1));
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->usage.cached_tokens, 31);
+  EXPECT_TRUE(eventually([&] { return engine->stats().rows == rows + 3; }));
+  EXPECT_EQ(engine->stats().blocks_copied, 1);
+}
+
+TEST(CachedPrefix, InAPoolThatIsTooSmallForAllStaysExact) {
+  const auto requests = parting(40);
+  EngineOptions fresh = deterministic();
+  fresh.prefix_cache = false;
+  const auto expected = ask(*start(tiny(), fresh), requests);
+  for (const int64_t blocks : {14, 15, 20, 40}) {  // the longest takes 14
+    EngineOptions tight = deterministic();
+    tight.kv_bytes = blocks * kBlockBytes;
+    const auto engine = start(tiny(), tight);
+    EXPECT_EQ(ask(*engine, requests), expected) << blocks << " blocks";
+    EXPECT_EQ(ask(*engine, requests), expected) << blocks << " blocks, again";
+    EXPECT_GT(engine->stats().blocks_copied, 0) << blocks << " blocks";
+    EXPECT_TRUE(
+        eventually([&] { return engine->stats().kv_blocks_free == engine->stats().kv_blocks; }));
+  }
+}
+
+TEST(CachedPrefix, CancelledBesideOthersGivesTheirBlocksBack) {
+  const auto requests = parting(40);
+  std::vector<Listener> listeners(requests.size());
+  const auto engine = start(tiny());
+  ASSERT_TRUE(engine->generate(greedy(prompt(1, 44), 1)));
+  for (size_t i = 0; i < requests.size(); ++i) {
+    Request request = requests[i];
+    request.tokens_max = 80;
+    request.sink = listeners[i].sink();
+    const auto id = engine->submit(request);
+    ASSERT_TRUE(id);
+    if (i % 2 == 0) engine->cancel(*id);
+  }
+  for (auto& listener : listeners) listener.wait_finished();
+  EXPECT_TRUE(
+      eventually([&] { return engine->stats().kv_blocks_free == engine->stats().kv_blocks; }));
+}
+
 // --- choices ------------------------------------------------------------------------------------
 
 TEST(Choices, AreTheAnswersOfRequestsOfTheirOwn) {

@@ -37,7 +37,7 @@ WaitingState Engine::Impl::waiting_state(const Sequence& sequence) const {
   const std::span<const int32_t> tokens(sequence.tokens);
   const auto reusable = static_cast<size_t>(sequence.reusable());
   return {.tokens = std::ssize(sequence.tokens),
-          .cached = cache_.known(sequence.scope, tokens.first(reusable)) * options_.block_tokens};
+          .cached = cache_.known(sequence.scope, tokens.first(reusable))};
 }
 
 StepPlan Engine::Impl::plan() {
@@ -104,7 +104,8 @@ void Engine::Impl::step() {
     preempt(std::move(running_[i]));
   }
   std::erase(running_, nullptr);
-  for (auto& sequence : admitted) admit(std::move(sequence));  // before anybody takes blocks anew
+  for (size_t i = 0; i < admitted.size(); ++i)  // before anybody takes blocks anew
+    admit(std::move(admitted[i]), plan.cached[i]);
   for (const Chunk& chunk : plan.chunks) allocate(*sequences[chunk.sequence], chunk.rows);
   {
     const std::lock_guard lock(mutex_);
@@ -149,14 +150,14 @@ void Engine::Impl::preempt(SequencePtr sequence) {
   insert_by_age(queue, std::move(sequence));
 }
 
-// Starts from what the prefix cache knows.
-void Engine::Impl::admit(SequencePtr sequence) {
-  const auto reusable = static_cast<size_t>(sequence->reusable());
+// Starts from `cached` tokens that the prefix cache knows.
+void Engine::Impl::admit(SequencePtr sequence, int64_t cached) {
   const std::span<const int32_t> tokens(sequence->tokens);
-  for (auto& block : cache_.find(sequence->chain, tokens.first(reusable)))
+  for (auto& block : cache_.find(sequence->chain, tokens.first(static_cast<size_t>(cached))))
     sequence->hold(std::move(block));
-  sequence->blocks_known = std::ssize(sequence->blocks);
-  sequence->computed = sequence->blocks_known * options_.block_tokens;
+  sequence->blocks_known = cached / options_.block_tokens;
+  sequence->borrows = cached % options_.block_tokens != 0;
+  sequence->computed = cached;
   if (!sequence->started) {
     sequence->started = true;
     sequence->output->found_cached(sequence->computed);
@@ -180,9 +181,11 @@ void Engine::Impl::guess(Sequence& sequence) {
   sequence.guess.insert(sequence.guess.end(), next.begin(), next.end());
 }
 
-// Is the next row's block held by other sequences too? Only the prompt's last block can be, after
-// choices have parted: full blocks are never written again.
+// Is the next row's block that of others too? Of other sequences only the prompt's last block can
+// be, after choices have parted: full blocks are never written again. Or it is one of the cache's,
+// of which the sequence shares the first rows.
 bool Engine::Impl::writes_shared(const Sequence& sequence) const {
+  if (sequence.borrows) return true;
   const auto block = static_cast<size_t>(sequence.computed / options_.block_tokens);
   return sequence.computed % options_.block_tokens != 0 && pool_.holders(sequence.table[block]) > 1;
 }
@@ -195,6 +198,7 @@ void Engine::Impl::allocate(Sequence& sequence, int64_t rows) {
     step_.copy_block(sequence.table[last], block->block());
     sequence.table[last] = block->block();
     sequence.blocks[last] = *std::move(block);
+    sequence.borrows = false;
     ++counted_.blocks_copied;
   }
   while (std::ssize(sequence.blocks) * options_.block_tokens < sequence.computed + rows) {

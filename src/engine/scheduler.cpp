@@ -84,19 +84,29 @@ class Planner {
           (draft.copies && draft.rows == 0 ? 1 : 0);
     for (const auto& state : waiting) {
       if (static_cast<int64_t>(drafts_.size()) >= limits_.sequences_max) return;
-      const int64_t need = blocks_for(state.tokens, limits_.block_tokens);
+      int64_t cached = state.cached;
+      bool copies = cached % limits_.block_tokens != 0;
+      int64_t need = blocks_for(state.tokens, limits_.block_tokens) + (copies ? 1 : 0);
       // One spare block for each sequence that runs: who is admitted should not be preempted at
       // once.
       const auto spare = static_cast<int64_t>(drafts_.size());
       const int64_t reserve = state.more ? limits_.blocks_reserve : 0;
-      if (need + promised + spare + reserve > blocks_free_) return;
-      const int64_t found = state.cached / limits_.block_tokens;
+      const int64_t room = blocks_free_ - promised - spare - reserve;
+      if (copies && need > room) {
+        copies = false;
+        cached -= cached % limits_.block_tokens;
+        --need;
+      }
+      if (need > room) return;
+      const int64_t found = blocks_for(cached, limits_.block_tokens);
       blocks_free_ -= found;
       promised += need - found;
       drafts_.push_back({.tokens = state.tokens,
-                         .computed = state.cached,
+                         .computed = cached,
                          .blocks = found,
+                         .copies = copies,
                          .guest = state.guest});
+      plan_.cached.push_back(cached);
       ++plan_.admitted;
     }
   }

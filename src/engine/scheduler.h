@@ -5,7 +5,9 @@
 // - every sequence that only lacks its newest token gets its row (decode), the oldest first;
 // - when no block is free for such a row, the youngest sequence is preempted: it gives its blocks
 //   back and waits to be recomputed;
-// - waiting sequences are admitted in order while the blocks for all their tokens are in sight;
+// - waiting sequences are admitted in order while the blocks for all their tokens are in sight; one
+//   that begins inside a block of the prefix cache needs one more, until it has copied that block,
+//   and does without where it is not there;
 // - a sequence whose tenant runs already leaves the reserve of blocks to others;
 // - the rows that are left go to prompts: half to the oldest, so that it always moves, the rest to
 //   the shortest first, so that a short question passes a long document; what is left over to the
@@ -35,7 +37,7 @@ struct RunningState {
 
 struct WaitingState {
   int64_t tokens = 0;
-  int64_t cached = 0;  // found in the prefix cache
+  int64_t cached = 0;  // found in the prefix cache; may end inside a block
   bool guest = false;
   bool more = false;  // of a tenant who has sequences running, or before this one in the queue
 };
@@ -62,6 +64,7 @@ struct Chunk {
 struct StepPlan {
   std::vector<size_t> preempted;  // indices of `running`, youngest first
   size_t admitted = 0;            // so many from the front of `waiting`
+  std::vector<int64_t> cached;    // of each of them, the tokens to be taken from the prefix cache
   std::vector<Chunk> chunks;
 };
 

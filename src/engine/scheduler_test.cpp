@@ -93,6 +93,26 @@ TEST(Scheduler, AWriterToASharedBlockNeedsOneToCopy) {
   EXPECT_THAT(plan_step(running, {}, limits).chunks, ElementsAre(Chunk{0, 1}, Chunk{1, 1}));
 }
 
+TEST(Scheduler, APrefixThatEndsInsideABlockNeedsOneToCopy) {
+  StepLimits limits = kRoomy;
+  limits.blocks_free = 4;
+  auto plan = plan_step({}, Waiting{{.tokens = 12, .cached = 6}}, limits);
+  EXPECT_THAT(plan.cached, ElementsAre(6));
+  EXPECT_THAT(plan.chunks, ElementsAre(Chunk{0, 6}));
+  limits.blocks_free = 3;
+  plan = plan_step({}, Waiting{{.tokens = 12, .cached = 6}}, limits);
+  EXPECT_THAT(plan.cached, ElementsAre(4)) << "no block to copy to";
+  EXPECT_THAT(plan.chunks, ElementsAre(Chunk{0, 8}));
+  limits.blocks_free = 2;
+  EXPECT_EQ(plan_step({}, Waiting{{.tokens = 12, .cached = 6}}, limits).admitted, 0u);
+  limits.blocks_free = 9;  // 4 and 3, and one spare
+  plan = plan_step({}, Waiting{{.tokens = 12, .cached = 6}, {.tokens = 12, .cached = 7}}, limits);
+  EXPECT_THAT(plan.cached, ElementsAre(6, 7));
+  limits.blocks_free = 8;
+  plan = plan_step({}, Waiting{{.tokens = 12, .cached = 6}, {.tokens = 12, .cached = 7}}, limits);
+  EXPECT_THAT(plan.cached, ElementsAre(6, 4));
+}
+
 TEST(Scheduler, GuessesGetRowsAndBlocksThatNobodyElseNeeds) {
   const Running two{{.tokens = 7, .computed = 6, .blocks = 2, .guessed = 8},
                     {.tokens = 7, .computed = 6, .blocks = 2, .guessed = 8}};
@@ -177,6 +197,7 @@ TEST(Scheduler, EverythingEndsAndBlocksAddUpUnderRandomLoad) {
       int64_t end;
       int64_t computed = 0;
       int64_t held = 0;
+      bool borrows = false;
     };
 
     std::vector<Simulated> waiting;
@@ -191,13 +212,15 @@ TEST(Scheduler, EverythingEndsAndBlocksAddUpUnderRandomLoad) {
     while (!waiting.empty() || !running.empty()) {
       ASSERT_LT(++steps, 20000) << "seed " << seed;
       Running states;
-      for (const auto& s : running) states.push_back({s.tokens, s.computed, s.held, s.held});
+      for (const auto& s : running)
+        states.push_back({s.tokens, s.computed, s.held, s.held, s.borrows});
       // In every other day some are guests of those who run with them.
       const auto guest = [&](const Simulated& s) { return seed % 2 == 1 && s.id % 3 != 0; };
       if (!std::ranges::all_of(running, guest))
         for (size_t i = 0; i < running.size(); ++i) states[i].guest = guest(running[i]);
       Waiting queue;
-      for (const auto& s : waiting) queue.push_back({s.tokens, 0});
+      for (const auto& s : waiting)  // on some days a cache knows a part of each
+        queue.push_back({s.tokens, seed % 3 == 0 ? s.tokens * (s.id % 4) / 4 : 0});
       StepLimits limits = fixed;
       limits.sequences_max = std::min(fixed.sequences_max, fixed.rows_max);
       limits.blocks_free = free;
@@ -208,10 +231,19 @@ TEST(Scheduler, EverythingEndsAndBlocksAddUpUnderRandomLoad) {
       all.insert(all.end(), waiting.begin(),
                  waiting.begin() + static_cast<std::ptrdiff_t>(plan.admitted));
       waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(plan.admitted));
+      ASSERT_EQ(plan.cached.size(), plan.admitted);
+      for (size_t i = 0; i < plan.admitted; ++i) {
+        Simulated& s = all[running.size() + i];
+        s.computed = plan.cached[i];
+        s.held = (s.computed + fixed.block_tokens - 1) / fixed.block_tokens;
+        s.borrows = s.computed % fixed.block_tokens != 0;
+        free -= s.held;  // nobody else holds them
+      }
       for (const size_t i : plan.preempted) {
         free += all[i].held;
         Simulated back = all[i];
         back.computed = back.held = 0;
+        back.borrows = false;
         waiting.insert(waiting.begin(), back);
         all[i].end = 0;  // gone
       }
@@ -222,6 +254,8 @@ TEST(Scheduler, EverythingEndsAndBlocksAddUpUnderRandomLoad) {
         ASSERT_LE(chunk.rows, s.tokens - s.computed);
         rows += chunk.rows;
         s.computed += chunk.rows;
+        ASSERT_GE(free, s.borrows ? 1 : 0) << "no block to copy to, seed " << seed;
+        s.borrows = false;
         while (s.held * fixed.block_tokens < s.computed) {
           ++s.held;
           --free;

@@ -46,6 +46,7 @@ struct Sequence {
   PrefixCache::Chain scope;    // where this sequence's prefixes begin
   PrefixCache::Chain chain;    // behind the last block the cache knows
   int64_t blocks_known = 0;    // blocks the cache knows
+  bool borrows = false;        // the last block is the cache's: copied before the next row
 
   int64_t lacking() const { return static_cast<int64_t>(tokens.size()) - computed; }
 
@@ -82,6 +83,7 @@ struct Sequence {
     table.clear();
     guess.clear();
     computed = blocks_known = 0;
+    borrows = false;
     chain = scope;
   }
 };
