@@ -155,8 +155,11 @@ void Engine::Impl::admit(SequencePtr sequence, int64_t cached) {
   const std::span<const int32_t> tokens(sequence->tokens);
   for (auto& block : cache_.find(sequence->chain, tokens.first(static_cast<size_t>(cached))))
     sequence->hold(std::move(block));
-  sequence->blocks_known = cached / options_.block_tokens;
-  sequence->borrows = cached % options_.block_tokens != 0;
+  const int64_t size = options_.block_tokens;
+  PLINTH_CHECK(std::ssize(sequence->blocks) == (cached + size - 1) / size,
+               "{} blocks hold {} cached tokens", sequence->blocks.size(), cached);
+  sequence->blocks_known = cached / size;
+  sequence->borrows = cached % size != 0;
   sequence->computed = cached;
   if (!sequence->started) {
     sequence->started = true;

@@ -1,3 +1,7 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <system_error>
 #include <utility>
@@ -147,6 +151,11 @@ Result<int64_t> Sqlite::version() {
 }  // namespace
 
 Result<std::unique_ptr<Database>> open_sqlite(const Path& path) {
+  // A database that is made now is its owner's alone: it holds hashes of keys. SQLite gives -wal
+  // and -shm the mode of the file. One that exists is not opened here: closing it would end the
+  // locks that another connection of this process holds. Errors are for SQLite to name.
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  if (file >= 0) ::close(file);
   sqlite3* raw = nullptr;
   const int code =
       sqlite3_open_v2(path.c_str(), &raw,

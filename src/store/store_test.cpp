@@ -1,10 +1,12 @@
 #include "store/store.h"
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 
 #include <gtest/gtest.h>
@@ -22,6 +24,21 @@ TEST_F(StoreTest, AnEmptyFolderBecomesTheNewestVersion) {
   ASSERT_TRUE(db);
   EXPECT_EQ(*(*db)->version(), static_cast<int64_t>(migrations().size()));
   EXPECT_TRUE(store_->bases()->empty());
+}
+
+TEST_F(StoreTest, ANewDatabaseIsItsOwnersAlone) {
+  const TestHome fresh;
+  ASSERT_TRUE(make_directories(fresh.path()));
+  const mode_t before = ::umask(0);
+  const auto db = open_database(fresh.path());
+  ASSERT_TRUE(db);
+  ASSERT_TRUE((*db)->define("CREATE TABLE t (x INTEGER)"));
+  ::umask(before);
+  using std::filesystem::perms;
+  for (const char* name : {"plinth.db", "plinth.db-wal", "plinth.db-shm"})
+    EXPECT_EQ(std::filesystem::status(fresh.path() / name).permissions(),
+              perms::owner_read | perms::owner_write)
+        << name;
 }
 
 // One of a version before, with rows: they stay, and get what they had no words for.
