@@ -63,6 +63,14 @@ void AnswerCall::submit() {
     self->gone_ = true;
     self->cancel();
   });
+  call_.exchange->on_cut([weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (self == nullptr || self->choices_finished_ == self->outcome_.reasons.size()) return;
+    if (!self->error_)
+      self->error_ = {Code::kUnavailable,
+                      "the server is shutting down: the answer is not complete"};
+    self->cancel();
+  });
 }
 
 void AnswerCall::cancel() {

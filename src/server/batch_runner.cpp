@@ -112,6 +112,9 @@ class BatchRunner::LineExchange : public Exchange,
 
   void on_gone(std::function<void()> gone) override { gone_ = std::move(gone); }
 
+  // Lines that the server's end leaves no time are asked again after its next start.
+  void on_cut(std::function<void()>) override {}
+
   void every(int, std::function<void()>) override {}
 
   void post(std::function<void()> work) override {

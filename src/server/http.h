@@ -56,6 +56,10 @@ class Exchange {
   // Called once if the client goes away (or is cut off) before the answer is complete.
   virtual void on_gone(std::function<void()> gone) = 0;
 
+  // Called once if the server's end leaves the answer no more time: what it says at once still goes
+  // out. Without it, and a moment later in any case, the client is cut off.
+  virtual void on_cut(std::function<void()> cut) = 0;
+
   // Calls `tick` again and again until the answer is complete or the client gone.
   virtual void every(int interval_ms, std::function<void()> tick) = 0;
 

@@ -36,6 +36,9 @@ Result<TlsContextPtr> read_tls(const TlsFiles& files) {
   return context;
 }
 
+// For what answers say when they are cut off at the end of a drain.
+constexpr auto kLastWordTime = std::chrono::seconds(1);
+
 }  // namespace
 
 class HttpServer::Impl {
@@ -84,8 +87,11 @@ class HttpServer::Impl {
     sessions_->for_each([](HttpSession& session) { session.drain(); });
     if (!sessions_->wait_until_empty(std::chrono::milliseconds(drain_ms))) {
       if (before_cut) before_cut();
-      sessions_->for_each([](HttpSession& session) { session.cut(); });
-      sessions_->wait_until_empty();
+      sessions_->for_each([](HttpSession& session) { session.tell_cut(); });
+      if (!sessions_->wait_until_empty(kLastWordTime)) {
+        sessions_->for_each([](HttpSession& session) { session.cut(); });
+        sessions_->wait_until_empty();
+      }
     }
     work_.reset();
     context_.stop();

@@ -67,6 +67,10 @@ class SessionExchange : public Exchange {
       gone();
   }
 
+  void on_cut(std::function<void()> cut) override {
+    if (session_->answering(serial_)) session_->set_cut(std::move(cut));
+  }
+
   void every(int interval_ms, std::function<void()> tick) override {
     if (session_->answering(serial_)) session_->set_tick(interval_ms, std::move(tick));
   }
@@ -113,6 +117,14 @@ void HttpSession::drain() {
   post([](HttpSession& self) {
     self.keep_alive_ = false;
     if (self.state_ == State::kReading && !self.head_started()) self.close();
+  });
+}
+
+void HttpSession::tell_cut() {
+  post([](HttpSession& self) {
+    const auto cut = std::exchange(self.on_cut_, nullptr);
+    if (cut) return cut();
+    self.gone();
   });
 }
 
@@ -183,6 +195,7 @@ void HttpSession::finish() {
   if (chunked_ && !head_only_) queue("0\r\n\r\n");
   answered_ = true;
   on_gone_ = nullptr;
+  on_cut_ = nullptr;
   on_tick_ = nullptr;
   tick_timer_.cancel();
   watch_timer_.cancel();
@@ -359,6 +372,7 @@ void HttpSession::close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
   on_gone_ = nullptr;
+  on_cut_ = nullptr;
   on_tick_ = nullptr;
   tick_timer_.cancel();
   watch_timer_.cancel();

@@ -37,6 +37,9 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   void start();
   // After the current answer (now, when there is none) the connection ends. Any thread.
   void drain();
+  // Tells an answer that wants to know that its time is over; anything else ends at once. Any
+  // thread.
+  void tell_cut();
   // Ends at once. Any thread.
   void cut();
   // Runs it on the strand, later. Any thread.
@@ -50,6 +53,8 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   void add_headers(Headers headers);
 
   void set_gone(std::function<void()> gone) { on_gone_ = std::move(gone); }
+
+  void set_cut(std::function<void()> cut) { on_cut_ = std::move(cut); }
 
   // Until the answer is complete. Again: instead of the one before.
   void set_tick(int interval_ms, std::function<void()> tick);
@@ -106,6 +111,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   Headers added_headers_;  // of the answer being made
   uint64_t serial_ = 0;
   std::function<void()> on_gone_;
+  std::function<void()> on_cut_;
   std::function<void()> on_tick_;
   int tick_ms_ = 0;
   boost::asio::steady_timer tick_timer_;

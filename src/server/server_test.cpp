@@ -299,9 +299,30 @@ TEST_F(ServerTest, StopCancelsWhatOutlastsTheDrainAndBillsIt) {
   client.send_request("POST", "/v1/chat/completions", to_text(endless()), key_);
   client.read_until("\"content\":\"");
   server_->stop();
-  EXPECT_EQ(client.read_until("[DONE]").find("[DONE]"), std::string::npos);
+  const std::string body = client.read_reply().body;  // to its last chunk
+  EXPECT_EQ(body.find("[DONE]"), std::string::npos);
+  const size_t last = body.rfind("data: ");
+  ASSERT_NE(last, std::string::npos) << body;
+  const auto event = parse_json(body.substr(last + 6), "event");
+  ASSERT_TRUE(event && event->contains("error")) << body.substr(last);
+  EXPECT_EQ((*event)["error"]["message"],
+            "the server is shutting down: the answer is not complete");
   EXPECT_EQ(total().requests, 1);
   EXPECT_LT(total().completion_tokens, kContext - 200);
+}
+
+TEST_F(ServerTest, AnAnswerInOnePieceThatOutlastsTheDrainIsAnError) {
+  start({.port = 0, .drain_ms = 20});
+  TestClient client(server_->port());
+  Json body = endless();
+  body["stream"] = false;
+  client.send_request("POST", "/v1/chat/completions", to_text(body), key_);
+  ASSERT_TRUE(eventually([&] { return engine_->stats().running > 0; }));
+  server_->stop();
+  const Reply reply = client.read_reply();
+  EXPECT_EQ(reply.status, 503);
+  EXPECT_NE(reply.body.find("shutting down"), std::string::npos) << reply.body;
+  EXPECT_EQ(total().requests, 1);
 }
 
 TEST_F(ServerTest, HealthAndMetricsTellTheTruth) {

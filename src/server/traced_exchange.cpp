@@ -44,6 +44,8 @@ class TracedExchange : public Exchange {
 
   void on_gone(std::function<void()> gone) override { inner_->on_gone(std::move(gone)); }
 
+  void on_cut(std::function<void()> cut) override { inner_->on_cut(std::move(cut)); }
+
   void every(int interval_ms, std::function<void()> tick) override {
     inner_->every(interval_ms, std::move(tick));
   }
