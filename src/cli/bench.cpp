@@ -24,6 +24,7 @@ struct Options {
   std::string model = kEmbeddedBase;
   int64_t repeats = 5;
   int64_t rank = 16;
+  int64_t sequences = 0;  // lora: of a batch; 0: 8, then 64
   KvOption kv;
   Path file;  // tokenize: the text; without one, what the model itself writes
 };
@@ -205,13 +206,15 @@ class Bench {
   // Batches whose rows all have an adapter beside the same batches without: of_bound is the share
   // of its speed that a batch keeps.
   Result<std::vector<Row>> lora() {
-    constexpr int64_t kMost = 64;
+    const std::vector<int64_t> batches = options_.sequences > 0
+                                             ? std::vector<int64_t>{options_.sequences}
+                                             : std::vector<int64_t>{8, 64};
     std::vector<engine::AdapterSourcePtr> adapters;
-    for (int i = 0; i < kMost; ++i) {
+    for (int i = 0; i < batches.back(); ++i) {
       PLINTH_TRY(adapters.emplace_back(), engine_->adapters().add(random_adapter(i)));
     }
     std::vector<Row> rows;
-    for (const int64_t n : {int64_t{8}, kMost}) {
+    for (const int64_t n : batches) {
       const auto count = static_cast<size_t>(n);
       PLINTH_TRY(const double none, decode_rate({count, nullptr}));
       PLINTH_TRY(const double same, decode_rate({count, adapters.front()}));
@@ -359,6 +362,8 @@ void add_bench(Command& root, const Context& context) {
                    1, 1000);
     if (name == "lora" || name == "growth")
       command.option("--rank", options->rank, "rank of the adapters", 1, 256);
+    if (name == "lora")
+      command.option("--sequences", options->sequences, "of a batch, instead of 8 and 64", 1, 64);
     options->kv.add_to(command);
     if (name == "tokenize")
       command.option("--file", options->file,

@@ -83,14 +83,19 @@ class StepRunner::SegmentedAdapters : public model::AdapterSeam {
   bool empty() const { return ranges_.empty(); }
 
   void add(int64_t layer, model::Linear which, ConstMatrix x, Matrix y) override {
+    const model::LinearResult result = {which, y};
+    add_shared(layer, x, {&result, 1});
+  }
+
+  void add_shared(int64_t layer, ConstMatrix x,
+                  std::span<const model::LinearResult> results) override {
     segments_.clear();
     for (const Range& range : ranges_) {
-      const auto& delta =
-          range.adapter->layers[static_cast<size_t>(layer)][static_cast<size_t>(which)];
-      if (!delta.empty())
-        segments_.push_back({range.begin, range.rows, delta.a, delta.b, delta.scale});
+      const auto& deltas = range.adapter->layers[static_cast<size_t>(layer)];
+      for (const auto& [which, y] : results)
+        push(deltas[static_cast<size_t>(which)], range.begin, range.rows, y);
     }
-    step_.ops_->low_rank(x, segments_, y);
+    step_.ops_->low_rank(x, segments_);
   }
 
   void add_embedding(std::span<const int32_t> tokens, Matrix x) override {
@@ -104,13 +109,11 @@ class StepRunner::SegmentedAdapters : public model::AdapterSeam {
   void add_head(std::span<const int32_t> rows, ConstMatrix hidden, Matrix logits) override {
     segments_.clear();
     for (const Range& range : ranges_) {
-      const auto& delta = range.adapter->head;
-      if (delta.empty()) continue;
       const auto from = std::ranges::lower_bound(rows, range.begin) - rows.begin();
       const auto to = std::ranges::lower_bound(rows, range.begin + range.rows) - rows.begin();
-      if (to > from) segments_.push_back({from, to - from, delta.a, delta.b, delta.scale});
+      if (to > from) push(range.adapter->head, from, to - from, logits);
     }
-    if (!segments_.empty()) step_.ops_->low_rank(hidden, segments_, logits);
+    step_.ops_->low_rank(hidden, segments_);
   }
 
  private:
@@ -119,6 +122,11 @@ class StepRunner::SegmentedAdapters : public model::AdapterSeam {
     int64_t begin;
     int64_t rows;
   };
+
+  void push(const model::LowRank& delta, int64_t begin, int64_t rows, Matrix y) {
+    if (!delta.empty())
+      segments_.push_back({begin, rows, delta.a, delta.b, delta.scale, delta.turned, y});
+  }
 
   StepRunner& step_;
   std::vector<Range> ranges_;

@@ -63,16 +63,18 @@ struct Layer {
   // Layers that have x in common.
   void apply(ConstMatrix x, std::initializer_list<Part> parts) const {
     std::array<tensor::LinearOutput, 3> outputs;
+    std::array<LinearResult, 3> results;
     size_t count = 0;
     for (const auto& [which, y, accumulate] : parts) {
       const auto i = static_cast<size_t>(which);
       const float* bias = weights.bias[i];
       if (bias != nullptr) accumulate ? add_rows(*input.ops, bias, y) : fill_rows(bias, y);
+      results[count] = {which, y};
       outputs[count++] = {weights.linear[i], y, accumulate || bias != nullptr};
     }
     input.ops->linear_shared(x, std::span(outputs).first(count));
-    if (input.adapters == nullptr) return;
-    for (const auto& part : parts) input.adapters->add(input.layer, part.which, x, part.y);
+    if (input.adapters != nullptr)
+      input.adapters->add_shared(input.layer, x, std::span(results).first(count));
   }
 };
 

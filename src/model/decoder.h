@@ -46,12 +46,25 @@ class AttentionSeam {
   virtual void attend(int64_t layer, Activations& activations, int64_t rows) = 0;
 };
 
+// A linear layer's y [R, outputs].
+struct LinearResult {
+  Linear which;
+  tensor::Matrix y;
+};
+
 // Adds adapters' deltas to the rows they concern.
 class AdapterSeam {
  public:
   virtual ~AdapterSeam() = default;
   // After y = x W^T of every linear layer.
   virtual void add(int64_t layer, Linear which, tensor::ConstMatrix x, tensor::Matrix y) = 0;
+
+  // The same after all layers that have x in common.
+  virtual void add_shared(int64_t layer, tensor::ConstMatrix x,
+                          std::span<const LinearResult> results) {
+    for (const auto& [which, y] : results) add(layer, which, x, y);
+  }
+
   // After x [R, width] = the tokens' embeddings.
   virtual void add_embedding(std::span<const int32_t> tokens, tensor::Matrix x) = 0;
   // After logits [n, vocabulary] = hidden [n, width] times the head, of the batch's rows `rows`,

@@ -222,9 +222,10 @@ Status write_gguf(const Path& path, const Model& model, tensor::DType type, cons
 // A low-rank delta: y += scale * (x A^T) B^T for each linear layer that has one.
 struct LowRank {
   tensor::Weight a;  // [rank, inputs]
-  tensor::Weight b;  // [outputs, rank]
+  tensor::Weight b;  // [outputs, rank], or turned (tensor::LowRankSegment)
   float scale = 0;   // alpha / rank (rsLoRA: alpha / sqrt(rank))
   int64_t rank = 0;
+  bool turned = false;  // only in what interleaved() gives
 
   bool empty() const { return rank == 0; }
 };
@@ -252,9 +253,13 @@ struct Adapter {
 std::vector<const LowRank*> delta_places(const Adapter& adapter);
 std::vector<LowRank*> delta_places(Adapter& adapter);
 
-// The same delta as `ops.low_rank` wants it, in memory of its own: B interleaved, and over a base
-// of 16 bits or fewer F32 matrices as F16, which halves what a step reads. That rounds them to 11
-// bits; sums stay F32. kResourceExhausted: no memory.
+// The same delta as `ops.low_rank` wants it, in memory of its own and in fewer bits over a base
+// that has fewer, because a step reads all of them; sums stay F32.
+//   over a base with F32 layers    matrices as they are, B interleaved
+//   with F16 or BF16 layers        F32 matrices as F16: rounded to 11 bits
+//   with quantised layers only     as Q8_0, B turned: rounded to 255 steps of the largest of 32.
+//                                  A matrix whose long side is no multiple of 32 as above
+// Quantised matrices stay as they are. kResourceExhausted: no memory.
 Result<std::shared_ptr<const Adapter>> interleaved(const Adapter& adapter, const Model& base,
                                                    const tensor::Ops& ops);
 

@@ -263,21 +263,78 @@ TEST_P(LinearTest, LowRankMatchesTheReferenceAndARowDependsOnNothingElse) {
       }
       std::vector<LowRankSegment> segments;
       for (size_t i = 0; i < adapters.size(); ++i)
-        segments.push_back({adapters[i].begin, adapters[i].rows, stored[2 * i].view,
-                            stored[2 * i + 1].view, 0.5f});
+        segments.push_back({.begin = adapters[i].begin,
+                            .rows = adapters[i].rows,
+                            .a = stored[2 * i].view,
+                            .b = stored[2 * i + 1].view,
+                            .scale = 0.5f,
+                            .y = {}});
       const Grid before = random_grid(rng, 42, n, 2);
       Grid y = before, y_ref = before;
-      cpu.low_rank(x.read(), segments, y.view());
-      ref.low_rank(x.read(), segments, y_ref.view());
+      for (LowRankSegment& segment : segments) segment.y = y_ref.view();
+      ref.low_rank(x.read(), segments);
+      for (LowRankSegment& segment : segments) segment.y = y.view();
+      cpu.low_rank(x.read(), segments);
       expect_close(y, y_ref, 1e-5, what);
       for (LowRankSegment one : segments) {
         if (one.rows == 0) continue;
         one.begin += one.rows - 1;  // its last row alone
         one.rows = 1;
         Grid alone = before;
-        cpu.low_rank(x.read(), {&one, 1}, alone.view());
+        one.y = alone.view();
+        cpu.low_rank(x.read(), {&one, 1});
         for (int64_t i = 0; i < n; ++i)
           ASSERT_EQ(alone.read().row(one.begin)[i], y.read().row(one.begin)[i]) << what;
+      }
+    }
+  }
+}
+
+// Three layers with one x, as an engine asks for q, k and v; Q8_0, B turned or F16 beside it.
+TEST_P(LinearTest, LowRankOfEightBitsMatchesTheReferenceAndARowDependsOnNothingElse) {
+  constexpr int64_t kOutputs[] = {64, 32, 320};
+  constexpr int64_t kIn = 96, kRows = 70;
+  const Grid x = random_grid(rng, kRows, kIn, 3);
+  // Many rows each, one row each, and rows enough for all threads.
+  const std::vector<std::vector<std::pair<int64_t, int64_t>>> cases = {
+      {{0, 40}, {40, 2}, {45, 3}}, {{3, 1}}, {{0, 1}, {1, 1}, {2, 2}, {4, 1}, {5, 3}, {9, 1}}};
+  for (const auto& rows : cases) {
+    for (const int64_t rank : {1, 4, 7, 16, 64}) {
+      const std::string what = fmt::format("{} adapters of rank {}", rows.size(), rank);
+      std::vector<Grid> before, got, want;
+      for (const int64_t n : kOutputs) before.push_back(random_grid(rng, kRows, n, 2));
+      got = want = before;
+      std::vector<StoredWeight> stored;
+      std::vector<LowRankSegment> segments;
+      std::vector<size_t> layers;
+      for (const auto& [begin, count] : rows) {
+        for (size_t layer = 0; layer < std::size(kOutputs); ++layer) {
+          const int64_t n = kOutputs[layer];
+          const bool turned = layer != 1;
+          const auto& a = stored.emplace_back(rng, DType::kQ8_0, rank, kIn, 2);
+          const Weight a_view = a.view;
+          const auto& b = turned ? stored.emplace_back(rng, DType::kQ8_0, n / 32, rank * 32, 2)
+                                 : stored.emplace_back(rng, DType::kF16, n, rank, 2);
+          segments.push_back({begin, count, a_view, b.view, 0.5f, turned, {}});
+          layers.push_back(layer);
+        }
+      }
+      for (size_t i = 0; i < segments.size(); ++i) segments[i].y = want[layers[i]].view();
+      ref.low_rank(x.read(), segments);
+      for (size_t i = 0; i < segments.size(); ++i) segments[i].y = got[layers[i]].view();
+      cpu.low_rank(x.read(), segments);
+      for (size_t layer = 0; layer < got.size(); ++layer)
+        expect_close(got[layer], want[layer], 1e-5, fmt::format("{}, layer {}", what, layer));
+      for (size_t i = 0; i < segments.size(); ++i) {
+        LowRankSegment one = segments[i];
+        one.begin += one.rows - 1;  // its last row alone
+        one.rows = 1;
+        Grid alone = before[layers[i]];
+        one.y = alone.view();
+        cpu.low_rank(x.read(), {&one, 1});
+        for (int64_t n = 0; n < kOutputs[layers[i]]; ++n)
+          ASSERT_EQ(alone.read().row(one.begin)[n], got[layers[i]].read().row(one.begin)[n])
+              << what << ", segment " << i;
       }
     }
   }

@@ -77,13 +77,17 @@ struct PagedKv {
   KvType type = KvType::kF32;
 };
 
-// One adapter's delta on rows [begin, begin + rows) of a linear layer.
+// One adapter's delta on rows [begin, begin + rows) of a linear layer: y += scale * (x a^T) b^T.
 struct LowRankSegment {
   int64_t begin = 0;
   int64_t rows = 0;
   Weight a;  // [rank, K]
-  Weight b;  // [N, rank]
+  Weight b;  // [N, rank], or turned
   float scale = 1.0f;
+  // Ranks are too short for blocks of 32, so Q8_0 can have them along the outputs: then b is
+  // [N / 32, rank * 32], and block r of its row p are outputs 32 p .. 32 p + 31 of column r.
+  bool turned = false;
+  Matrix y;  // [rows of x, N]
 };
 
 // One of several products of the same x: y (+)= x . w^T.
@@ -113,9 +117,10 @@ struct Ops {
   // Rows that low_rank wants interleaved in a B that is not quantised, of rank 256 or less; 0: as
   // stored. It takes both forms.
   int (*low_rank_panel)();
-  // y [M, N] += scale * (x [M, K] . a^T) . b^T on the rows of each segment; segments don't overlap,
-  // their ranks may differ. A row's result depends on nothing else in the call.
-  void (*low_rank)(ConstMatrix x, std::span<const LowRankSegment> segments, Matrix y);
+  // y [M, N] += scale * (x [M, K] . a^T) . b^T for each segment, on its rows and its y. No two have
+  // a row and a y in common; their ranks may differ. Those of the same rows should follow each
+  // other. A row's result depends on nothing else in the call.
+  void (*low_rank)(ConstMatrix x, std::span<const LowRankSegment> segments);
   // dx [M, K] = dy [M, N] . w [N, K]
   void (*linear_dx)(ConstMatrix dy, Weight w, Matrix dx, bool accumulate);
   // dw [N, K] = dy [M, N]^T . x [M, K]

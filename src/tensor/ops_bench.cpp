@@ -166,36 +166,52 @@ BENCHMARK_TEMPLATE(blas, kLinearDx)->Apply(shapes);
 BENCHMARK_TEMPLATE(blas, kLinearDw)->Apply(shapes);
 #endif
 
-// One layer's down projection for `segments` rows, each with an adapter of its own, rank 16 in F16,
-// as many layers as make them larger than most caches: bytes of adapters per second.
+// One layer's down projection for `segments` rows, each with an adapter of its own of rank 16, as
+// many layers as make them larger than most caches: bytes of adapters per second. kType: F16, or
+// Q8_0 with B turned.
+template <DType kType>
 void low_rank(benchmark::State& state) {
   constexpr int64_t kIn = 4864, kOut = 896, kRank = 16;
+  constexpr bool kTurned = is_quantised(kType);
   const int64_t segments = state.range(0);
   const int64_t layers = std::max<int64_t>(1, 1024 / segments);
   const Buffer floats = random_buffer(segments * layers * kRank * (kIn + kOut), 17);
-  std::vector<uint16_t> halves(static_cast<size_t>(floats.size()));
-  from_f32(floats.data(), floats.size(), DType::kF16, halves.data());
+  const auto a_bytes = static_cast<int64_t>(row_bytes(kType, kIn)) * kRank;
+  const auto b_bytes = static_cast<int64_t>(row_bytes(kType, kOut)) * kRank;
+  std::vector<uint8_t> stored(static_cast<size_t>(segments * layers * (a_bytes + b_bytes)));
+  from_f32(floats.data(), floats.size(), kType, stored.data());
   const Buffer x = random_buffer(segments * kIn, 18);
   Buffer y = random_buffer(segments * kOut, 19);
   std::vector<std::vector<LowRankSegment>> all(static_cast<size_t>(layers));
-  const uint16_t* at = halves.data();
+  const uint8_t* at = stored.data();
   for (auto& layer : all) {
-    for (int64_t s = 0; s < segments; ++s, at += kRank * (kIn + kOut))
-      layer.push_back({s,
-                       1,
-                       {at, DType::kF16, kRank, kIn},
-                       {at + kRank * kIn, DType::kF16, kOut, kRank},
-                       1e-6f});
+    for (int64_t s = 0; s < segments; ++s, at += a_bytes + b_bytes) {
+      const Weight a = {at, kType, kRank, kIn};
+      const Weight b = kTurned ? Weight{at + a_bytes, kType, kOut / 32, kRank * 32}
+                               : Weight{at + a_bytes, kType, kOut, kRank};
+      layer.push_back({s, 1, a, b, 1e-6f, kTurned, y.as(segments, kOut)});
+    }
   }
   size_t layer = 0;
   for (auto _ : state) {
     layer = (layer + 1) % all.size();
-    cpu_ops().low_rank(x.as(segments, kIn), all[layer], y.as(segments, kOut));
+    cpu_ops().low_rank(x.as(segments, kIn), all[layer]);
   }
-  state.SetBytesProcessed(state.iterations() * segments * kRank * (kIn + kOut) * 2);
+  state.SetBytesProcessed(state.iterations() * segments * (a_bytes + b_bytes));
 }
 
-BENCHMARK(low_rank)->ArgName("segments")->Arg(1)->Arg(8)->Arg(64)->UseRealTime();
+BENCHMARK_TEMPLATE(low_rank, DType::kF16)
+    ->ArgName("segments")
+    ->Arg(1)
+    ->Arg(8)
+    ->Arg(64)
+    ->UseRealTime();
+BENCHMARK_TEMPLATE(low_rank, DType::kQ8_0)
+    ->ArgName("segments")
+    ->Arg(1)
+    ->Arg(8)
+    ->Arg(64)
+    ->UseRealTime();
 
 // One row against a weight larger than the caches: bytes of weight per second.
 void decode(benchmark::State& state) {

@@ -6,6 +6,7 @@
 #define HWY_TARGET_INCLUDE "tensor/cpu/dot.cpp"
 
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include <hwy/cache_control.h>
@@ -80,6 +81,61 @@ HWY_INLINE void dots(const float* x, int64_t x_stride, const uint8_t* const w[],
   }
 }
 
+#if HWY_TARGET != HWY_SCALAR
+// The same for Q8_0, k in whole blocks, in the order of the floats that it decodes to: code * scale
+// is exact in a float, so the bits are those, too.
+template <int kX, int kW>
+HWY_INLINE void dots_of_blocks(const float* x, int64_t x_stride, const uint8_t* const w[],
+                               int64_t k, float* out, int64_t out_stride, int64_t w_rows,
+                               bool add) {
+  const hn::Rebind<int8_t, Tag> small;
+  const hn::Rebind<int32_t, Tag> wide;
+  constexpr auto kBytes = static_cast<int64_t>(traits(DType::kQ8_0).bytes);
+  Vector sum[kW][kX];
+  for (int r = 0; r < kW; ++r) {
+    for (int i = 0; i < kX; ++i) sum[r][i] = hn::Zero(kTag);
+  }
+  const int64_t ahead = kW * k / kBlock * kBytes;
+  for (int64_t block = 0; block < k / kBlock; ++block) {
+    Vector scale[kW];
+    for (int r = 0; r < kW; ++r) {
+      const uint8_t* unit = w[r] + block * kBytes;
+      hwy::Prefetch(unit + ahead);
+      scale[r] = hn::Set(kTag, half_at(unit));
+    }
+    for (int v = 0; v < kBlock; v += kLanes) {
+      Vector xs[kX];
+      for (int i = 0; i < kX; ++i) xs[i] = hn::LoadU(kTag, x + i * x_stride + block * kBlock + v);
+      for (int r = 0; r < kW; ++r) {
+        const auto* codes = reinterpret_cast<const int8_t*>(w[r] + block * kBytes + 2 + v);
+        const auto code = hn::PromoteTo(wide, hn::LoadU(small, codes));
+        const Vector wr = hn::Mul(hn::ConvertTo(kTag, code), scale[r]);
+        for (int i = 0; i < kX; ++i) sum[r][i] = hn::MulAdd(wr, xs[i], sum[r][i]);
+      }
+    }
+  }
+  for (int r = 0; r < w_rows; ++r) {
+    for (int i = 0; i < kX; ++i) {
+      const float total = sum_of_lanes(sum[r][i]);
+      float& y = out[i * out_stride + r];
+      y = add ? y + total : total;
+    }
+  }
+}
+
+// Up to kXMax rows. One row of x takes four of w as well: its chain of sums waits longer for the
+// processor than for memory.
+HWY_INLINE void dots_of_blocks_by_x(ConstMatrix x, const uint8_t* const w[kRowsAtOnce], float* out,
+                                    int64_t out_stride, int64_t w_rows, bool add) {
+  const auto with = [&](auto rows) HWY_ATTR {
+    dots_of_blocks<rows(), kRowsAtOnce>(x.data, x.stride, w, x.cols, out, out_stride, w_rows, add);
+  };
+  if (x.rows == 1) return with(std::integral_constant<int, 1>());
+  if (x.rows == 2) return with(std::integral_constant<int, 2>());
+  with(std::integral_constant<int, kXMax>());
+}
+#endif
+
 template <DType kType>
 HWY_INLINE void dots_by_x(ConstMatrix x, const uint8_t* const w[kRowsAtOnce], float* out,
                           int64_t out_stride, int64_t w_rows, bool add) {
@@ -114,6 +170,13 @@ void dot_rows(ConstMatrix x, const Weight& w, Matrix y, bool add, int64_t begin,
       row[r] = w.panel == 0 ? base + bytes * at : w.row(at, gathered[r]);
     }
     DType type = w.type;
+    float* out = y.data + n;
+#if HWY_TARGET != HWY_SCALAR
+    if (type == DType::kQ8_0 && x.rows <= kXMax) {
+      dots_of_blocks_by_x(x, row, out, y.stride, rows, add);
+      continue;
+    }
+#endif
     if (is_quantised(type) || (type != DType::kF32 && x.rows > kXMax)) {
       for (int r = 0; r < kW; ++r) {
         decode(row[r], type, 0, w.cols, scratch + r * w.cols);
@@ -121,7 +184,6 @@ void dot_rows(ConstMatrix x, const Weight& w, Matrix y, bool add, int64_t begin,
       }
       type = DType::kF32;
     }
-    float* out = y.data + n;
     switch (type) {
       case DType::kF32:
         dots_by_x<DType::kF32>(x, row, out, y.stride, rows, add);

@@ -4,8 +4,8 @@
 // outputs become lanes: rows that don't come interleaved are turned. Bound: for a few rows per
 // segment the bytes of A and B, which are read once, in order.
 //
-// With segments enough for all threads each is one task from x to y; the others are split by rank,
-// then by outputs. Neither changes a sum.
+// With rows of x enough for all threads all segments of some rows are one task from x to y; the
+// others are split by rank, then by outputs. Neither changes a sum.
 #include "tensor/cpu/low_rank.h"
 
 #include "tensor/cpu/simd.h"
@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <vector>
 
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
@@ -24,6 +25,17 @@
 #include "tensor/cpu/dot.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/cpu/row_panels-inl.h"
+
+#ifndef PLINTH_TENSOR_CPU_LOW_RANK_ONCE_
+#define PLINTH_TENSOR_CPU_LOW_RANK_ONCE_
+
+namespace plinth::tensor::cpu {
+
+// Bytes between a read of a turned B and the prefetch it makes.
+constexpr int64_t kAhead = 2048;
+
+}  // namespace plinth::tensor::cpu
+#endif
 
 HWY_BEFORE_NAMESPACE();
 
@@ -34,7 +46,53 @@ int low_rank_lanes() {
 }
 
 int64_t low_rank_scratch(int64_t rank) {
-  return 2 * kNr * rank + kMr * kNr;
+  return std::max<int64_t>(2 * kNr, kBlock) * rank + kMr * kNr;
+}
+
+#if HWY_TARGET != HWY_SCALAR
+// y[0, kBlock) += low [rank] . b, whose columns' blocks of these outputs follow each other. The
+// bits are those of a product with the floats that they decode to.
+HWY_INLINE void add_blocks(const float* low, const uint8_t* blocks, int64_t rank, float* y) {
+  constexpr int kVectors = kBlock / kLanes;
+  constexpr auto kUnit = static_cast<int64_t>(traits(DType::kQ8_0).bytes);
+  const hn::Rebind<int8_t, Tag> small;
+  const hn::Rebind<int32_t, Tag> wide;
+  Vector sum[kVectors];
+  for (int v = 0; v < kVectors; ++v) sum[v] = hn::Zero(kTag);
+  for (int64_t r = 0; r < rank; ++r, blocks += kUnit) {
+    hwy::Prefetch(blocks + kAhead);
+    const Vector scale = hn::Set(kTag, half_at(blocks));
+    const Vector factor = hn::Set(kTag, low[r]);
+    for (int v = 0; v < kVectors; ++v) {
+      const auto* codes = reinterpret_cast<const int8_t*>(blocks + 2 + v * kLanes);
+      const Vector code = hn::ConvertTo(kTag, hn::PromoteTo(wide, hn::LoadU(small, codes)));
+      sum[v] = hn::MulAdd(factor, hn::Mul(code, scale), sum[v]);
+    }
+  }
+  for (int v = 0; v < kVectors; ++v) {
+    float* const out = y + v * kLanes;
+    hn::StoreU(hn::Add(sum[v], hn::LoadU(kTag, out)), kTag, out);
+  }
+}
+#endif
+
+// add_outputs for a turned B. begin and end are multiples of kBlock.
+void add_turned(ConstMatrix low, const Weight& b, Matrix y, int64_t begin, int64_t end,
+                float* scratch) {
+  const auto bytes = static_cast<int64_t>(row_bytes(b.type, b.cols));
+  const auto* stored = static_cast<const uint8_t*>(b.data) + begin / kBlock * bytes;
+  for (int64_t n = begin; n < end; n += kBlock, stored += bytes) {
+#if HWY_TARGET != HWY_SCALAR
+    if (low.rows == 1) {
+      add_blocks(low.data, stored, low.cols, y.data + n);
+      continue;
+    }
+#endif
+    decode(stored, b.type, 0, b.cols, scratch);
+    for (int64_t i = 0; i < kBlock; i += kNr)
+      multiply_panel<kBlock>(low.rows, low.data, low.stride, scratch + i, low.cols, y.data + n + i,
+                             y.stride, true);
+  }
 }
 
 // y[:, begin .. end) += low [rows, rank] . b^T. scratch: low_rank_scratch() floats.
@@ -76,16 +134,25 @@ namespace {
 HWY_EXPORT(low_rank_lanes);
 HWY_EXPORT(low_rank_scratch);
 HWY_EXPORT(add_outputs);
+HWY_EXPORT(add_turned);
 
 // Rows of A, and of B, that are one piece of a segment. Both multiples of every tile, so that
 // pieces end where panels do.
-constexpr int64_t kRankPiece = 16;
+constexpr int64_t kRankPiece = 4;
 constexpr int64_t kOutputPiece = 256;
 
 struct Piece {
   size_t segment;
   int64_t begin;
 };
+
+int64_t rank_of(const LowRankSegment& segment) {
+  return segment.a.rows;
+}
+
+int64_t outputs_of(const LowRankSegment& segment) {
+  return segment.turned ? segment.b.rows * kBlock : segment.b.rows;
+}
 
 // One segment with the place of its x A^T.
 struct Work {
@@ -106,32 +173,62 @@ struct Work {
 
   void expand(int64_t begin, int64_t end) const {
     thread_local Buffer scratch;
-    scratch.resize(HWY_DYNAMIC_DISPATCH(low_rank_scratch)(segment.b.cols));
+    scratch.resize(HWY_DYNAMIC_DISPATCH(low_rank_scratch)(low.cols));
+    if (segment.turned)
+      return HWY_DYNAMIC_DISPATCH(add_turned)(low, segment.b, y, begin, end, scratch.data());
     HWY_DYNAMIC_DISPATCH(add_outputs)(low, segment.b, y, begin, end, scratch.data());
   }
 };
 
-std::vector<Piece>& cut(std::span<const LowRankSegment> segments, Weight LowRankSegment::*matrix,
-                        int64_t rows) {
+// Pieces of `size` of what each segment has `count` of.
+std::vector<Piece>& cut(std::span<const LowRankSegment> segments,
+                        int64_t (*count)(const LowRankSegment&), int64_t size) {
   thread_local std::vector<Piece> pieces;
   pieces.clear();
   for (size_t s = 0; s < segments.size(); ++s) {
-    for (int64_t begin = 0; begin < (segments[s].*matrix).rows; begin += rows)
-      pieces.push_back({s, begin});
+    for (int64_t begin = 0; begin < count(segments[s]); begin += size) pieces.push_back({s, begin});
   }
   return pieces;
 }
 
-// Each segment alone is less than half of a thread's share.
-bool even(std::span<const LowRankSegment> segments) {
+// Where runs of segments of the same rows begin, and the end of all.
+std::vector<int64_t>& runs_of(std::span<const LowRankSegment> segments) {
+  thread_local std::vector<int64_t> runs;
+  runs.clear();
+  for (size_t s = 0; s < segments.size(); ++s)
+    if (s == 0 || segments[s].begin != segments[s - 1].begin)
+      runs.push_back(static_cast<int64_t>(s));
+  runs.push_back(std::ssize(segments));
+  return runs;
+}
+
+// Each run alone is less than half of a thread's share.
+bool even(std::span<const LowRankSegment> segments, std::span<const int64_t> runs) {
   int64_t all = 0;
   int64_t most = 0;
-  for (const auto& segment : segments) {
-    const int64_t work = (segment.rows + 4) * segment.a.rows;
+  for (size_t i = 0; i + 1 < runs.size(); ++i) {
+    int64_t work = 0;
+    for (int64_t s = runs[i]; s < runs[i + 1]; ++s) {
+      const LowRankSegment& segment = segments[static_cast<size_t>(s)];
+      work += (segment.rows + 4) * rank_of(segment) * (segment.a.cols + outputs_of(segment));
+    }
     all += work;
     most = std::max(most, work);
   }
   return 2 * most * compute_pool().threads() <= all;
+}
+
+void check(ConstMatrix x, const LowRankSegment& s) {
+  const int64_t rank_of_b = s.turned ? s.b.cols / kBlock : s.b.cols;
+  PLINTH_CHECK(s.a.cols == x.cols && outputs_of(s) == s.y.cols && rank_of(s) == rank_of_b &&
+                   s.begin >= 0 && s.begin + s.rows <= x.rows && x.rows == s.y.rows,
+               "low_rank: x [{}, {}], y [{}, {}], rows {}..{}, a [{}, {}], b [{}, {}]{}", x.rows,
+               x.cols, s.y.rows, s.y.cols, s.begin, s.begin + s.rows, s.a.rows, s.a.cols, s.b.rows,
+               s.b.cols, s.turned ? ", turned" : "");
+  PLINTH_CHECK(!s.turned || (s.b.type == DType::kQ8_0 && s.b.panel == 0),
+               "low_rank: a turned b of {} in panels of {}", dtype_name(s.b.type), s.b.panel);
+  PLINTH_CHECK(s.a.panel == 0 && (s.b.panel == 0 || s.b.panel == low_rank_panel()),
+               "low_rank: a in panels of {}, b of {}", s.a.panel, s.b.panel);
 }
 
 }  // namespace
@@ -140,55 +237,46 @@ int low_rank_panel() {
   return HWY_DYNAMIC_DISPATCH(low_rank_lanes)();
 }
 
-void low_rank(ConstMatrix x, std::span<const LowRankSegment> segments, Matrix y) {
+void low_rank(ConstMatrix x, std::span<const LowRankSegment> segments) {
   thread_local Buffer projected;
-  int64_t floats = 0;
-  for (const auto& s : segments) {
-    PLINTH_CHECK(s.a.cols == x.cols && s.b.rows == y.cols && s.a.rows == s.b.cols && s.begin >= 0 &&
-                     s.begin + s.rows <= x.rows && x.rows == y.rows,
-                 "low_rank: x [{}, {}], y [{}, {}], rows {}..{}, a [{}, {}], b [{}, {}]", x.rows,
-                 x.cols, y.rows, y.cols, s.begin, s.begin + s.rows, s.a.rows, s.a.cols, s.b.rows,
-                 s.b.cols);
-    PLINTH_CHECK(s.a.panel == 0 && (s.b.panel == 0 || s.b.panel == low_rank_panel()),
-                 "low_rank: a in panels of {}, b of {}", s.a.panel, s.b.panel);
-    floats += s.rows * s.a.rows;
-  }
-  projected.resize(floats);
   thread_local std::vector<int64_t> offsets;
   offsets.clear();
-  floats = 0;
+  int64_t floats = 0;
   for (const auto& s : segments) {
+    check(x, s);
     offsets.push_back(floats);
-    floats += s.rows * s.a.rows;
+    floats += s.rows * rank_of(s);
   }
+  projected.resize(floats);
   const auto work = [&, low = projected.data(), offset = offsets.data()](size_t i) {
     const LowRankSegment& s = segments[i];
-    return Work{x.slice(s.begin, s.rows), s, y.slice(s.begin, s.rows),
-                matrix(low + offset[i], s.rows, s.a.rows)};
+    return Work{x.slice(s.begin, s.rows), s, s.y.slice(s.begin, s.rows),
+                matrix(low + offset[i], s.rows, rank_of(s))};
   };
-  if (even(segments)) {
-    parallel(std::ssize(segments), 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const Work one = work(static_cast<size_t>(i));
-        one.project(0, one.segment.a.rows);
-        one.expand(0, one.segment.b.rows);
+  const std::vector<int64_t>& runs = runs_of(segments);
+  if (even(segments, runs)) {
+    parallel(std::ssize(runs) - 1, 1, [&](int64_t begin, int64_t end) {
+      for (auto i = static_cast<size_t>(runs[begin]); i < static_cast<size_t>(runs[end]); ++i) {
+        const Work one = work(i);
+        one.project(0, rank_of(one.segment));
+        one.expand(0, outputs_of(one.segment));
       }
     });
     return;
   }
-  const auto each = [&](Weight LowRankSegment::*matrix, int64_t rows, auto body) {
-    const std::vector<Piece>& pieces = cut(segments, matrix, rows);
+  const auto each = [&](int64_t (*count)(const LowRankSegment&), int64_t size, auto body) {
+    const std::vector<Piece>& pieces = cut(segments, count, size);
     parallel(std::ssize(pieces), 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const Piece& piece = pieces[static_cast<size_t>(i)];
-        const int64_t last = (segments[piece.segment].*matrix).rows;
-        body(work(piece.segment), piece.begin, std::min(last, piece.begin + rows));
+        const int64_t last = count(segments[piece.segment]);
+        body(work(piece.segment), piece.begin, std::min(last, piece.begin + size));
       }
     });
   };
-  each(&LowRankSegment::a, kRankPiece,
+  each(rank_of, kRankPiece,
        [](const Work& one, int64_t begin, int64_t end) { one.project(begin, end); });
-  each(&LowRankSegment::b, kOutputPiece,
+  each(outputs_of, kOutputPiece,
        [](const Work& one, int64_t begin, int64_t end) { one.expand(begin, end); });
 }
 

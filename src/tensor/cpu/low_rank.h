@@ -8,6 +8,6 @@
 namespace plinth::tensor::cpu {
 
 int low_rank_panel();
-void low_rank(ConstMatrix x, std::span<const LowRankSegment> segments, Matrix y);
+void low_rank(ConstMatrix x, std::span<const LowRankSegment> segments);
 
 }  // namespace plinth::tensor::cpu

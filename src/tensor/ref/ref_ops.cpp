@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "tensor/ops.h"
+#include "tensor/quant/layout.h"
 #include "tensor/ref/attention.h"
 #include "tensor/ref/layers.h"
 #include "tensor/ref/linear.h"
@@ -25,6 +26,19 @@ struct Decoded {
     return {values.data(), shape.rows, shape.cols, shape.cols};
   }
 
+  // [N, rank] from the turned B of a LowRankSegment.
+  Decoded turned_back() const {
+    Decoded other = *this;
+    const int64_t rank = shape.cols / kBlock;
+    other.shape.rows = shape.rows * kBlock;
+    other.shape.cols = rank;
+    for (int64_t n = 0; n < other.shape.rows; ++n)
+      for (int64_t r = 0; r < rank; ++r)
+        other.values[static_cast<size_t>(n * rank + r)] =
+            values[static_cast<size_t>((n / kBlock * rank + r) * kBlock + n % kBlock)];
+    return other;
+  }
+
   std::vector<float> values;
   Weight shape;
 };
@@ -42,12 +56,12 @@ int low_rank_panel() {
   return 0;
 }
 
-void low_rank(ConstMatrix x, std::span<const LowRankSegment> segments, Matrix y) {
+void low_rank(ConstMatrix x, std::span<const LowRankSegment> segments) {
   for (const LowRankSegment& s : segments) {
     const Decoded a(s.a);
-    const Decoded b(s.b);
+    const Decoded b = s.turned ? Decoded(s.b).turned_back() : Decoded(s.b);
     ref::low_rank(view(x.slice(s.begin, s.rows)), a.view(), b.view(), s.scale,
-                  view(y.slice(s.begin, s.rows)));
+                  view(s.y.slice(s.begin, s.rows)));
   }
 }
 
