@@ -222,12 +222,13 @@ TEST(Gradient, Embedding) {
 TEST(AdamW, FirstStepMovesByTheLearningRateAgainstTheSign) {
   // After bias correction the first step is lr * g / (|g| + eps), whatever the size of g.
   std::vector<double> w = {1, 1, 1}, m(3), v(3);
-  const std::vector<double> g = {1e-3, -5, 0};
+  std::vector<double> g = {1e-3, -5, 0};
   adamw<double>(w, g, m, v, {.lr = 0.1f, .weight_decay = 0.5f});
   const double lr = 0.1f;
   EXPECT_NEAR(w[0], 1 - lr * 0.5 - lr, 1e-5);
   EXPECT_NEAR(w[1], 1 - lr * 0.5 + lr, 1e-5);
   EXPECT_NEAR(w[2], 1 - lr * 0.5, 1e-12);
+  EXPECT_EQ(g, std::vector<double>(3));
 }
 
 }  // namespace

@@ -198,10 +198,12 @@ struct Ops {
   // y += a * x
   void (*axpy)(float a, std::span<const float> x, std::span<float> y);
   double (*sum_of_squares)(std::span<const float> x);
-  // One AdamW update of w, m, v (all of one size) from g. Decoupled weight decay.
+  // One AdamW update of w, m, v (all of one size) from g, which is zero afterwards: the next step's
+  // gradients are added to it, and a pass of its own would bring it from memory once more.
+  // Decoupled weight decay.
   // Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
-  void (*adamw)(std::span<float> w, std::span<const float> g, std::span<float> m,
-                std::span<float> v, const AdamW& hyper);
+  void (*adamw)(std::span<float> w, std::span<float> g, std::span<float> m, std::span<float> v,
+                const AdamW& hyper);
 };
 
 // The plain scalar version, accumulating in double; what every other table is tested against.

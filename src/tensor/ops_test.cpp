@@ -295,8 +295,11 @@ TEST_P(OpsTest, FlatLoopsMatchTheReference) {
     for (float& value : v) value = std::abs(value);
     auto w = y, w_ref = y, m_ref = m, v_ref = v;
     const AdamW hyper = {.lr = 0.01f, .weight_decay = 0.1f, .step = 3, .gradient_scale = 0.5f};
-    cpu.adamw(w, x, m, v, hyper);
-    ref.adamw(w_ref, x, m_ref, v_ref, hyper);
+    auto g = x, g_ref = x;
+    cpu.adamw(w, g, m, v, hyper);
+    ref.adamw(w_ref, g_ref, m_ref, v_ref, hyper);
+    EXPECT_EQ(g, std::vector<float>(x.size(), 0.0f)) << what;
+    EXPECT_EQ(g_ref, g) << what;
     expect_close(w, w_ref, 1e-5, "adamw w " + what);
     expect_close(m, m_ref, 1e-6, "adamw m " + what);
     expect_close(v, v_ref, 1e-6, "adamw v " + what);

@@ -78,7 +78,7 @@ float squares_of(const float* x, int64_t n) {
   });
 }
 
-void adamw_range(float* w, const float* g, float* m, float* v, int64_t n, const AdamStep& step) {
+void adamw_range(float* w, float* g, float* m, float* v, int64_t n, const AdamStep& step) {
   const auto set = [](float value) HWY_ATTR { return hn::Set(kTag, value); };
   const Vector scale = set(step.scale), beta1 = set(step.beta1), beta2 = set(step.beta2);
   const Vector rest1 = set(1 - step.beta1), rest2 = set(1 - step.beta2);
@@ -94,6 +94,7 @@ void adamw_range(float* w, const float* g, float* m, float* v, int64_t n, const 
     store(mean, m + i, part);
     store(square, v + i, part);
     store(hn::Sub(hn::Mul(load(w + i, part), keep), down), w + i, part);
+    store(hn::Zero(kTag), g + i, part);
   });
 }
 
@@ -170,7 +171,7 @@ double sum_of_squares(std::span<const float> x) {
   return total;
 }
 
-void adamw(std::span<float> w, std::span<const float> g, std::span<float> m, std::span<float> v,
+void adamw(std::span<float> w, std::span<float> g, std::span<float> m, std::span<float> v,
            const AdamW& hyper) {
   const auto steps = static_cast<double>(hyper.step);
   const double correct1 = 1 - std::pow(double{hyper.beta1}, steps);

@@ -13,7 +13,7 @@ void cross_entropy(Matrix logits, std::span<const int32_t> targets, std::span<co
 void log_probability(ConstMatrix logits, std::span<const int32_t> targets, std::span<float> out);
 void axpy(float a, std::span<const float> x, std::span<float> y);
 double sum_of_squares(std::span<const float> x);
-void adamw(std::span<float> w, std::span<const float> g, std::span<float> m, std::span<float> v,
+void adamw(std::span<float> w, std::span<float> g, std::span<float> m, std::span<float> v,
            const AdamW& hyper);
 
 }  // namespace plinth::tensor::cpu

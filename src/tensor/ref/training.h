@@ -58,8 +58,7 @@ double sum_of_squares(std::span<const T> x) {
 }
 
 template <typename T>
-void adamw(std::span<T> w, std::span<const T> g, std::span<T> m, std::span<T> v,
-           const AdamW& hyper) {
+void adamw(std::span<T> w, std::span<T> g, std::span<T> m, std::span<T> v, const AdamW& hyper) {
   const double correct1 = 1 - std::pow(double(hyper.beta1), double(hyper.step));
   const double correct2 = 1 - std::pow(double(hyper.beta2), double(hyper.step));
   for (size_t i = 0; i < w.size(); ++i) {
@@ -72,6 +71,7 @@ void adamw(std::span<T> w, std::span<const T> g, std::span<T> m, std::span<T> v,
     const double step = mean / correct1 / (std::sqrt(square / correct2) + double(hyper.eps));
     w[i] = static_cast<T>(double(w[i]) -
                           double(hyper.lr) * (step + double(hyper.weight_decay) * double(w[i])));
+    g[i] = 0;
   }
 }
 

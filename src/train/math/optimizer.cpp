@@ -27,8 +27,9 @@ double Optimizer::step(Parameters& parameters, double learning_rate) {
       hyper.gradient_scale = static_cast<float>(options_.clip / norm);
     hyper.weight_decay = static_cast<float>(options_.weight_decay);
     update(parameters, hyper);
+  } else {
+    std::fill(gradients.begin(), gradients.end(), 0.0f);
   }
-  std::fill(gradients.begin(), gradients.end(), 0.0f);
   return norm;
 }
 
@@ -62,6 +63,8 @@ void Optimizer::update_muon(Parameters& parameters, const tensor::AdamW& hyper) 
     muon_.update(parameters.value(index), parameters.gradient(index),
                  tensor::matrix(m_.data() + list[i].offset, list[i].rows, list[i].cols), hyper);
   }
+  const auto used = parameters.gradients().first(static_cast<size_t>(parameters.decayed_size()));
+  std::fill(used.begin(), used.end(), 0.0f);
 }
 
 }  // namespace plinth::train

@@ -68,6 +68,16 @@ TEST(Optimizer, ClipsByTheGlobalNorm) {
     EXPECT_NEAR(with.second_moments()[i], without.second_moments()[i], 1e-8);
 }
 
+TEST(Optimizer, ClearsTheGradientsThatItUsed) {
+  for (const auto kind : {OptimizerKind::kAdamW, OptimizerKind::kMuon}) {
+    Problem problem;
+    Optimizer optimizer(tensor::default_ops(), problem.parameters, {.kind = kind});
+    problem.set_gradients(3.0f);
+    optimizer.step(problem.parameters, 0.1);
+    for (const float gradient : problem.parameters.gradients()) EXPECT_EQ(gradient, 0.0f);
+  }
+}
+
 TEST(Optimizer, LeavesOutAnUpdateThatIsNotFinite) {
   Problem problem;
   Optimizer optimizer(tensor::default_ops(), problem.parameters, {});
