@@ -38,14 +38,17 @@ inline constexpr int kNr = 2 * kLanes;
 
 // c [kMr, kNr] (+)= a . b over `depth`; b is one packed panel [depth, kNr]. kPacked: a is a tile of
 // pack_a, and the tile behind it is fetched as this one is read. Rows come from L2 or L3 once per
-// panel, and waiting for them costs as much as a panel's multiply-adds.
-template <bool kPacked = false>
+// panel, and waiting for them costs as much as a panel's multiply-adds. kVectors = 1: only the
+// first kLanes columns, in half the multiply-adds.
+template <bool kPacked = false, int kVectors = 2>
 HWY_INLINE void multiply_tile(const Strided& a, const float* HWY_RESTRICT b, int64_t depth,
                               float* HWY_RESTRICT c, int64_t c_stride, bool add) {
   const Tag d;
-  Vector sum[kMr][2];
+  Vector sum[kMr][kVectors];
   HWY_UNROLL(12)
-  for (int i = 0; i < kMr; ++i) sum[i][0] = sum[i][1] = hn::Zero(d);
+  for (int i = 0; i < kMr; ++i) {
+    for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::Zero(d);
+  }
 
   // One pointer per three rows: the others are reached by base + stride and base + 2 * stride, so
   // the addresses fit the general registers.
@@ -55,14 +58,14 @@ HWY_INLINE void multiply_tile(const Strided& a, const float* HWY_RESTRICT b, int
   for (int g = 0; g < kMr / 3; ++g) group[g] = a.data + 3 * g * row;
   for (int64_t p = 0; p < depth; ++p) {
     const Vector b0 = hn::LoadU(d, b);
-    const Vector b1 = hn::LoadU(d, b + kLanes);
+    const Vector b1 = hn::LoadU(d, b + (kVectors - 1) * kLanes);
     b += kNr;
     if constexpr (kPacked) hwy::Prefetch(group[0] + kMr * depth);
     HWY_UNROLL(12)
     for (int i = 0; i < kMr; ++i) {
       const Vector ai = hn::Set(d, group[i / 3][i % 3 * row]);
       sum[i][0] = hn::MulAdd(ai, b0, sum[i][0]);
-      sum[i][1] = hn::MulAdd(ai, b1, sum[i][1]);
+      if constexpr (kVectors == 2) sum[i][1] = hn::MulAdd(ai, b1, sum[i][1]);
     }
     HWY_UNROLL(4)
     for (int g = 0; g < kMr / 3; ++g) group[g] += a.depth_step;
@@ -70,20 +73,24 @@ HWY_INLINE void multiply_tile(const Strided& a, const float* HWY_RESTRICT b, int
   HWY_UNROLL(12)
   for (int i = 0; i < kMr; ++i) {
     float* out = c + i * c_stride;
-    if (add) {
-      sum[i][0] = hn::Add(sum[i][0], hn::LoadU(d, out));
-      sum[i][1] = hn::Add(sum[i][1], hn::LoadU(d, out + kLanes));
+    for (int j = 0; j < kVectors; ++j) {
+      if (add) sum[i][j] = hn::Add(sum[i][j], hn::LoadU(d, out + j * kLanes));
+      hn::StoreU(sum[i][j], d, out + j * kLanes);
     }
-    hn::StoreU(sum[i][0], d, out);
-    hn::StoreU(sum[i][1], d, out + kLanes);
   }
 }
 
 // The same where only rows x cols of the tile exist in C. `a` must still have kMr readable rows.
 HWY_INLINE void multiply_edge(const Strided& a, const float* b, int64_t depth, float* c,
                               int64_t c_stride, bool add, int64_t rows, int64_t cols) {
+  // The columns of a LoRA product are its rank: often just one vector.
+  if (rows == kMr && cols == kLanes) return multiply_tile<false, 1>(a, b, depth, c, c_stride, add);
   HWY_ALIGN float tile[kMr * kNr];
-  multiply_tile(a, b, depth, tile, kNr, false);
+  if (cols <= kLanes) {
+    multiply_tile<false, 1>(a, b, depth, tile, kNr, false);
+  } else {
+    multiply_tile(a, b, depth, tile, kNr, false);
+  }
   for (int64_t i = 0; i < rows; ++i) {
     float* out = c + i * c_stride;
     const float* in = tile + i * kNr;

@@ -1,8 +1,11 @@
 #include "train/math/fused.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <functional>
 
 #include "core/check.h"
+#include "core/threads.h"
 
 namespace plinth::train {
 namespace {
@@ -25,6 +28,30 @@ void FusedAdapters::for_each(const Body& body) const {
   }
 }
 
+// An adapter's products are small: a few rows, or as many columns as its rank. Cut for the threads
+// they are short loops, of which some have one piece only; a whole adapter each keeps all threads
+// busy, as long as no adapter has more than a thread's share of the rows. Operations give the same
+// bits inside a loop.
+template <typename Body>
+void FusedAdapters::for_each_at_once(const Body& body) const {
+  int64_t all = 0;
+  int64_t most = 0;
+  for (const auto& part : parts_) {
+    all += part.rows;
+    most = std::max(most, part.rows);
+  }
+  if (most * compute_pool().threads() > all) return for_each(body);
+  const std::function<void(int64_t, int64_t, int)> some = [&](int64_t begin, int64_t end, int) {
+    int64_t first = 0;
+    for (int64_t i = 0; i < end; ++i) {
+      const auto& [adapter, rows] = parts_[static_cast<size_t>(i)];
+      if (i >= begin) body(*adapter, first, rows);
+      first += rows;
+    }
+  };
+  compute_pool().parallel_for(std::ssize(parts_), 1, some);
+}
+
 template <typename Body>
 void FusedAdapters::for_each_of(std::span<const int32_t> rows, const Body& body) const {
   int64_t from = 0;
@@ -38,16 +65,16 @@ void FusedAdapters::for_each_of(std::span<const int32_t> rows, const Body& body)
 void FusedAdapters::add(int64_t layer, model::Linear which, tensor::ConstMatrix x,
                         tensor::Matrix y) {
   int64_t all = 0;
-  for_each([&](AdapterBackwardSeam& adapter, int64_t first, int64_t rows) {
-    adapter.add(layer, which, rows_of(x, first, rows), rows_of(y, first, rows));
-    all += rows;
-  });
+  for (const auto& part : parts_) all += part.rows;
   PLINTH_CHECK(all == x.rows, "adapters with {} rows in a batch of {}", all, x.rows);
+  for_each_at_once([&](AdapterBackwardSeam& adapter, int64_t first, int64_t rows) {
+    adapter.add(layer, which, rows_of(x, first, rows), rows_of(y, first, rows));
+  });
 }
 
 void FusedAdapters::add_backward(int64_t layer, model::Linear which, tensor::ConstMatrix x,
                                  tensor::ConstMatrix dy, tensor::Matrix dx) {
-  for_each([&](AdapterBackwardSeam& adapter, int64_t first, int64_t rows) {
+  for_each_at_once([&](AdapterBackwardSeam& adapter, int64_t first, int64_t rows) {
     adapter.add_backward(layer, which, rows_of(x, first, rows), rows_of(dy, first, rows),
                          rows_of(dx, first, rows));
   });

@@ -14,7 +14,8 @@ namespace plinth::train {
 
 class FusedAdapters : public AdapterBackwardSeam {
  public:
-  // The next `rows` rows of the batch are this adapter's; it outlives the batch.
+  // The next `rows` rows of the batch are this adapter's; it outlives the batch and comes once.
+  // Adapters of a batch may be called at the same time, by threads of the compute pool.
   void append(AdapterBackwardSeam* adapter, int64_t rows) { parts_.push_back({adapter, rows}); }
 
   void add(int64_t layer, model::Linear which, tensor::ConstMatrix x, tensor::Matrix y) override;
@@ -37,6 +38,9 @@ class FusedAdapters : public AdapterBackwardSeam {
   // Calls body(adapter, index of its first row, number of its rows) for each part.
   template <typename Body>
   void for_each(const Body& body) const;
+  // The same, parts that are many enough on all threads.
+  template <typename Body>
+  void for_each_at_once(const Body& body) const;
   // The same for its rows among `rows`, which ascend.
   template <typename Body>
   void for_each_of(std::span<const int32_t> rows, const Body& body) const;

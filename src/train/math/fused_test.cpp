@@ -25,20 +25,20 @@ std::unique_ptr<Lora> random_lora(const model::ModelConfig& config, int64_t rank
   return lora;
 }
 
-// Three adapters of different ranks on sequences of their own: losses and gradients are the bits
-// that each gets alone, however few rows it has.
-TEST(FusedAdapters, EachGetsWhatItWouldGetAlone) {
+// Adapters of different ranks on sequences of their own: losses and gradients are the bits that
+// each gets alone, however few rows it has; one after the other where one has most of the rows, at
+// the same time where none has.
+void expect_what_each_gets_alone(const std::vector<std::vector<int>>& lengths) {
   for (const auto* architecture : {"qwen3", "gpt2"}) {
     const auto config = tiny_config(architecture);
     const TinyBase base(config);
-    const std::vector<std::vector<int>> lengths = {{5, 9}, {40}, {3, 3, 17}};
     std::vector<std::unique_ptr<Lora>> alone, together;
     std::vector<std::vector<float>> losses;
     MicroBatch all;
     FusedAdapters fused;
     Tape tape(*base.model, row_invariant_ops());
     for (size_t i = 0; i < lengths.size(); ++i) {
-      const auto rank = static_cast<int64_t>(4 << i);
+      const auto rank = static_cast<int64_t>(4 << i % 3);
       auto batch = random_batch(lengths[i], config.vocabulary, i + 1, /*skip=*/4);
       for (size_t s = 0; s < lengths[i].size(); ++s)
         batch.samples.push_back(static_cast<int64_t>(10 * i + s));
@@ -63,6 +63,14 @@ TEST(FusedAdapters, EachGetsWhatItWouldGetAlone) {
       EXPECT_TRUE(std::ranges::any_of(want, [](float g) { return g != 0; }));
     }
   }
+}
+
+TEST(FusedAdapters, EachGetsWhatItWouldGetAlone) {
+  expect_what_each_gets_alone({{5, 9}, {40}, {3, 3, 17}});
+}
+
+TEST(FusedAdapters, ManyGetWhatEachWouldGetAlone) {
+  expect_what_each_gets_alone({{5, 9}, {14}, {3, 3, 7}, {13}, {9}, {14}, {2, 11}, {13}});
 }
 
 }  // namespace
