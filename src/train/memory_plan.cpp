@@ -40,14 +40,15 @@ Result<MemoryPlan> plan_memory(const model::Model& base, const MemoryNeeds& need
   plan.base = needs.owns_base ? 0 : base.weight_bytes();
   plan.learner = needs.learner;
   plan.rest = needs.process + kFixed;
+  const auto head = needs.owns_base ? tensor::DType::kF32 : base.weights().head.type;
   const int64_t loss_rows = needs.loss_rows < 0 ? needs.rows : needs.loss_rows;
   // What the tape holds beside that of `rows` rows, all with loss.
   const int64_t measuring =
       std::max<int64_t>(0, Tape::measuring_bytes_of(config, needs.measured_rows - needs.rows));
-  const int64_t beside = measuring + ChunkedLoss::bytes_of(config, loss_rows) -
-                         ChunkedLoss::bytes_of(config, needs.rows);
+  const int64_t beside = measuring + ChunkedLoss::bytes_of(config, head, loss_rows) -
+                         ChunkedLoss::bytes_of(config, head, needs.rows);
   for (; plan.recomputed_layers <= config.layers; ++plan.recomputed_layers) {
-    plan.tape = Tape::bytes_of(config, needs.rows, plan.recomputed_layers) + beside;
+    plan.tape = Tape::bytes_of(config, head, needs.rows, plan.recomputed_layers) + beside;
     if (needs.budget == 0 || plan.total() <= needs.budget) return plan;
   }
   return make_error(Code::kResourceExhausted,

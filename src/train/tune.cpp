@@ -108,7 +108,7 @@ MemoryNeeds needs_of(const model::Model& base, std::span<const TuneMember> membe
   needs.learner = floats * static_cast<int64_t>(sizeof(float));
   // The plain base's logits and hidden rows beside the adapters'.
   if (anchored)
-    needs.learner += ChunkedLoss::bytes_of(base.config(), needs.rows) +
+    needs.learner += ChunkedLoss::bytes_of(base.config(), base.weights().head.type, needs.rows) +
                      needs.rows * base.config().width * static_cast<int64_t>(sizeof(float));
   return needs;
 }

@@ -21,7 +21,13 @@ namespace {
 
 constexpr int64_t kChunkFloats = int64_t{16} << 20;
 constexpr int64_t kChunkRowsMin = 512;
+constexpr int64_t kChunkRowsMinQuantised = 256;
 constexpr int64_t kChunkRowsMax = 1024;
+
+int64_t chunk_rows(tensor::DType head, int64_t vocabulary) {
+  const int64_t least = tensor::is_quantised(head) ? kChunkRowsMinQuantised : kChunkRowsMin;
+  return std::clamp(kChunkFloats / vocabulary, least, kChunkRowsMax);
+}
 
 std::vector<int32_t> rows_with_target(std::span<const int32_t> targets) {
   std::vector<int32_t> rows;
@@ -39,9 +45,8 @@ double weighted_sum(std::span<const float> losses, std::span<const float> weight
 
 }  // namespace
 
-int64_t ChunkedLoss::rows_at_once(int64_t vocabulary) const {
-  if (chunk_rows_ > 0) return chunk_rows_;
-  return std::clamp(kChunkFloats / vocabulary, kChunkRowsMin, kChunkRowsMax);
+int64_t ChunkedLoss::rows_at_once(const tensor::Weight& head) const {
+  return chunk_rows_ > 0 ? chunk_rows_ : chunk_rows(head.type, head.rows);
 }
 
 int64_t ChunkedLoss::bytes() const {
@@ -51,9 +56,8 @@ int64_t ChunkedLoss::bytes() const {
   return floats * static_cast<int64_t>(sizeof(float));
 }
 
-int64_t ChunkedLoss::bytes_of(const model::ModelConfig& config, int64_t rows) {
-  const int64_t chunk =
-      std::min(rows, std::clamp(kChunkFloats / config.vocabulary, kChunkRowsMin, kChunkRowsMax));
+int64_t ChunkedLoss::bytes_of(const model::ModelConfig& config, tensor::DType head, int64_t rows) {
+  const int64_t chunk = std::min(rows, chunk_rows(head, config.vocabulary));
   return chunk * (2 * config.width + config.vocabulary) * static_cast<int64_t>(sizeof(float));
 }
 
@@ -83,7 +87,7 @@ ChunkedLoss::Chunk ChunkedLoss::gather(const LossInput& input, size_t first, siz
 void ChunkedLoss::begin(const LossInput& input) {
   rows_ = rows_with_target(input.targets);
   ends_.clear();
-  const auto most = static_cast<size_t>(rows_at_once(input.head.rows));
+  const auto most = static_cast<size_t>(rows_at_once(input.head));
   size_t chunk = 0;  // where the current one begins
   const auto take = [&](size_t begin, size_t end) {
     for (; begin < end; begin = std::min(begin + most, end)) {

@@ -116,5 +116,35 @@ TEST(ChunkedLoss, GivesRowsWithoutTargetNoGradient) {
   }
 }
 
+TEST(ChunkedLoss, HoldsHalfTheRowsOverAQuantisedHead) {
+  model::ModelConfig config;
+  config.vocabulary = int64_t{1} << 16;
+  config.width = 32;
+  constexpr int64_t kMany = 512;
+  tensor::Buffer hidden(kMany * config.width), head(config.vocabulary * config.width), dhidden;
+  Rng rng(2);
+  for (float& x : hidden.span()) x = static_cast<float>(rng.normal());
+  for (float& x : head.span()) x = static_cast<float>(rng.uniform());
+  const std::vector<int32_t> targets(kMany, 3);
+  const std::vector<float> weights(kMany, 1.0f);
+  int64_t floats_bytes = 0;
+  for (const auto type : {tensor::DType::kF32, tensor::DType::kQ8_0}) {
+    std::vector<uint8_t> stored(tensor::row_bytes(type, config.width) *
+                                static_cast<size_t>(config.vocabulary));
+    tensor::from_f32(head.data(), head.size(), type, stored.data());
+    ChunkedLoss loss(tensor::exact_ops());
+    loss.with_gradient({hidden.as(kMany, config.width),
+                        {stored.data(), type, config.vocabulary, config.width},
+                        targets,
+                        weights},
+                       dhidden.as(kMany, config.width), {});
+    EXPECT_EQ(loss.bytes(), ChunkedLoss::bytes_of(config, type, kMany));
+    if (type == tensor::DType::kF32)
+      floats_bytes = loss.bytes();
+    else
+      EXPECT_EQ(2 * loss.bytes(), floats_bytes);
+  }
+}
+
 }  // namespace
 }  // namespace plinth::train

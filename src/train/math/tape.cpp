@@ -198,7 +198,8 @@ int64_t Tape::measuring_bytes_of(const model::ModelConfig& config, int64_t rows)
          static_cast<int64_t>(sizeof(float));
 }
 
-int64_t Tape::bytes_of(const model::ModelConfig& config, int64_t rows, int64_t recomputed_layers) {
+int64_t Tape::bytes_of(const model::ModelConfig& config, tensor::DType head, int64_t rows,
+                       int64_t recomputed_layers) {
   const int64_t q = config.outputs(Linear::kQ);
   const int64_t k = config.outputs(Linear::kK);
   const int64_t restorable = restorable_floats(config);
@@ -208,7 +209,7 @@ int64_t Tape::bytes_of(const model::ModelConfig& config, int64_t rows, int64_t r
   const int64_t scratch = config.width + config.ffn + q + q + 2 * k + (config.qk_norm ? q + k : 0);
   const int64_t ends = 3 * config.width + 1;  // hidden, d, dhidden; rms
   const int64_t floats = rows * (restorable + layers * kept + inputs + scratch + ends);
-  return floats * static_cast<int64_t>(sizeof(float)) + ChunkedLoss::bytes_of(config, rows);
+  return floats * static_cast<int64_t>(sizeof(float)) + ChunkedLoss::bytes_of(config, head, rows);
 }
 
 }  // namespace plinth::train

@@ -77,8 +77,9 @@ class Tape {
               RowObjective* objective = nullptr);
 
   int64_t bytes() const;
-  // What bytes() will be after forward_backward() of `rows` rows, all with loss, at most.
-  static int64_t bytes_of(const model::ModelConfig& config, int64_t rows,
+  // What bytes() will be after forward_backward() of `rows` rows, all with loss, at most, over a
+  // head of that type.
+  static int64_t bytes_of(const model::ModelConfig& config, tensor::DType head, int64_t rows,
                           int64_t recomputed_layers);
   // What loss() of `rows` rows holds of it, without the chunks of ChunkedLoss.
   static int64_t measuring_bytes_of(const model::ModelConfig& config, int64_t rows);
