@@ -31,8 +31,8 @@ struct Leaf {
 // Called in the order of the container, on the calling thread.
 using LeafSink = std::function<Status(Leaf&& leaf)>;
 
-// Hands over every leaf of a container, or the pieces of a long JSONL or text file: whole
-// rows or lines, a few MiB.
+// Hands over every leaf of a container, or the pieces of a long file: whole lines of a text, 8 MiB;
+// whole rows of JSONL, 1 MiB or 4,096 of them.
 // Hidden files (".x", "__MACOSX/") are left out as they are in folders. The only errors are sink's.
 Status unpack(const RawFile& file, Kind kind, const RefineRecipe& recipe, const LeafSink& sink);
 
