@@ -91,7 +91,9 @@ void print_json(const Load& load, const std::vector<Row>& rows, const std::vecto
                                 {"rate", load.rate > 0 ? Json(load.rate) : Json()},
                                 {"prompt_tokens", load.prompt_tokens},
                                 {"shared_tokens", load.shared_tokens},
-                                {"answer_tokens", load.answer_tokens}}},
+                                {"answer_tokens", load.answer_tokens},
+                                {"seed", load.seed},
+                                {"arrivals", load.arrivals}}},
                               {"requests", std::move(requests)}}));
 }
 
@@ -142,6 +144,11 @@ void add_bench_serve(Command& bench, const Context& context) {
   command.option("--shared-tokens", load.shared_tokens, "of them, the same in all", 0, 1'000'000);
   command.option("--answer-tokens", load.answer_tokens, "tokens of each answer", 1, 1'000'000);
   command.option("--vocabulary", load.vocabulary, "prompts are random ids 300..N", 301, 10'000'000);
+  command.option("--seed", load.seed,
+                 "of the prompts: the server's cache knows those of an earlier load with it", 1,
+                 1'000'000'000);
+  command.option("--arrivals", load.arrivals, "open loop: seed of the moments of arrival", 1,
+                 1'000'000'000);
   command.action([options, &context] { return run(*options, context); });
 }
 

@@ -23,8 +23,9 @@ constexpr int kPollMs = 50;
 
 // The body of request `number`.
 std::string body_of(const Load& load, int64_t number) {
-  Rng shared(load.seed);
-  Rng own(load.seed + 1 + static_cast<uint64_t>(number));
+  const auto seed = static_cast<uint64_t>(load.seed) << 32;  // no load's requests are another's
+  Rng shared(seed);
+  Rng own(seed + 1 + static_cast<uint64_t>(number));
   Json ids = Json::array();
   std::string words;
   for (int64_t i = 0; i < load.prompt_tokens; ++i) {
@@ -215,7 +216,7 @@ class Generator {
   CURLM* multi_;
   curl_slist* headers_ = nullptr;
   Stopwatch watch_;
-  Rng arrivals_{load_.seed};
+  Rng arrivals_{static_cast<uint64_t>(load_.arrivals)};
   std::vector<Seen> seen_;
   std::list<std::unique_ptr<Transfer>> transfers_;
   int64_t sent_ = 0;

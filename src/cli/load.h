@@ -26,7 +26,9 @@ struct Load {
   int64_t answer_tokens = 64;
   // Prompts are random ids below this, of a range that every vocabulary has.
   int64_t vocabulary = 5000;
-  uint64_t seed = 1;
+  // Of the prompts. Another load with the same seed finds them in the server's prefix cache.
+  int64_t seed = 1;
+  int64_t arrivals = 1;  // seed of the moments at which requests of an open loop arrive
 };
 
 // One request as its user saw it, in seconds since the load began.

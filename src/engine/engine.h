@@ -8,8 +8,8 @@
 // queue, bytes of registered adapters. When the queue is full submit() says kResourceExhausted;
 // when KV blocks run out, the youngest sequence is preempted and recomputed later; the process
 // never grows because of load. Work of other threads that stands back (core/stand_back.h), such as
-// tuning on the same base, waits while the engine has something to do, but for a twelfth of
-// that time.
+// tuning on the same base, waits while the engine has something to do; an engine that hardly ever
+// rests leaves it a twelfth of the time (time_left.h).
 #pragma once
 
 #include <cstdint>

@@ -30,6 +30,7 @@
 #include "engine/scheduler.h"
 #include "engine/sequence.h"
 #include "engine/step.h"
+#include "engine/time_left.h"
 
 namespace plinth::engine {
 
@@ -90,6 +91,7 @@ class Engine::Impl {
   void charge(const std::vector<Sequence*>& sequences, const std::vector<Chunk>& chunks,
               double seconds);
   void leave_time(double step_seconds);
+  void rested(double seconds);
   void preempt(SequencePtr sequence);
   void admit(SequencePtr sequence, int64_t cached);
   void guess(Sequence& sequence);
@@ -129,7 +131,7 @@ class Engine::Impl {
   bool guests_wait_ = false;                         // somebody stands back in this step
   bool has_deadlines_ = false;                       // some sequence ever had one
   std::optional<Urgent> urgent_;                     // while there is work
-  double owed_s_ = 0;                                // to threads that stand back
+  TimeLeft time_left_;                               // to threads that stand back
   EngineStats counted_;                              // what only grows
 
   mutable std::mutex mutex_;  // guards what follows

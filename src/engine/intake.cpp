@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/clock.h"
 #include "engine/engine_impl.h"
 
 namespace plinth::engine {
@@ -23,7 +24,11 @@ bool Engine::Impl::absorb(const std::stop_token& stop) {
       interleave();
       lock.lock();
     }
-    if (idle) changed_.wait(lock, stop, called);
+    if (idle) {
+      const Stopwatch watch;
+      changed_.wait(lock, stop, called);
+      rested(watch.seconds());
+    }
     if (stop.stop_requested()) return false;
     cancels.swap(cancels_);
     fresh.swap(inbox_);

@@ -9,16 +9,6 @@
 #include "engine/engine_impl.h"
 
 namespace plinth::engine {
-namespace {
-
-// Of the engine's time, to threads that stand back: so much longer do answers take beside them.
-// With what those threads still compute when the engine goes on it stays within a seventh.
-constexpr double kShareLeft = 0.08;
-// Less at a time would go into waking up.
-constexpr double kLeftMin = 0.002;
-
-}  // namespace
-
 void Engine::Impl::apply_deadlines() {
   const int64_t now_ns = system_clock().monotonic_ns();
   end_where(
@@ -100,19 +90,23 @@ void Engine::Impl::charge(const std::vector<Sequence*>& sequences, const std::ve
 void Engine::Impl::leave_time(double step_seconds) {
   counted_.step_seconds += step_seconds;
   if (standing_back() == 0) {
-    owed_s_ = 0;
+    time_left_.clear();
     return;
   }
-  owed_s_ += kShareLeft * step_seconds;
-  if (owed_s_ < kLeftMin) return;
+  const double owed_s = time_left_.owed_after(step_seconds);
+  if (owed_s == 0) return;
   const Stopwatch watch;
   urgent_.reset();
-  std::this_thread::sleep_for(std::chrono::duration<double>(owed_s_));
+  std::this_thread::sleep_for(std::chrono::duration<double>(owed_s));
   urgent_.emplace();
   const double left_s = watch.seconds();
   counted_.seconds_left += left_s;
-  // Waking up took time, too: it counts as left. More than one turn is not saved up.
-  owed_s_ = std::max(owed_s_ - left_s, -kLeftMin);
+  time_left_.had(left_s);
+}
+
+// The engine had no work for so long.
+void Engine::Impl::rested(double seconds) {
+  if (standing_back() > 0) time_left_.had(seconds);
 }
 
 }  // namespace plinth::engine

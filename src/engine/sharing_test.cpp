@@ -1,6 +1,7 @@
 // Tenants, deadlines and threads that stand back, in a whole engine.
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <future>
 #include <mutex>
 #include <string>
@@ -184,6 +185,28 @@ TEST(Sharing, AThreadThatStandsBackMovesOnBesideAnEngineUnderLoad) {
     for (int i = 0; i < 1000 && rounds < before + 10; ++i) EXPECT_EQ(answers(4), first);
     EXPECT_GE(rounds, before + 10);
     EXPECT_GT(engine->stats().step_seconds, 0);
+  }
+  over = true;
+}
+
+TEST(Sharing, AnEngineThatRestedLeavesNothingOfItsSteps) {
+  std::atomic<bool> over = false;
+  std::jthread tuning([&] {
+    const StandBack stands_back;
+    compute_pool().parallel_for(1 << 20, 1, [&](int64_t, int64_t, int) {
+      if (!over) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    });
+  });
+  while (standing_back() == 0) std::this_thread::yield();
+  {
+    const auto engine = start(tiny());
+    ASSERT_TRUE(engine->generate(greedy(prompt(1, 20), 2)));
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));  // what 6 s of steps would owe
+    const EngineStats before = engine->stats();
+    // Twice what makes a turn.
+    while (engine->stats().step_seconds < before.step_seconds + 0.05)
+      ASSERT_TRUE(engine->generate(greedy(prompt(1, 20), 20)));
+    EXPECT_EQ(engine->stats().seconds_left, before.seconds_left);
   }
   over = true;
 }
