@@ -5,6 +5,7 @@
 #include "cli/bases.h"
 #include "cli/command.h"
 #include "core/json.h"
+#include "eval/verdict.h"
 #include "model/adapter_lineage.h"
 
 namespace plinth::cli {
@@ -59,6 +60,7 @@ Json describe(const Opened& opened) {
   }
   return {{"name", adapter.name},
           {"digest", adapter.digest},
+          {"identity", eval::identity_of(&adapter)},  // what a proof names it by
           {"base", opened.base->digest()},
           {"architecture", opened.base->config().architecture},
           {"linears", linears},

@@ -8,6 +8,7 @@
 #include "cli/load.h"
 #include "cli/machine.h"
 #include "cli/names.h"
+#include "core/file.h"
 #include "core/json.h"
 
 namespace plinth::cli {
@@ -16,6 +17,7 @@ namespace {
 struct Options {
   Load load;
   std::string models;  // separated by commas
+  Path fields;
 };
 
 struct Row {
@@ -97,9 +99,21 @@ void print_json(const Load& load, const std::vector<Row>& rows, const std::vecto
                               {"requests", std::move(requests)}}));
 }
 
+Result<std::vector<Json>> read_fields(const Path& path) {
+  PLINTH_TRY(const std::string text, read_file(path, 16u << 20));
+  PLINTH_TRY(const Json list, parse_json(text, path.string()));
+  const auto is_object = [](const Json& entry) { return entry.is_object(); };
+  if (!list.is_array() || list.empty() || !std::ranges::all_of(list, is_object))
+    return invalid("{}: not a JSON array of objects", path.string());
+  return list.get<std::vector<Json>>();
+}
+
 Status run(Options options, const Context& context) {
   Load& load = options.load;
   load.models = split_names(options.models);
+  if (!options.fields.empty()) {
+    PLINTH_TRY(load.fields, read_fields(options.fields));
+  }
   while (load.url.ends_with('/')) load.url.pop_back();
   PLINTH_TRY(const auto seen, run_load(load));
   int64_t failed = 0;
@@ -136,6 +150,8 @@ void add_bench_serve(Command& bench, const Context& context) {
   command.option("--url", load.url, "the server, with /v1");
   command.option("--key", load.key, "API key (default $PLINTH_KEY)");
   command.option("--models", options->models, "names, separated by commas, asked in turn", true);
+  command.option("--fields", options->fields,
+                 "a JSON array of objects, merged into the requests' bodies in turn");
   command.flag("--chat", load.chat, "chat completions with random words, not completions");
   command.option("--requests", load.requests, "requests altogether", 1, 1'000'000);
   command.option("--users", load.users, "closed loop: so many at a time", 1, 100'000);

@@ -48,6 +48,8 @@ std::string body_of(const Load& load, int64_t number) {
     body["messages"] = {{{"role", "user"}, {"content", words}}};
   else
     body["prompt"] = std::move(ids);
+  if (!load.fields.empty())
+    body.update(load.fields[static_cast<size_t>(number) % load.fields.size()]);
   return to_text(body);
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/json.h"
 #include "core/result.h"
 
 namespace plinth::cli {
@@ -17,6 +18,7 @@ struct Load {
   std::string url = "http://127.0.0.1:8471/v1";
   std::string key = {};
   std::vector<std::string> models = {};  // request i asks for model i, and again from the first
+  std::vector<Json> fields = {};         // objects merged into the body of request i, likewise
   bool chat = false;                     // chat/completions with words; else completions with ids
   int64_t requests = 64;
   int64_t users = 16;  // closed loop

@@ -15,6 +15,22 @@ load --rate 50 --chat >"$work/open"
 jq -e '.failed == 0 and .load.rate == 50 and .load.users == null' "$work/open" >/dev/null || fail "open loop: $(cat "$work/open")"
 [ "$("$PLINTH" usage --json | jq '.usage[0].requests')" = 12 ] || fail "twelve requests in the ledger"
 
+# Prompts of a seed are the server's from then on; those of another are new to it.
+hits() { curl -s "${address%/v1}/metrics" | awk '$1 == "plinth_engine_prefix_hits_tokens" { print $2 }'; }
+load --prompt-tokens 200 --seed 2 >/dev/null
+before=$(hits)
+load --prompt-tokens 200 --seed 3 >/dev/null
+[ "$(hits)" = "$before" ] || fail "prompts of another seed were known: $before, $(hits)"
+load --prompt-tokens 200 --seed 3 >/dev/null
+[ "$(hits)" -gt "$before" ] || fail "prompts of a seed came twice, and were not known"
+
+echo '[{"max_tokens": 3}, {"max_tokens": 2}]' >"$work/fields.json"
+load --fields "$work/fields.json" >"$work/fields"
+jq -e '[.requests[].answer_tokens] == [3, 2, 3, 2, 3, 2]' "$work/fields" >/dev/null || fail "fields in turn: $(cat "$work/fields")"
+echo '{"max_tokens": 3}' >"$work/fields.json"
+expect_exit 1 load --fields "$work/fields.json"
+expect_text "$work/err" "fields.json: not a JSON array of objects"
+
 models=nobody expect_exit 1 load
 expect_text "$work/err" "6 of 6 requests failed"
 expect_text "$work/err" "nobody"
