@@ -31,8 +31,9 @@ class AnswerOutput : public Output {
   bool take(int64_t first, tensor::ConstMatrix logits, std::vector<int32_t>& tokens) override;
 
   void found_cached(int64_t tokens) override {
-    usage_.cached_tokens = tokens;
-    usage_.queued_s = watch_.seconds();
+    usage_.cached_tokens += tokens;
+    if (!begun_) usage_.queued_s = watch_.seconds();
+    begun_ = true;
   }
 
   void spent(double core_s) override { usage_.core_s = core_s; }
@@ -55,7 +56,8 @@ class AnswerOutput : public Output {
   text::StreamDecoder decoder_;
   StopStrings stops_;
   Usage usage_;
-  Stopwatch watch_;  // since submit()
+  bool begun_ = false;  // its prompt is being read, or has been
+  Stopwatch watch_;     // since submit()
 };
 
 }  // namespace plinth::engine

@@ -85,6 +85,7 @@ class Engine::Impl {
   void step();
   StepPlan plan();
   void offer_waiting(std::vector<WaitingState>& waiting, size_t places);
+  void mark_followers(std::vector<RunningState>& running, std::vector<WaitingState>& waiting) const;
   WaitingState waiting_state(const Sequence& sequence) const;
   void mark_guests();
   bool stands_back(const Sequence& sequence) const;
@@ -94,6 +95,8 @@ class Engine::Impl {
   void rested(double seconds);
   void preempt(SequencePtr sequence);
   void admit(SequencePtr sequence, int64_t cached);
+  void take_known(Sequence& sequence, int64_t known);
+  void catch_up(Sequence& sequence);
   void guess(Sequence& sequence);
   void allocate(Sequence& sequence, int64_t rows);
   bool hand_out(Sequence& sequence, int64_t position, tensor::ConstMatrix logits);

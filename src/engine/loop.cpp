@@ -1,5 +1,5 @@
 // The engine thread: plans a step, carries it out, hands out what came of it (intake.cpp: what
-// comes in, and what ends before its time).
+// comes in, and what ends before its time; prefixes.cpp: what need not be computed).
 #include <algorithm>
 #include <span>
 #include <utility>
@@ -33,17 +33,11 @@ void Engine::Impl::interleave() {
   stats_.interleaved = true;
 }
 
-WaitingState Engine::Impl::waiting_state(const Sequence& sequence) const {
-  const std::span<const int32_t> tokens(sequence.tokens);
-  const auto reusable = static_cast<size_t>(sequence.reusable());
-  return {.tokens = std::ssize(sequence.tokens),
-          .cached = cache_.known(sequence.scope, tokens.first(reusable))};
-}
-
 StepPlan Engine::Impl::plan() {
   mark_guests();
   std::vector<RunningState> running;
   int64_t scoring = 0;
+  for (const auto& sequence : running_) catch_up(*sequence);
   for (const auto& sequence : running_) {
     guess(*sequence);
     RunningState state{.tokens = std::ssize(sequence->tokens),
@@ -67,6 +61,7 @@ StepPlan Engine::Impl::plan() {
   if (offered_.size() == waiting_.size())
     for (size_t i = 0; i < std::min({scores, places - waiting.size(), background_.size()}); ++i)
       waiting.push_back(waiting_state(*background_[i]));
+  mark_followers(running, waiting);
 
   constexpr int64_t kSmall = 64;  // blocks: a pool of less is all one sequence's
   return plan_step(running, waiting,
@@ -148,29 +143,6 @@ void Engine::Impl::preempt(SequencePtr sequence) {
   ++counted_.preemptions;
   auto& queue = sequence->background ? background_ : waiting_;
   insert_by_age(queue, std::move(sequence));
-}
-
-// Starts from `cached` tokens that the prefix cache knows.
-void Engine::Impl::admit(SequencePtr sequence, int64_t cached) {
-  const std::span<const int32_t> tokens(sequence->tokens);
-  for (auto& block : cache_.find(sequence->chain, tokens.first(static_cast<size_t>(cached))))
-    sequence->hold(std::move(block));
-  const int64_t size = options_.block_tokens;
-  PLINTH_CHECK(std::ssize(sequence->blocks) == (cached + size - 1) / size,
-               "{} blocks hold {} cached tokens", sequence->blocks.size(), cached);
-  sequence->blocks_known = cached / size;
-  sequence->borrows = cached % size != 0;
-  sequence->computed = cached;
-  if (!sequence->started) {
-    sequence->started = true;
-    sequence->output->found_cached(sequence->computed);
-    for (auto& fork : sequence->forks) {
-      fork->started = true;
-      fork->output->found_cached(sequence->computed);
-    }
-    counted_.prefix_hits_tokens += sequence->computed;
-  }
-  insert_by_age(running_, std::move(sequence));
 }
 
 // What may follow the newest token, while that is all the sequence lacks.
@@ -305,16 +277,6 @@ void Engine::Impl::settle_guess(Sequence& sequence) {
   counted_.lookup_tokens += guessed;
   counted_.lookup_accepted += right;
   sequence.guess.clear();
-}
-
-// Tells the prefix cache about the blocks that became full.
-void Engine::Impl::publish_prefix(Sequence& sequence) {
-  const int64_t size = options_.block_tokens;
-  const std::span<const int32_t> tokens(sequence.tokens);
-  for (int64_t& n = sequence.blocks_known; (n + 1) * size <= sequence.computed; ++n)
-    cache_.add(sequence.chain,
-               tokens.subspan(static_cast<size_t>(n * size), static_cast<size_t>(size)),
-               sequence.table[static_cast<size_t>(n)]);
 }
 
 void Engine::Impl::publish_stats() {

@@ -27,7 +27,8 @@ class Output {
   // in order. May append to `tokens`: then the sequence goes on. Returns true when it has ended.
   virtual bool take(int64_t first, tensor::ConstMatrix logits, std::vector<int32_t>& tokens) = 0;
 
-  // So many tokens at the front came from the prefix cache. Called once.
+  // So many more tokens at the front came from the prefix cache. First called, maybe with 0, when
+  // its prompt begins to be read.
   virtual void found_cached(int64_t tokens) = 0;
 
   // What it has taken of the machine so far (Usage::core_s). Called before take(), and after steps.

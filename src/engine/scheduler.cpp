@@ -18,6 +18,7 @@ struct Draft {
   bool copies = false;
   int64_t guessed = 0;
   bool guest = false;
+  std::optional<Follows> follows = {};
   int64_t rows = 0;
   bool preempted = false;
 
@@ -41,7 +42,8 @@ class Planner {
                          .releasable = state.releasable,
                          .copies = state.copies,
                          .guessed = state.guessed,
-                         .guest = state.guest});
+                         .guest = state.guest,
+                         .follows = state.follows});
   }
 
   StepPlan plan(std::span<const WaitingState> waiting) {
@@ -105,7 +107,8 @@ class Planner {
                          .computed = cached,
                          .blocks = found,
                          .copies = copies,
-                         .guest = state.guest});
+                         .guest = state.guest,
+                         .follows = state.follows});
       plan_.cached.push_back(cached);
       ++plan_.admitted;
     }
@@ -125,7 +128,7 @@ class Planner {
         prompts.push_back(i);
     if (prompts.empty()) return;
     const auto give = [&](size_t i, int64_t share) {
-      rows -= give_rows(drafts_[i], std::min(share, rows));
+      rows -= give_prompt_rows(drafts_[i], std::min(share, rows));
     };
     const size_t oldest = prompts.front();
     give(oldest, prompts.size() == 1 ? rows : (rows + 1) / 2);
@@ -134,6 +137,14 @@ class Planner {
     });
     for (size_t i = 1; i < prompts.size(); ++i) give(prompts[i], rows);
     give(oldest, rows);
+  }
+
+  // A follower's turn is its leader's.
+  int64_t give_prompt_rows(Draft& draft, int64_t rows) {
+    if (!draft.follows) return give_rows(draft, rows);
+    Draft& leader = drafts_[draft.follows->leader];
+    if (leader.preempted) return 0;
+    return give_rows(leader, std::min(rows, draft.follows->until - leader.computed - leader.rows));
   }
 
   // Never takes the blocks that let everybody go on in the next step.

@@ -12,6 +12,8 @@
 // - the rows that are left go to prompts: half to the oldest, so that it always moves, the rest to
 //   the shortest first, so that a short question passes a long document; what is left over to the
 //   oldest;
+// - a prompt that follows another (followers.h) gets no rows: on its turn they go to the other, as
+//   far as it waits for it;
 // - guests (fair_share.h) have no more rows together than guests may have, their answers before
 //   their prompts: answers in turns, prompts after all others;
 // - guesses get rows and blocks that nobody else needs.
@@ -20,10 +22,19 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 namespace plinth::engine {
+
+// A prompt waits for blocks that an earlier sequence computes. The leader follows nobody.
+struct Follows {
+  size_t leader = 0;  // counted as in Chunk
+  int64_t until = 0;  // tokens that the leader will have computed then
+
+  bool operator==(const Follows&) const = default;
+};
 
 struct RunningState {
   int64_t tokens = 0;      // that must be computed before the sequence can go on
@@ -33,6 +44,7 @@ struct RunningState {
   bool copies = false;     // its next row goes to a shared block, which takes one more to copy
   int64_t guessed = 0;     // rows that a decoding sequence could use beyond its own
   bool guest = false;      // stands back behind those who had less
+  std::optional<Follows> follows = {};
 };
 
 struct WaitingState {
@@ -40,6 +52,7 @@ struct WaitingState {
   int64_t cached = 0;  // found in the prefix cache; may end inside a block
   bool guest = false;
   bool more = false;  // of a tenant who has sequences running, or before this one in the queue
+  std::optional<Follows> follows = {};
 };
 
 struct StepLimits {

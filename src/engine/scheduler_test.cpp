@@ -113,6 +113,20 @@ TEST(Scheduler, APrefixThatEndsInsideABlockNeedsOneToCopy) {
   EXPECT_THAT(plan.cached, ElementsAre(6, 4));
 }
 
+TEST(Scheduler, AFollowersTurnIsItsLeaders) {
+  const Running running{{.tokens = 100, .computed = 20, .blocks = 5}, {.tokens = 90}};
+  const Waiting waiting{{.tokens = 12, .follows = Follows{1, 8}}, {.tokens = 14, .follows = {}}};
+  EXPECT_THAT(plan_step(running, waiting, kRoomy).chunks, ElementsAre(Chunk{0, 8}, Chunk{1, 8}))
+      << "the short one's 8 before the other's 14";
+  const Waiting both{{.tokens = 12, .follows = Follows{1, 3}}, {.tokens = 14}};
+  EXPECT_THAT(plan_step(running, both, kRoomy).chunks,
+              ElementsAre(Chunk{0, 8}, Chunk{1, 3}, Chunk{3, 5}))
+      << "no more of the leader than is waited for";
+  const Running done{{.tokens = 100, .computed = 20, .blocks = 5, .follows = {}},
+                     {.tokens = 30, .computed = 28, .blocks = 7, .follows = Follows{0, 20}}};
+  EXPECT_THAT(plan_step(done, {}, kRoomy).chunks, ElementsAre(Chunk{0, 16}));
+}
+
 TEST(Scheduler, GuessesGetRowsAndBlocksThatNobodyElseNeeds) {
   const Running two{{.tokens = 7, .computed = 6, .blocks = 2, .guessed = 8},
                     {.tokens = 7, .computed = 6, .blocks = 2, .guessed = 8}};

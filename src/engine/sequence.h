@@ -40,6 +40,7 @@ struct Sequence {
   bool started = false;  // was admitted once
   double core_s = 0;     // Usage::core_s of the steps that have ended
   int64_t computed = 0;  // tokens whose keys and values are in the blocks
+  int64_t reached = 0;   // most of them that it ever had when it gave its blocks back
   std::vector<BlockHandle> blocks;
   std::vector<int32_t> table;  // their numbers, as the kernels read them
   bool cacheable = false;      // an adapter without a digest cannot be told from another
@@ -79,6 +80,7 @@ struct Sequence {
 
   // Last block first: the pool reuses the ends of chains before their beginnings.
   void release() {
+    reached = std::max(reached, computed);
     while (!blocks.empty()) blocks.pop_back();
     table.clear();
     guess.clear();
