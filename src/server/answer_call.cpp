@@ -69,7 +69,8 @@ void AnswerCall::submit() {
     if (!self->error_)
       self->error_ = {Code::kUnavailable,
                       "the server is shutting down: the answer is not complete"};
-    self->cancel();
+    self->told_ = true;
+    self->say_error();
   });
 }
 
@@ -227,17 +228,21 @@ void AnswerCall::trace() const {
         {"gen_ai.response.finish_reason", finish_name(worst)}});
 }
 
+// In mid-stream an error is an event of its own, and there is no [DONE] behind it.
+void AnswerCall::say_error() {
+  const ExchangePtr& exchange = call_.exchange;
+  if (!streaming_) return refuse(call_, {.error = *error_});
+  exchange->write("data: " + error_body({.error = *error_}, exchange->request().id) + "\n\n");
+  exchange->end();
+}
+
 void AnswerCall::finish(const Status& written) {
   const ExchangePtr& exchange = call_.exchange;
   if (call_.trace) trace();
   observe_seconds("plinth_answer_seconds", watch_.seconds());
+  if (told_) return;
   if (!written && !error_) error_ = not_written("the usage ledger", written.error());
-  if (error_ && !streaming_) return refuse(call_, {.error = *error_});
-  if (error_) {
-    // In mid-stream an error is an event of its own, and there is no [DONE] behind it.
-    exchange->write("data: " + error_body({.error = *error_}, exchange->request().id) + "\n\n");
-    return exchange->end();
-  }
+  if (error_) return say_error();
   if (!plan_.stream) return exchange->reply({.body = to_text(plan_.format->whole(outcome_))});
   open_stream();
   exchange->write(plan_.format->end(outcome_).append(plan_.format->end_mark()));

@@ -75,6 +75,7 @@ class AnswerCall : public std::enable_shared_from_this<AnswerCall> {
   void finish_choice(size_t choice, const engine::Event& event);
   void write_bill();
   void trace() const;
+  void say_error();
   void finish(const Status& written);
 
   const Services services_;
@@ -93,7 +94,8 @@ class AnswerCall : public std::enable_shared_from_this<AnswerCall> {
   size_t choices_finished_ = 0;
   bool refused_ = false;
   bool streaming_ = false;
-  bool gone_ = false;   // the client
+  bool gone_ = false;   // the client, or the server's time
+  bool told_ = false;   // the client, that the answer is not complete
   bool spoke_ = false;  // since the last look of keep_alive()
   std::optional<Error> error_;
 };

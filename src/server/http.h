@@ -53,11 +53,13 @@ class Exchange {
   virtual void write(std::string_view bytes) = 0;
   virtual void end() = 0;
 
-  // Called once if the client goes away (or is cut off) before the answer is complete.
+  // Called once if the client goes away (or is cut off) before the answer is complete, or the
+  // answer ended in on_cut().
   virtual void on_gone(std::function<void()> gone) = 0;
 
   // Called once if the server's end leaves the answer no more time: what it says at once still goes
-  // out. Without it, and a moment later in any case, the client is cut off.
+  // out. Without it, and a moment later in any case, the client is cut off. Again: instead of the
+  // one before.
   virtual void on_cut(std::function<void()> cut) = 0;
 
   // Calls `tick` again and again until the answer is complete or the client gone.

@@ -180,6 +180,58 @@ TEST(HttpServer, StopCutsOffWhatTakesTooLong) {
   EXPECT_EQ(gone.get_future().wait_for(std::chrono::seconds(0)), std::future_status::ready);
 }
 
+TEST(HttpServer, WhoSaysALastWordIsHeardAndThenGone) {
+  std::promise<void> started, gone;
+  const auto server = start([&](const ExchangePtr& exchange) {
+    exchange->on_cut([weak = std::weak_ptr(exchange)] {
+      if (const auto cut = weak.lock()) cut->reply({.status = 503, .body = "the end"});
+    });
+    // As work does that holds on until it is told.
+    exchange->on_gone([&gone, exchange] { gone.set_value(); });
+    started.set_value();
+  });
+  TestClient client(server->port());
+  client.send_request("GET", "/");
+  started.get_future().wait();
+  std::thread stopping([&] { server->stop(30); });
+  const Reply reply = client.read_reply();
+  client.hang_up();
+  stopping.join();
+  EXPECT_EQ(reply.status, 503);
+  EXPECT_EQ(reply.body, "the end");
+  EXPECT_EQ(gone.get_future().wait_for(std::chrono::seconds(0)), std::future_status::ready);
+}
+
+TEST(HttpServer, StopRefusesARequestThatHasNotComeWhole) {
+  const std::string head = "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 20\r\n\r\n";
+  for (const std::string& part : {head.substr(0, 15), head, head + "half of it"}) {
+    const auto server = start(echo());
+    TestClient client(server->port());
+    client.send(part);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    std::jthread stopping([&] { server->stop(30); });
+    const Reply reply = client.read_reply();
+    client.hang_up();
+    EXPECT_EQ(reply.status, 503) << part;
+    EXPECT_EQ(reply.headers.at("connection"), "close");
+    EXPECT_TRUE(reply.headers.contains("retry-after"));
+    EXPECT_NE(reply.body.find("server_error"), std::string::npos) << reply.body;
+  }
+}
+
+TEST(HttpServer, ARequestThatIsOnItsWayWhenTheDrainBeginsIsAnswered) {
+  const auto server = start(echo());
+  TestClient client(server->port());
+  client.send("POST /x HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nha");
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  std::thread stopping([&] { server->stop(10'000); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  client.send("lf");
+  EXPECT_EQ(client.read_reply().body, "POST /x half");
+  client.hang_up();
+  stopping.join();
+}
+
 TEST(HttpServer, MoreConnectionsThanTheLimitAreClosed) {
   const auto server = start(echo(), {.connections_max = 2});
   TestClient one(server->port());

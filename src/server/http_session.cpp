@@ -116,16 +116,28 @@ void HttpSession::start() {
 void HttpSession::drain() {
   post([](HttpSession& self) {
     self.keep_alive_ = false;
-    if (self.state_ == State::kReading && !self.head_started()) self.close();
+    if (self.state_ == State::kReading && !self.reading()) self.close();
   });
 }
 
 void HttpSession::tell_cut() {
   post([](HttpSession& self) {
+    if (self.state_ == State::kReading && self.reading()) return self.stop_reading();
+    if (self.state_ == State::kAnswering && self.answered_) return;  // its end is on the way
     const auto cut = std::exchange(self.on_cut_, nullptr);
-    if (cut) return cut();
-    self.gone();
+    if (!cut) return self.gone();
+    const auto gone = self.on_gone_;
+    const uint64_t serial = self.serial_;
+    cut();
+    // What is still made for it is made for nobody.
+    if (!self.answering(serial) && gone) gone();
   });
+}
+
+// Part of a request has come. read_failed() answers it: no read may be pending then.
+void HttpSession::stop_reading() {
+  cut_ = true;
+  stream_.tcp().cancel();
 }
 
 void HttpSession::cut() {
@@ -215,7 +227,7 @@ void HttpSession::read_head() {
 }
 
 void HttpSession::head_read(ErrorCode error) {
-  if (error) return read_failed(error);
+  if (error || cut_) return read_failed(error);
   stream_.tcp().expires_after(std::chrono::milliseconds(options_.transfer_ms));
   const uint64_t limit = body_limit();
   if (parser_->content_length() && *parser_->content_length() > limit) return refuse_large(limit);
@@ -235,34 +247,35 @@ uint64_t HttpSession::body_limit() const {
 }
 
 void HttpSession::refuse_large(uint64_t limit) {
-  refuse(413, fmt::format("the request is larger than {} bytes", limit));
+  refuse(invalid("the request is larger than {} bytes", limit), 413);
 }
 
 void HttpSession::read_failed(ErrorCode error) {
+  if (cut_)
+    return refuse({Code::kUnavailable, "the server is shutting down: the request came too late"});
   if (error == http::error::body_limit) return refuse_large(body_limit());
   if (error == http::error::header_limit)
-    return refuse(431, fmt::format("the header is larger than {} bytes", kHeaderMax));
+    return refuse(invalid("the header is larger than {} bytes", kHeaderMax), 431);
   const bool ours =
       error.category() == http::make_error_code(http::error::end_of_stream).category();
   if (ours && error != http::error::end_of_stream && error != http::error::partial_message)
-    return refuse(400, "not an HTTP request: " + error.message());
+    return refuse(invalid("not an HTTP request: {}", error.message()));
   close();
 }
 
 // Answers what never became a request, then ends the connection.
-void HttpSession::refuse(int status, std::string_view message) {
+void HttpSession::refuse(const Error& error, int status) {
   keep_alive_ = false;
   state_ = State::kAnswering;
   answered_ = false;
-  // The errors' status comes from their code; these few are HTTP's own.
-  HttpResponse response = error_response({invalid("{}", message)}, "");
-  response.status = status;
+  HttpResponse response = error_response({error}, "");
+  if (status != 0) response.status = status;
   send_head(response, "req-" + random_hex(12), true);
   finish();
 }
 
 void HttpSession::body_read(ErrorCode error) {
-  if (error) return read_failed(error);
+  if (error || cut_) return read_failed(error);
   auto message = parser_->release();
   http_1_1_ = message.version() >= 11;
   keep_alive_ = keep_alive_ && message.keep_alive();

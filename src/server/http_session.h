@@ -37,8 +37,8 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   void start();
   // After the current answer (now, when there is none) the connection ends. Any thread.
   void drain();
-  // Tells an answer that wants to know that its time is over; anything else ends at once. Any
-  // thread.
+  // Tells an answer that wants to know that its time is over, refuses a request that has not come
+  // whole, leaves the end of an answer on its way; anything else ends at once. Any thread.
   void tell_cut();
   // Ends at once. Any thread.
   void cut();
@@ -74,14 +74,17 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
     });
   }
 
-  bool head_started() const { return buffer_.size() > 0; }
+  // Some of a request has come.
+  bool reading() const { return parser_ && (parser_->got_some() || buffer_.size() > 0); }
 
   void read_head();
   void head_read(ErrorCode error);
   uint64_t body_limit() const;
   void refuse_large(uint64_t limit);
   void read_failed(ErrorCode error);
-  void refuse(int status, std::string_view message);
+  // `status`: one of HTTP's own, which no error code stands for; 0: the error's.
+  void refuse(const Error& error, int status = 0);
+  void stop_reading();
   void body_read(ErrorCode error);
   void handle(HttpRequest request);
   void watch();
@@ -108,6 +111,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   bool head_only_ = false;
   bool chunked_ = false;
   bool answered_ = false;
+  bool cut_ = false;       // no more is read
   Headers added_headers_;  // of the answer being made
   uint64_t serial_ = 0;
   std::function<void()> on_gone_;

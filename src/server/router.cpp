@@ -93,6 +93,13 @@ void Router::admit(const Route& route, Call call) const {
   call.exchange = audited(route, call, *audit_);
   const ExchangePtr exchange = call.exchange;
   const std::string& id = exchange->request().id;
+  // Who has more to say at the server's end says it instead.
+  exchange->on_cut([weak = std::weak_ptr(exchange)] {
+    if (const auto cut = weak.lock())
+      cut->reply(
+          error_response({.error = make_error(Code::kUnavailable, "the server is shutting down")},
+                         cut->request().id));
+  });
   if (!may(call.key, route.action))
     return exchange->reply(
         error_response({.error = make_error(Code::kPermissionDenied,

@@ -325,6 +325,34 @@ TEST_F(ServerTest, AnAnswerInOnePieceThatOutlastsTheDrainIsAnError) {
   EXPECT_EQ(total().requests, 1);
 }
 
+// Whatever reads long texts: it ends with its client, and not when all is read.
+TEST_F(ServerTest, WhatOutlastsTheDrainIsAnErrorOfEveryKind) {
+  const std::vector<std::string> texts(64, std::string(4000, 'x'));
+  const std::vector<std::pair<std::string, Json>> asked = {
+      {"/v1/embeddings", {{"model", "tiny"}, {"input", texts}}},
+      {"/v1/rerank", {{"model", "tiny"}, {"query", "x"}, {"documents", texts}}},
+      {"/v1/completions",
+       {{"model", "tiny"}, {"prompt", texts}, {"max_tokens", 0}, {"echo", true}, {"logprobs", 1}}}};
+  for (const auto& [path, body] : asked) {
+    SCOPED_TRACE(path);
+    start({.port = 0, .drain_ms = 20});
+    const int64_t rows = engine_->stats().rows;
+    TestClient client(server_->port());
+    client.send_request("POST", path, to_text(body), key_);
+    ASSERT_TRUE(eventually([&] { return engine_->stats().rows > rows; }));
+    std::thread stopping([&] { server_->stop(); });
+    const Reply reply = client.read_reply();
+    client.hang_up();
+    stopping.join();
+    EXPECT_EQ(reply.status, 503);
+    EXPECT_EQ(reply.headers.at("connection"), "close");
+    EXPECT_TRUE(reply.headers.contains("retry-after"));
+    EXPECT_NE(reply.body.find("shutting down"), std::string::npos) << reply.body;
+    EXPECT_NE(reply.body.find("server_error"), std::string::npos) << reply.body;
+    EXPECT_LT(engine_->stats().rows - rows, 64 * 4000);
+  }
+}
+
 TEST_F(ServerTest, HealthAndMetricsTellTheTruth) {
   ASSERT_EQ(post(chat("x")).status, 200);
   TestClient client(server_->port());
