@@ -75,14 +75,17 @@ void handle_completions(const Services& services, const Call& call) {
     reads.push_back({.tokens = prompt.tokens,
                      .top_logprobs = request->sampling.top_logprobs,
                      .registered = model->adapter});
-  ReadingBatch::start(services, call, std::move(reads),
-                      [services, call, request = *std::move(request), model,
-                       prompts](Result<std::vector<engine::Reading>> readings) mutable {
-                        if (!readings) return refuse(call, {.error = readings.error()});
-                        for (size_t i = 0; i < prompts.size(); ++i)
-                          prompts[i].reading = (*readings)[i];
-                        answer(services, call, request, model, prompts);
-                      });
+  ReadingBatch::start(
+      services, call, std::move(reads),
+      [services, call, request = *std::move(request), model, prompts](
+          Result<std::vector<engine::Reading>> readings, const engine::Usage& used) mutable {
+        if (!readings) {
+          ReadingBatch::bill_failed(services, call, request.model, model->digest, used);
+          return refuse(call, {.error = readings.error()});
+        }
+        for (size_t i = 0; i < prompts.size(); ++i) prompts[i].reading = (*readings)[i];
+        answer(services, call, request, model, prompts);
+      });
 }
 
 }  // namespace plinth::server

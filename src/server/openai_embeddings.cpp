@@ -48,20 +48,16 @@ void embed(const Services& services, const Call& call, const std::string& name,
   }
   ReadingBatch::start(
       services, call, std::move(reads),
-      [services, call, name, model, total,
-       respond = std::move(respond)](const Result<std::vector<engine::Reading>>& readings) {
-        if (!readings) return refuse(call, {.error = readings.error()});
-        Vectors vectors;
-        double core_s = 0;
-        for (const engine::Reading& reading : *readings) {
-          vectors.push_back(unit(reading.pooled));
-          core_s += reading.core_s;
+      [services, call, name, model, total, respond = std::move(respond)](
+          const Result<std::vector<engine::Reading>>& readings, const engine::Usage& used) {
+        if (!readings) {
+          ReadingBatch::bill_failed(services, call, name, model->digest, used);
+          return refuse(call, {.error = readings.error()});
         }
+        Vectors vectors;
+        for (const engine::Reading& reading : *readings) vectors.push_back(unit(reading.pooled));
         bill(services, call,
-             {.model = name,
-              .digest = model->digest,
-              .usage = {.prompt_tokens = total, .core_s = core_s},
-              .outcome = "stop"},
+             {.model = name, .digest = model->digest, .usage = used, .outcome = "stop"},
              [call, json = respond(vectors, total)](const Status& written) {
                if (!written)
                  return refuse(call, {.error = not_written("the usage ledger", written.error())});

@@ -62,6 +62,23 @@ TEST_F(EmbeddingsTest, ManyTextsGoInOneRequest) {
   EXPECT_EQ(embed(texts)["data"].size(), 100u);
 }
 
+TEST_F(EmbeddingsTest, WhoHangsUpPaysForWhatWasRead) {
+  const std::string text(2000, 'x');
+  const int64_t tokens = embed(text)["usage"]["prompt_tokens"];
+  const int64_t rows = engine_->stats().rows;
+  TestClient client(server_->port());
+  client.send_request("POST", "/v1/embeddings",
+                      to_text({{"model", "tiny"}, {"input", std::vector<std::string>(200, text)}}),
+                      key_);
+  // More than the texts that are read at one time have: some have been read.
+  ASSERT_TRUE(eventually([&] { return engine_->stats().rows > rows + 20 * tokens; }));
+  client.hang_up();
+  EXPECT_TRUE(eventually([&] { return total().requests == 2; }));
+  EXPECT_GE(total().prompt_tokens, 5 * tokens);
+  EXPECT_LT(total().prompt_tokens, 201 * tokens);
+  EXPECT_EQ(total().prompt_tokens % tokens, 0);
+}
+
 TEST_F(EmbeddingsTest, WhatCannotBeDoneIsRefusedByName) {
   const Json body = {{"model", "tiny"}, {"input", "x"}};
   const auto with = [&](const char* name, Json value) {

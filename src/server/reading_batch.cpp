@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "core/log.h"
+
 namespace plinth::server {
 
 void ReadingBatch::start(const Services& services, const Call& call,
@@ -32,9 +34,10 @@ void ReadingBatch::submit_more() {
       continue;
     }
     request.tenant = std::to_string(call_.key.tenant_id);
-    request.done = [self = shared_from_this(), index](Result<engine::Reading> reading) {
-      self->call_.exchange->post([self, index, reading = std::move(reading)]() mutable {
-        self->take(index, std::move(reading));
+    const int64_t tokens = std::ssize(request.tokens);
+    request.done = [self = shared_from_this(), index, tokens](Result<engine::Reading> reading) {
+      self->call_.exchange->post([self, index, tokens, reading = std::move(reading)]() mutable {
+        self->take(index, tokens, std::move(reading));
       });
     };
     const auto submitted = services_.engine.read(std::move(request));
@@ -47,16 +50,27 @@ void ReadingBatch::submit_more() {
   if (gone_ && !error_) return fail(make_error(Code::kCancelled, "the client went away"));
   if (finished_ == next_ && done_) {
     const Done done = std::exchange(done_, nullptr);
-    if (error_) return done(*error_);
-    done(std::move(readings_));
+    if (error_) return done(*error_, used_);
+    done(std::move(readings_), used_);
   }
 }
 
-void ReadingBatch::take(size_t index, Result<engine::Reading> reading) {
+void ReadingBatch::take(size_t index, int64_t tokens, Result<engine::Reading> reading) {
   ++finished_;
   if (!reading) return fail(reading.error());
+  used_.prompt_tokens += tokens;
+  used_.core_s += reading->core_s;
   readings_[index] = *std::move(reading);
   submit_more();
+}
+
+void ReadingBatch::bill_failed(const Services& services, const Call& call, const std::string& model,
+                               const std::string& digest, const engine::Usage& used) {
+  if (used.prompt_tokens == 0) return;
+  bill(services, call, {.model = model, .digest = digest, .usage = used, .outcome = "cancelled"},
+       [](const Status& written) {
+         if (!written) log_error("the usage ledger: {}", written.error().message);
+       });
 }
 
 void ReadingBatch::fail(const Error& error) {
