@@ -8,12 +8,15 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "server/batch_lines.h"
 #include "server/errors.h"
 
 namespace plinth::server {
 namespace {
 
-constexpr size_t kAtOnce = 8;   // lines
+constexpr size_t kBatchesAtOnce = 16;
+constexpr size_t kTextMax = size_t{128} << 20;  // bytes of their inputs; then no more are taken up
+constexpr size_t kAtOnce = 8;                   // lines of each
 constexpr int kIdleMs = 1000;   // between looks for batches that another process started
 constexpr int kRetryMs = 1000;  // when a refusal does not say when to come again
 constexpr int kRetryMsMax = 60'000;
@@ -21,17 +24,6 @@ constexpr int64_t kLinesMax = 50'000;  // OpenAI's limit
 
 int64_t now_ms() {
   return system_clock().monotonic_ns() / 1'000'000;
-}
-
-std::vector<std::string_view> lines_of(std::string_view text) {
-  std::vector<std::string_view> lines;
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = std::min(text.find('\n', at), text.size());
-    const std::string_view line = text.substr(at, end - at);
-    if (line.find_first_not_of(" \t\r") != std::string_view::npos) lines.push_back(line);
-    at = end + 1;
-  }
-  return lines;
 }
 
 int retry_ms(const HttpResponse& response) {
@@ -44,32 +36,15 @@ int retry_ms(const HttpResponse& response) {
   return kRetryMs;
 }
 
-std::string custom_id_of(std::string_view line) {
-  const auto json = parse_json(line, "line");
-  return json && json->is_object() ? string_or(*json, "custom_id", "") : "";
-}
-
-// The request in a line.
-Result<std::string> body_of(std::string_view line, const std::string& endpoint) {
-  PLINTH_TRY(const Json json, parse_json(line, "line"));
-  if (!json.is_object() || string_or(json, "custom_id", "").empty())
-    return invalid("line: an object with a custom_id is needed");
-  if (string_or(json, "method", "") != "POST") return invalid("line: method: POST is needed");
-  if (string_or(json, "url", "") != endpoint)
-    return invalid("line: url: the batch's endpoint, {}, is needed", endpoint);
-  const auto body = json.find("body");
-  if (body == json.end() || !body->is_object()) return invalid("line: body: an object is needed");
-  if (body->contains("stream") && (*body)["stream"] != false)
-    return invalid("line: stream: answers of batches are not streamed");
-  return to_text(*body);
-}
-
 }  // namespace
 
-// The batch that is being answered.
+// A batch that is being answered.
 struct BatchRunner::Running {
-  const store::Batch& batch;
-  const std::vector<std::string_view>& lines;
+  store::Batch batch = {};
+  std::string text = {};                     // of its input
+  std::vector<std::string_view> lines = {};  // of the text
+  std::vector<bool> answered = {};           // by line, before it was taken up
+  size_t next = 0;                           // line to begin
   std::map<int64_t, std::shared_ptr<LineExchange>> open = {};
   std::vector<std::pair<int64_t, int64_t>> later = {};  // when (ms), line
   Status status = {};
@@ -140,6 +115,9 @@ Result<std::unique_ptr<BatchRunner>> BatchRunner::create(const Path& home, store
   return std::unique_ptr<BatchRunner>(new BatchRunner(std::move(store), leases));
 }
 
+BatchRunner::BatchRunner(std::unique_ptr<store::Store> store, store::Leases& leases)
+    : store_(std::move(store)), leases_(leases) {}
+
 BatchRunner::~BatchRunner() {
   stop();
 }
@@ -180,7 +158,6 @@ bool BatchRunner::run_tasks(int wait_ms) {
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, std::chrono::milliseconds(wait_ms),
                       [this] { return stopping_ || woken_ || !tasks_.empty(); });
-    woken_ = false;
     if (stopping_) return false;
     tasks.swap(tasks_);
   }
@@ -188,23 +165,32 @@ bool BatchRunner::run_tasks(int wait_ms) {
   return true;
 }
 
+// Is it time to look what the database says of batches?
+bool BatchRunner::look() {
+  const std::lock_guard lock(mutex_);
+  if (!std::exchange(woken_, false) && now_ms() < next_look_ms_) return false;
+  next_look_ms_ = now_ms() + kIdleMs;
+  return true;
+}
+
 void BatchRunner::work() {
+  int wait_ms = 0;
   do {
-    const auto batches = store_->unfinished_batches();
-    if (!batches) {
-      log_error("batches: {}", batches.error().message);
-      continue;
-    }
-    for (const store::Batch& batch : *batches) {
-      const auto taken = leases_.take(batch.id);
-      if (!taken) log_error("batch {}: {}", batch.id, taken.error().message);
-      if (!taken || !*taken) continue;
-      run(batch.id, batch.tenant_id);
-      leases_.release(batch.id);
-      const std::lock_guard lock(mutex_);
-      if (stopping_) break;
-    }
-  } while (run_tasks(kIdleMs));
+    const bool looks = look();
+    if (looks) take_up();
+    wait_ms = kIdleMs;
+    std::erase_if(running_, [&](const std::unique_ptr<Running>& running) {
+      if (!advance(*running, looks)) {
+        let_go(*running);
+        if (running->status) wake();  // for the tenant's next one
+        return true;
+      }
+      if (!running->later.empty()) wait_ms = kRetryMs / 4;
+      return false;
+    });
+  } while (run_tasks(wait_ms));
+  for (const auto& running : running_) let_go(*running);
+  running_.clear();
   // Lines that were dropped still write what they used to the ledger.
   while (true) {
     std::deque<std::function<void()>> tasks;
@@ -218,74 +204,125 @@ void BatchRunner::work() {
   }
 }
 
+// Who has none running begins with the oldest: a tenant whose quota is used up holds up nobody
+// else.
+void BatchRunner::take_up() {
+  const auto batches = store_->unfinished_batches();
+  if (!batches) return log_error("batches: {}", batches.error().message);
+  size_t text_bytes = 0;
+  for (const auto& running : running_) text_bytes += running->text.size();
+  for (const store::Batch& batch : *batches) {
+    if (running_.size() >= kBatchesAtOnce || text_bytes > kTextMax) return;
+    if (std::ranges::any_of(running_, [&](const auto& running) {
+          return running->batch.tenant_id == batch.tenant_id;
+        }))
+      continue;
+    const auto taken = leases_.take(batch.id);
+    if (!taken) log_error("batch {}: {}", batch.id, taken.error().message);
+    if (!taken || !*taken) continue;
+    auto running = open(batch.id, batch.tenant_id);
+    if (running == nullptr) {
+      leases_.release(batch.id);
+      continue;
+    }
+    text_bytes += running->text.size();
+    running_.push_back(std::move(running));
+  }
+}
+
+void BatchRunner::let_go(Running& running) {
+  for (const auto& [line, exchange] : running.open) exchange->drop();
+  running.open.clear();
+  leases_.release(running.batch.id);
+}
+
 void BatchRunner::count_exchange(int by) {
   const std::lock_guard lock(mutex_);
   exchanges_ += by;
   changed_.notify_all();
 }
 
-// As it is now, with its lease: another server may have ended it since it was listed.
-void BatchRunner::run(const std::string& id, int64_t tenant_id) {
+// As it is now, with its lease: another server may have ended it since it was listed. Null: there
+// is nothing to answer.
+std::unique_ptr<BatchRunner::Running> BatchRunner::open(const std::string& id, int64_t tenant_id) {
   auto found = store_->batch(tenant_id, id);
-  if (!found) return log_error("batch {}: {}", id, found.error().message);
-  store::Batch batch = *std::move(found);
-  if (batch.state != "in_progress" && batch.state != "cancelling") return;
+  if (!found) {
+    log_error("batch {}: {}", id, found.error().message);
+    return nullptr;
+  }
+  auto running = std::make_unique<Running>(Running{.batch = *std::move(found)});
+  store::Batch& batch = running->batch;
+  if (batch.state != "in_progress" && batch.state != "cancelling") return nullptr;
   const auto fail = [&](const std::string& why) {
     batch.state = "failed";
     batch.error = why;
     batch.ended_ms = system_clock().unix_ms();
     if (const Status updated = update(batch); !updated)
       log_error("batch {}: {}", batch.id, updated.error().message);
+    return nullptr;
   };
   const auto file = store_->file(batch.tenant_id, batch.input_file);
-  if (!file && file.error().code == Code::kUnavailable)
-    return log_warn("batch {} waits: {}", batch.id, file.error().message);
+  if (!file && file.error().code == Code::kUnavailable) {
+    log_warn("batch {} waits: {}", batch.id, file.error().message);
+    return nullptr;
+  }
   if (!file) return fail(file.error().message);
-  const auto text = store_->artifacts().read(file->digest);
+  auto text = store_->artifacts().read(file->digest);
   if (!text) return fail(fmt::format("file {} cannot be read", batch.input_file));
-  const auto lines = lines_of(*text);
-  if (lines.empty()) return fail(fmt::format("file {} has no lines", batch.input_file));
-  if (std::ssize(lines) > kLinesMax)
-    return fail(fmt::format("file {} has {} lines, the limit is {}", batch.input_file, lines.size(),
-                            kLinesMax));
-  batch.total = std::ssize(lines);
-  Status status = batch.state == "cancelling" ? finish(batch, true) : update(batch);
-  if (status && batch.state == "in_progress") status = run_lines(batch, lines);
-  if (!status) log_error("batch {}: {}", batch.id, status.error().message);
+  running->text = *std::move(text);
+  running->lines = lines_of(running->text);
+  const auto lines = std::ssize(running->lines);
+  if (lines == 0) return fail(fmt::format("file {} has no lines", batch.input_file));
+  if (lines > kLinesMax)
+    return fail(
+        fmt::format("file {} has {} lines, the limit is {}", batch.input_file, lines, kLinesMax));
+  batch.total = lines;
+  Status status = update(batch);
+  const auto results = store_->batch_results(batch.id);
+  if (status && !results) status = results.error();
+  if (!status) {
+    log_error("batch {}: {}", batch.id, status.error().message);
+    return nullptr;
+  }
+  running->answered.resize(running->lines.size());
+  for (const store::BatchResult& result : *results)
+    if (result.line < batch.total) running->answered[static_cast<size_t>(result.line)] = true;
+  return running;
 }
 
-Status BatchRunner::run_lines(store::Batch& batch, const std::vector<std::string_view>& lines) {
-  PLINTH_TRY(const auto results, store_->batch_results(batch.id));
-  std::vector<bool> done(lines.size());
-  for (const store::BatchResult& result : results)
-    if (result.line < batch.total) done[static_cast<size_t>(result.line)] = true;
-  Running running{.batch = batch, .lines = lines};
-  size_t next = 0;
-  bool cancelled = false;
-  bool stopped = false;
-  while (running.status) {
-    for (size_t i = 0; i < running.later.size();) {
-      if (running.later[i].first > now_ms()) {
-        ++i;
-        continue;
-      }
-      const int64_t line = running.later[i].second;
-      running.later.erase(running.later.begin() + static_cast<std::ptrdiff_t>(i));
-      begin_line(running, line);
-    }
-    while (running.open.size() + running.later.size() < kAtOnce && next < lines.size())
-      if (const size_t line = next++; !done[line]) begin_line(running, static_cast<int64_t>(line));
-    if (running.open.empty() && running.later.empty() && next == lines.size()) break;
-    const bool goes_on = run_tasks(running.open.empty() ? kRetryMs / 4 : kIdleMs);
+// Begins lines as far as there are places. False: it has ended, or is another server's.
+bool BatchRunner::advance(Running& running, bool looks) {
+  store::Batch& batch = running.batch;
+  const auto ends = [&](std::string_view state) {
+    for (const auto& [line, exchange] : running.open) exchange->drop();
+    running.open.clear();
+    if (running.status) running.status = finish(running, state);
+    if (!running.status) log_error("batch {}: {}", batch.id, running.status.error().message);
+    return false;
+  };
+  if (!leases_.held(batch.id)) return false;
+  if (!running.status) return ends("");
+  if (looks) {
     const auto now = store_->batch(batch.tenant_id, batch.id);
-    cancelled = now && now->state == "cancelling";
-    stopped = !goes_on || !leases_.held(batch.id);
-    if (stopped || cancelled) break;
+    if (now && now->state == "cancelling") return ends("cancelled");
   }
-  for (const auto& [line, exchange] : running.open) exchange->drop();
-  PLINTH_TRY(std::move(running.status));
-  if (stopped) return {};
-  return finish(batch, cancelled);
+  if (system_clock().unix_ms() >= batch.created_ms + kBatchWindowMs) return ends("expired");
+  for (size_t i = 0; i < running.later.size();) {
+    if (running.later[i].first > now_ms()) {
+      ++i;
+      continue;
+    }
+    const int64_t line = running.later[i].second;
+    running.later.erase(running.later.begin() + static_cast<std::ptrdiff_t>(i));
+    begin_line(running, line);
+  }
+  while (running.open.size() + running.later.size() < kAtOnce &&
+         running.next < running.lines.size())
+    if (const size_t line = running.next++; !running.answered[line])
+      begin_line(running, static_cast<int64_t>(line));
+  const bool rests = running.open.empty() && running.later.empty();
+  if (rests && running.next == running.lines.size()) return ends("completed");
+  return true;
 }
 
 void BatchRunner::begin_line(Running& running, int64_t line) {
@@ -320,10 +357,13 @@ void BatchRunner::take_reply(Running& running, int64_t line, const HttpResponse&
   if (!added) running.status = added;
 }
 
-Status BatchRunner::finish(store::Batch& batch, bool cancelled) {
+Status BatchRunner::finish(Running& running, std::string_view state) {
+  store::Batch& batch = running.batch;
   PLINTH_TRY(const auto results, store_->batch_results(batch.id));
   std::string output, errors;
+  std::vector<bool> answered(running.lines.size());
   for (const store::BatchResult& result : results) {
+    if (result.line < batch.total) answered[static_cast<size_t>(result.line)] = true;
     const std::string id = fmt::format("{}-{}", batch.id, result.line);
     const auto body = parse_json(result.body, "result");
     const bool fine = result.status == 200;
@@ -336,7 +376,17 @@ Status BatchRunner::finish(store::Batch& batch, bool cancelled) {
                                          {"error", nullptr}}) +
                                 "\n";
   }
-  batch.state = cancelled ? "cancelled" : "completed";
+  for (size_t line = 0; state == "expired" && line < answered.size(); ++line)
+    if (!answered[line])
+      errors +=
+          to_text({{"id", fmt::format("{}-{}", batch.id, line)},
+                   {"custom_id", custom_id_of(running.lines[line])},
+                   {"response", nullptr},
+                   {"error",
+                    {{"code", "batch_expired"},
+                     {"message", "the batch's 24 hours were over before this line's turn"}}}}) +
+          "\n";
+  batch.state = state;
   batch.ended_ms = system_clock().unix_ms();
   return store_->end_batch(batch, output, errors, leases_.server());
 }

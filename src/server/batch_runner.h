@@ -6,14 +6,18 @@
 // has the batch's lease. A line's usage has an id of its own in the ledger, so that a line which is
 // answered twice is paid once.
 //
-// One thread of its own runs the batches, the oldest first, a few lines at a time.
+// One thread of its own runs the batches, a few lines of each at a time: of each tenant the oldest.
+// What has no answer when a batch's time is over never gets one.
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -22,6 +26,8 @@
 #include "store/store.h"
 
 namespace plinth::server {
+
+inline constexpr int64_t kBatchWindowMs = int64_t{24} * 3600 * 1000;  // a batch's time
 
 class BatchRunner {
  public:
@@ -48,15 +54,17 @@ class BatchRunner {
   class LineExchange;
   struct Running;
 
-  BatchRunner(std::unique_ptr<store::Store> store, store::Leases& leases)
-      : store_(std::move(store)), leases_(leases) {}
+  BatchRunner(std::unique_ptr<store::Store> store, store::Leases& leases);
 
   void work();
-  void run(const std::string& id, int64_t tenant_id);
-  Status run_lines(store::Batch& batch, const std::vector<std::string_view>& lines);
+  bool look();
+  void take_up();
+  std::unique_ptr<Running> open(const std::string& id, int64_t tenant_id);
+  bool advance(Running& running, bool looks);
+  void let_go(Running& running);
   void begin_line(Running& running, int64_t line);
   void take_reply(Running& running, int64_t line, const HttpResponse& response);
-  Status finish(store::Batch& batch, bool cancelled);
+  Status finish(Running& running, std::string_view state);
 
   Status update(const store::Batch& batch) { return store_->update_batch(batch, leases_.server()); }
 
@@ -68,7 +76,9 @@ class BatchRunner {
   std::unique_ptr<store::Store> store_;
   store::Leases& leases_;
   Dispatch dispatch_;
-  std::mutex mutex_;  // guards what follows
+  std::vector<std::unique_ptr<Running>> running_;  // the runner's thread
+  int64_t next_look_ms_ = 0;                       // the same
+  std::mutex mutex_;                               // guards what follows
   std::condition_variable changed_;
   std::deque<std::function<void()>> tasks_;
   int exchanges_ = 0;  // alive: something may still post

@@ -1,4 +1,6 @@
+#include "server/batch_runner.h"
 #include "server/test_server.h"
+#include "store/test_store.h"
 
 namespace plinth::server {
 namespace {
@@ -225,6 +227,52 @@ TEST_F(ServerBatchesTest, ATenantsQuotaHoldsForItsBatches) {
       start_batch(upload(line("0", body) + line("1", body) + line("2", body))["id"])["id"];
   const Json done = wait_for(id, "completed");
   EXPECT_EQ(done["request_counts"]["completed"], 3);
+}
+
+// Its month is used up, and its lines wait; the other's are answered meanwhile.
+TEST_F(ServerBatchesTest, ATenantWhoWaitsHoldsUpNobodyElse) {
+  ASSERT_TRUE(store_->set_quota("a", {.requests_per_month = 1}));
+  Json body = chat("合同");
+  body["max_tokens"] = 2;
+  const std::string text = line("0", body) + line("1", body);
+  const std::string waits = start_batch(upload(text)["id"])["id"];
+  ASSERT_TRUE(eventually([&] { return batch(waits)["request_counts"]["completed"] == 1; }));
+  const std::string own = std::exchange(key_, new_key("b", {}));
+  const std::string id = start_batch(upload(text)["id"])["id"];
+  EXPECT_EQ(wait_for(id, "completed")["request_counts"]["completed"], 2);
+  key_ = own;
+  EXPECT_EQ(batch(waits)["status"], "in_progress");
+  EXPECT_EQ(json_of(send("POST", "/v1/batches/" + waits + "/cancel", key_))["id"], waits);
+  wait_for(waits, "cancelled");
+}
+
+TEST_F(ServerBatchesTest, ABatchOfYesterdayExpiresWithWhatItHas) {
+  Json body = chat("合同");
+  const std::string file = upload(line("0", body) + line("1", body) + line("2", body))["id"];
+  server_.reset();
+  store::FakeClock clock;
+  clock.now_ms = system_clock().unix_ms() - kBatchWindowMs - 1000;
+  const auto yesterday = *store::Store::open(store_->home(), clock);
+  const auto key = store_->check_key(key_);
+  ASSERT_TRUE(key);
+  const auto made = yesterday->start_batch({.tenant_id = key->tenant_id,
+                                            .key_id = key->id,
+                                            .endpoint = "/v1/chat/completions",
+                                            .input_file = file});
+  ASSERT_TRUE(made);
+  ASSERT_TRUE(store_->add_batch_result(made->id,
+                                       {.line = 1, .custom_id = "1", .status = 200, .body = "{}"}));
+  start({.port = 0});
+  const Json done = wait_for(made->id, "expired");
+  EXPECT_EQ(done["expired_at"].get<int64_t>() >= done["expires_at"].get<int64_t>(), true);
+  EXPECT_EQ(done["request_counts"], (Json{{"total", 3}, {"completed", 1}, {"failed", 0}}));
+  EXPECT_EQ(lines_of(done["output_file_id"]).size(), 1u);
+  const auto errors = lines_of(done["error_file_id"]);
+  ASSERT_EQ(errors.size(), 2u);
+  EXPECT_EQ(errors[1]["custom_id"], "2");
+  EXPECT_EQ(errors[1]["error"]["code"], "batch_expired");
+  EXPECT_TRUE(errors[1]["response"].is_null());
+  EXPECT_EQ(total().requests, 0) << "nothing was asked any more";
 }
 
 }  // namespace

@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::array<std::string_view, 3> kEndpoints = {"/v1/chat/completions", "/v1/completions",
                                                         "/v1/embeddings"};
-constexpr int64_t kWindowS = 24 * 3600;
 
 Json text_or_null(const std::string& text) {
   return text.empty() ? Json() : Json(text);
@@ -42,9 +41,10 @@ Json batch_json(const store::Batch& batch) {
           {"error_file_id", text_or_null(batch.error_file)},
           {"created_at", created_s},
           {"in_progress_at", created_s},
-          {"expires_at", created_s + kWindowS},
+          {"expires_at", created_s + kBatchWindowMs / 1000},
           {"completed_at", ended("completed")},
           {"failed_at", ended("failed")},
+          {"expired_at", ended("expired")},
           {"cancelled_at", ended("cancelled")},
           {"request_counts",
            {{"total", batch.total}, {"completed", batch.completed}, {"failed", batch.failed}}},

@@ -170,10 +170,10 @@ constexpr std::string_view kSchemas = R"json({
     "additionalProperties": false, "properties": {"object": {"const": "list"}, "data": {"type": "array", "items": {"type": "object",
       "required": ["code", "message"], "additionalProperties": false, "properties": {"code": {"type": "string"}, "message": {"type": "string"}}}}}},
   "input_file_id": {"type": "string"}, "completion_window": {"type": "string"},
-  "status": {"enum": ["in_progress", "cancelling", "completed", "cancelled", "failed"]},
+  "status": {"enum": ["in_progress", "cancelling", "completed", "cancelled", "failed", "expired"]},
   "output_file_id": {"type": ["string", "null"]}, "error_file_id": {"type": ["string", "null"]}, "created_at": {"type": "integer"},
   "in_progress_at": {"type": "integer"}, "expires_at": {"type": "integer"}, "completed_at": {"type": ["integer", "null"]},
-  "failed_at": {"type": ["integer", "null"]}, "cancelled_at": {"type": ["integer", "null"]},
+  "failed_at": {"type": ["integer", "null"]}, "expired_at": {"type": ["integer", "null"]}, "cancelled_at": {"type": ["integer", "null"]},
   "request_counts": {"type": "object", "required": ["total", "completed", "failed"], "additionalProperties": false, "properties": {
     "total": {"type": "integer"}, "completed": {"type": "integer"}, "failed": {"type": "integer"}}},
   "metadata": {"type": ["object", "null"], "additionalProperties": true}}},

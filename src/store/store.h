@@ -187,8 +187,9 @@ struct Batch {
   std::string endpoint = {};
   std::string input_file = {};
   std::string metadata = "{}";
-  std::string state = {};  // "in_progress", "cancelling", "completed", "cancelled", "failed"
-  int64_t total = 0;       // requests; 0 until the input has been read
+  // "in_progress", "cancelling", "completed", "cancelled", "failed", "expired"
+  std::string state = {};
+  int64_t total = 0;  // requests; 0 until the input has been read
   std::string output_file = {};
   std::string error_file = {};
   std::string error = {};
