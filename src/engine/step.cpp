@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "core/check.h"
+#include "core/huge_pages.h"
 #include "engine/batch_invariant.h"
 
 namespace plinth::engine {
@@ -140,6 +141,8 @@ StepRunner::StepRunner(const model::Model& model, const StepShape& shape)
   const auto& config = model.config();
   kv_.resize(shape.blocks * block_bytes(config, shape.block_tokens, shape.kv_type) /
              static_cast<int64_t>(sizeof(float)));
+  // Blocks are taken one by one, and each lies in as many places as there are layers.
+  prefer_small_pages(std::as_writable_bytes(kv_.span()));
   reserve(config, shape.rows_max, activations_);
   hidden_.resize(shape.rows_max * config.width);
   head_in_.resize(kHeadRows * config.width);

@@ -1,12 +1,18 @@
 #include "tensor/tensor.h"
 
+#include <cinttypes>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <limits>
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "core/huge_pages.h"
 #include "core/rng.h"
 #include "tensor/half.h"
 
@@ -97,6 +103,32 @@ TEST(Buffer, KeepsItsMemoryWhenItShrinksAndGrowsBack) {
   buffer.resize(1000);
   EXPECT_EQ(buffer.data(), before);
   EXPECT_EQ(buffer.data()[999], 2.0f);
+}
+
+// What the system notes about the mapping of an address: "rd wr mr mw me ac hg".
+std::string mapping_flags(const void* address) {
+  const auto at = reinterpret_cast<uintptr_t>(address);
+  std::ifstream maps("/proc/self/smaps");
+  bool inside = false;
+  for (std::string line; std::getline(maps, line);) {
+    uintptr_t begin = 0;
+    uintptr_t end = 0;
+    if (std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " ", &begin, &end) == 2)
+      inside = begin <= at && at < end;
+    if (inside && line.starts_with("VmFlags:")) return line;
+  }
+  return "";
+}
+
+TEST(Buffer, AsksForHugePages) {
+  if (!std::filesystem::exists("/sys/kernel/mm/transparent_hugepage"))
+    GTEST_SKIP() << "no huge pages here";
+  constexpr int64_t kFloats = int64_t{16} << 20;  // a mapping of its own, whatever malloc keeps
+  Buffer buffer(kFloats);
+  const float* const middle = buffer.data() + kFloats / 2;
+  EXPECT_NE(mapping_flags(middle).find(" hg"), std::string::npos);
+  prefer_small_pages(std::as_writable_bytes(buffer.span()));
+  EXPECT_EQ(mapping_flags(middle).find(" hg"), std::string::npos);
 }
 
 TEST(Buffer, MovesAndIsSeenAsAMatrix) {
