@@ -79,6 +79,22 @@ TEST_P(LinearTest, LinearAndItsGradientsMatchTheReference) {
   }
 }
 
+// Rows of dw are packed part after part, and of many terms pass after pass.
+TEST_P(LinearTest, GradientsOfManyWeightsFromManyRowsMatchTheReference) {
+  for (const Shape s : {Shape{40, 2100, 300}, Shape{1400, 1000, 40}}) {
+    for (const bool accumulate : {false, true}) {
+      const Grid x = random_grid(rng, s.m, s.k, 5);
+      const Grid dy = random_grid(rng, s.m, s.n, 3);
+      Grid dw = random_grid(rng, s.n, s.k, 7);
+      Grid dw_ref = dw;
+      cpu.linear_dw(dy.read(), x.read(), dw.view(), accumulate);
+      ref.linear_dw(dy.read(), x.read(), dw_ref.view(), accumulate);
+      expect_close(dw, dw_ref, product_bound(),
+                   fmt::format("m {} n {} k {} add {}", s.m, s.n, s.k, accumulate));
+    }
+  }
+}
+
 TEST_P(LinearTest, TrainingReadsPanelsAsItReadsRows) {
   const Ops& exact = exact_ops();
   for (const int64_t cols : {32, 256, 544, 768}) {

@@ -82,7 +82,7 @@ void pack_turned_panels(const Stored& b, bool in_place, int64_t col, int64_t col
   for (int64_t j = 0; j < cols; j += kNr, out += kNr * depth) {
     const int64_t width = std::min<int64_t>(kNr, cols - j);
     if (in_place) {
-      pack_turned<kNr>(floats + (col + j) * stride + depth0, stride, width, depth, out);
+      pack_turned<kNr, true>(floats + (col + j) * stride + depth0, stride, width, depth, out);
       continue;
     }
     for (int64_t r = 0; r < width; ++r) {
@@ -106,6 +106,8 @@ void pack_straight_panels(const Stored& b, bool in_place, int64_t col, int64_t c
     const float* row = decoded + (col - first);
     if (in_place) {
       row = reinterpret_cast<const float*>(b.data + (depth0 + k) * b.row_bytes) + col;
+      const float* later = row + kStepsAhead * static_cast<int64_t>(b.row_bytes / sizeof(float));
+      for (int64_t j = 0; j < cols; j += kFloatsOfLine) hwy::Prefetch(later + j);
     } else {
       const RowPart part = row_part(b, depth0 + k, first, last - first, gathered);
       decode(part.bytes, b.type, part.at, last - first, decoded);
@@ -184,8 +186,11 @@ HWY_EXPORT(run_task);
 
 // Tiles of rows of a task that was cut for the sake of threads, and of a piece of packing.
 constexpr int64_t kLeastTiles = 8;
-// Floats of packed rows of a pass (16 MiB).
-constexpr int64_t kPassFloats = int64_t{4} << 20;
+// Floats of packed rows of a pass (4 MiB): more are written to memory and read back before they are
+// used, fewer have outputs added to more often.
+constexpr int64_t kPassFloats = int64_t{1} << 20;
+// Tasks for each thread that a part of the rows should give.
+constexpr int64_t kTasksOfPart = 4;
 
 constexpr int64_t pieces_of(int64_t n, int64_t unit) {
   return (n + unit - 1) / unit;
@@ -204,6 +209,13 @@ int64_t most_rows() {
     return std::min<int64_t>(bytes / (kDepthBlock * 4), 1024);
   }();
   return rows;
+}
+
+// Rows that are packed, used and forgotten before the next: as many as a task takes, or several
+// times that where a few columns would leave threads without a task.
+int64_t rows_of_part(int64_t m, int64_t panels) {
+  const int64_t times = pieces_of(kTasksOfPart * compute_pool().threads(), panels);
+  return pieces_of(m, pieces_of(m, times * most_rows()));
 }
 
 // Scratch lives as long as its thread: a call never allocates once the largest size has been seen.
@@ -269,6 +281,14 @@ Rows pack(int64_t m, const Strided& a, int64_t depth, const TileShape& tile) {
   return rows;
 }
 
+void run_tasks(const Rows& rows, const std::vector<Task>& tasks) {
+  parallel(std::ssize(tasks), 1, [&](int64_t begin, int64_t end) {
+    float* scratch = task_scratch(HWY_DYNAMIC_DISPATCH(task_floats)());
+    for (int64_t i = begin; i < end; ++i)
+      HWY_DYNAMIC_DISPATCH(run_task)(rows, tasks[static_cast<size_t>(i)], scratch);
+  });
+}
+
 }  // namespace
 
 void multiply(int64_t m, int64_t k, const Strided& a, std::span<const ProductOutput> outputs) {
@@ -284,19 +304,21 @@ void multiply(int64_t m, int64_t k, const Strided& a, std::span<const ProductOut
   // repay; rows that all fall into the same sets of L1, sooner.
   const bool packs =
       n > 6 * tile.cols || (n > tile.cols && (a.depth_step != 1 || a.row_step % 1024 == 0));
-  const int64_t pass =
-      packs ? std::max<int64_t>(1, kPassFloats / round_up(m, tile.rows) / kDepthBlock) * kDepthBlock
-            : k;
-  for (int64_t depth0 = 0; depth0 < k; depth0 += pass) {
-    const int64_t depth = std::min(pass, k - depth0);
-    const Strided from = {a.data + depth0 * a.depth_step, a.row_step, a.depth_step};
-    const Rows rows = packs ? pack(m, from, depth, tile) : Rows{from, false, m, depth};
-    const auto& tasks = tasks_of(m, depth0, tile, outputs);
-    parallel(std::ssize(tasks), 1, [&](int64_t begin, int64_t end) {
-      float* scratch = task_scratch(HWY_DYNAMIC_DISPATCH(task_floats)());
-      for (int64_t i = begin; i < end; ++i)
-        HWY_DYNAMIC_DISPATCH(run_task)(rows, tasks[static_cast<size_t>(i)], scratch);
-    });
+  if (!packs) return run_tasks(Rows{a, false, m, k}, tasks_of(m, 0, tile, outputs));
+  const int64_t part = round_up(rows_of_part(m, pieces_of(n, tile.cols)), tile.rows);
+  thread_local std::vector<ProductOutput> own;
+  for (int64_t row = 0; row < m; row += part) {
+    const int64_t rows = std::min(part, m - row);
+    own.assign(outputs.begin(), outputs.end());
+    for (auto& output : own) output.c = output.c.slice(row, rows);
+    const int64_t pass =
+        std::max<int64_t>(1, kPassFloats / round_up(rows, tile.rows) / kDepthBlock) * kDepthBlock;
+    for (int64_t depth0 = 0; depth0 < k; depth0 += pass) {
+      const int64_t depth = std::min(pass, k - depth0);
+      const float* from = a.data + row * a.row_step + depth0 * a.depth_step;
+      run_tasks(pack(rows, {from, a.row_step, a.depth_step}, depth, tile),
+                tasks_of(rows, depth0, tile, own));
+    }
   }
 }
 
