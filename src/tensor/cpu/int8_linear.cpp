@@ -103,8 +103,8 @@ struct PanelReader {
       at += stored * kBytes * kPanel;
       // The next panel of this place follows behind those of the others.
       const int64_t ahead = chunk + kAhead < panel_end ? kAhead : kAhead + skip;
-      for (const uint8_t* p = chunk + ahead; p < HWY_MIN(at + ahead, end); p += 64)
-        hwy::Prefetch(p);
+      wanted = chunk + ahead;
+      wanted_end = HWY_MIN(at + ahead, end);
       return {chunk, blocks};
     }
     memory.resize((stored * kBytes * kPanel + 3) / 4);
@@ -114,7 +114,12 @@ struct PanelReader {
     return {chunk, blocks};
   }
 
-  // Bytes between a read and the prefetch it makes.
+  // Up to `lines` cache lines of what next() will return in a while.
+  void fetch(int64_t lines) {
+    for (; lines > 0 && wanted < wanted_end; --lines, wanted += 64) hwy::Prefetch(wanted);
+  }
+
+  // Bytes between a read and the lines that are then to be fetched.
   static constexpr int64_t kAhead = 8192;
 
   static thread_local inline Buffer chunks[kPanelsAtOnce];
@@ -127,6 +132,8 @@ struct PanelReader {
   const uint8_t* end;
   int64_t skip;  // bytes of the panels between this one and the next of its place
   bool interleaved;
+  const uint8_t* wanted = nullptr;  // by fetch(), up to wanted_end
+  const uint8_t* wanted_end = nullptr;
 };
 
 #if HWY_TARGET == HWY_AVX3_DL && defined(__x86_64__)
@@ -137,30 +144,80 @@ constexpr int kAmxPanels = 4;
 // Rows of a task, at most, for which a panel at a time is faster than two.
 constexpr int64_t kRowsOfOneStream = kByteDots ? 16 : 1;
 
-// y = or += the sums of rows [task.row, ...), sum_stride apart, for `cols` columns from n on.
-void put_sums(const float* sums, int64_t sum_stride, int64_t n, int64_t cols, const Matrix& y,
-              const Int8Task& task) {
+// y = or += the sums of rows [row, row + rows), `cols` columns from n on.
+void put_sums(const Sums& sums, int64_t row, int64_t rows, int64_t n, int64_t cols, const Matrix& y,
+              bool add) {
   const PanelFloats d;
-  constexpr int64_t kRowsAhead = 16;  // rows of y are far apart
-  for (int64_t i = 0; i < task.rows; ++i, sums += sum_stride) {
-    if (i + kRowsAhead < task.rows) hwy::Prefetch(y.row(task.row + i + kRowsAhead) + n);
-    float* out = y.row(task.row + i) + n;
+  const float* from = sums.data;
+  for (int64_t i = row; i < row + rows; ++i, from += sums.stride) {
+    float* out = y.row(i) + n;
     int64_t r = 0;
     for (; r + kPanel <= cols; r += kPanel) {
-      FloatVector v = hn::Load(d, sums + r);
-      if (task.add) v = hn::Add(hn::LoadU(d, out + r), v);
+      FloatVector v = hn::Load(d, from + r);
+      if (add) v = hn::Add(hn::LoadU(d, out + r), v);
       hn::StoreU(v, d, out + r);
     }
-    for (; r < cols; ++r) out[r] = task.add ? out[r] + sums[r] : sums[r];
+    for (; r < cols; ++r) out[r] = add ? out[r] + from[r] : from[r];
+  }
+}
+
+// What put_sums will write: rows of y are far apart.
+void fetch_place(int64_t row, int64_t rows, int64_t n, int64_t cols, const Matrix& y) {
+  for (int64_t i = row; i < row + rows; ++i) {
+    const float* place = y.row(i) + n;
+    for (int64_t r = 0; r < cols; r += 16) hwy::Prefetch(place + r);
+  }
+}
+
+// Columns [n, n + cols) of rows [first_row, end) of the task, by vectors.
+template <class T>
+void pass_over_panels(const Weight& w, const Matrix& y, const Int8Task& task, int64_t first_row,
+                      int64_t n, int64_t cols, Sums sums) {
+  const Tiles tiles = {y.rows, kTile};
+  const int64_t blocks = w.cols / kBlock;
+  const int64_t end = task.row + task.rows;
+  const int64_t tile_count = (end - first_row) / kTile;
+  Panel panels[kPanelsAtOnce];
+  const int panel_count = static_cast<int>((cols + kPanel - 1) / kPanel);
+  PanelReader<T::kType> readers[2] = {
+      {w, n, 0, panel_count}, {w, n + (panel_count - 1) * kPanel, panel_count - 1, panel_count}};
+  for (int64_t block = 0; block < blocks; block += kChunk) {
+    const int count = static_cast<int>(std::min<int64_t>(kChunk, blocks - block));
+    const bool last = block + count == blocks;
+    // All lines at once would wait for each other; few rows have no time to spread them over.
+    int64_t lines = std::numeric_limits<int64_t>::max();
+    for (int p = 0; p < panel_count; ++p) {
+      const Chunk<T::kType> chunk = readers[p].next(count);
+      if (tile_count > 1) {
+        lines = (readers[p].wanted_end - readers[p].wanted) / (64 * tile_count) + 1;
+      } else {
+        readers[p].fetch(lines);
+      }
+      T::template unpack<0>(chunk, panels[p]);
+    }
+    for (int64_t row = first_row; row < end;) {
+      const int height = tiles.height_at(row);
+      if (last) fetch_place(row, height, n, cols, y);
+      const Sums place = {sums.data + (row - task.row) * sums.stride, sums.stride, block == 0};
+      multiply_tile<T>(height, task.rounded->at(block, row, height), panels, panel_count, count,
+                       place);
+      if (last) put_sums(place, row, height, n, cols, y, task.add);
+      for (int p = 0; p < panel_count; ++p) readers[p].fetch(lines);
+      row += height;
+    }
   }
 }
 
 template <class T>
 void int8_panels(const Weight& w, Matrix y, const Int8Task& task, T) {
-  const Tiles tiles = {y.rows, kTile};
-  const int64_t blocks = w.cols / kBlock;
+  if (w.cols == 0) {
+    for (int64_t i = task.row; i < task.row + task.rows && !task.add; ++i)
+      std::fill_n(y.row(i) + task.col, task.cols, 0.0f);
+    return;
+  }
   int64_t first_row = task.row;  // of those that vectors take
 #if HWY_TARGET == HWY_AVX3_DL && defined(__x86_64__)
+  const int64_t blocks = w.cols / kBlock;
   Panel amx_panels[kAmxPanels];
   std::optional<AmxTiles> amx;
   if (task.rows >= kAmxRows && amx_usable()) {
@@ -173,45 +230,31 @@ void int8_panels(const Weight& w, Matrix y, const Int8Task& task, T) {
 #if HWY_TARGET == HWY_AVX3_DL && defined(__x86_64__)
   if (amx) most_panels = 1;
 #endif
-  const int64_t sum_stride = most_panels * kPanel;
-  thread_local Buffer sums;
-  sums.resize(task.rows * sum_stride);
+  thread_local Buffer memory;
+  memory.resize(task.rows * most_panels * kPanel);
+  const Sums sums = {memory.data(), most_panels * kPanel, false};
   for (int64_t n = task.col; n < task.col + task.cols; n += most_panels * kPanel) {
     const int64_t cols = std::min<int64_t>(most_panels * kPanel, task.col + task.cols - n);
-    sums.fill(0);
 #if HWY_TARGET == HWY_AVX3_DL && defined(__x86_64__)
     if (amx) {
+      memory.fill(0);
       PanelReader<T::kType> reader(w, n, 0, 1);
       for (int64_t block = 0; block < blocks; block += kAmxPanels * kChunk) {
         const int count = static_cast<int>(std::min<int64_t>(kAmxPanels * kChunk, blocks - block));
-        for (int j = 0; j < count; j += kChunk)
-          T::template unpack<T::kOffset>(reader.next(HWY_MIN(kChunk, count - j)),
-                                         amx_panels[j / kChunk]);
+        for (int j = 0; j < count; j += kChunk) {
+          const Chunk<T::kType> chunk = reader.next(HWY_MIN(kChunk, count - j));
+          reader.fetch(std::numeric_limits<int64_t>::max());
+          T::template unpack<T::kOffset>(chunk, amx_panels[j / kChunk]);
+        }
         multiply_tiles_amx<T>(task.rounded->at(block, task.row, kAmxRows),
                               kAmxRows * blocks * tile_row_bytes(T()), task.rows / kAmxRows,
-                              amx_panels, count, sums.data());
+                              amx_panels, count, sums.data);
       }
+      fetch_place(task.row, first_row - task.row, n, cols, y);
+      put_sums(sums, task.row, first_row - task.row, n, cols, y, task.add);
     }
 #endif
-    if (first_row < task.row + task.rows) {
-      Panel panels[kPanelsAtOnce];
-      const int panel_count = static_cast<int>((cols + kPanel - 1) / kPanel);
-      PanelReader<T::kType> readers[2] = {
-          {w, n, 0, panel_count},
-          {w, n + (panel_count - 1) * kPanel, panel_count - 1, panel_count}};
-      for (int64_t block = 0; block < blocks; block += kChunk) {
-        const int count = static_cast<int>(std::min<int64_t>(kChunk, blocks - block));
-        for (int p = 0; p < panel_count; ++p)
-          T::template unpack<0>(readers[p].next(count), panels[p]);
-        for (int64_t row = first_row; row < task.row + task.rows;) {
-          const int height = tiles.height_at(row);
-          multiply_tile<T>(height, task.rounded->at(block, row, height), panels, panel_count, count,
-                           sums.data() + (row - task.row) * sum_stride, sum_stride);
-          row += height;
-        }
-      }
-    }
-    put_sums(sums.data(), sum_stride, n, cols, y, task);
+    if (first_row < task.row + task.rows) pass_over_panels<T>(w, y, task, first_row, n, cols, sums);
   }
 }
 

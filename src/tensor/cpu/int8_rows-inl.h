@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <limits>
 
 #include <hwy/highway.h>
 
@@ -40,7 +41,7 @@ HWY_INLINE void with_unpacked_for(DType type, int64_t rows, const Body& body) {
 //   codes  [rows][32] int8, or int16 in the order of wide codes
 //   start  [runs][rows] int32: -offset * (sum of the run's codes), what its product begins with
 //   scale  [rows] float
-//   sum    [rows] float: of the rounded values
+//   sum    [rows] float: of the rounded values, where the type is shifted
 template <class T>
 constexpr int code_bytes(T) {
   return T::kWide ? 2 * kBlock : kBlock;
@@ -93,52 +94,58 @@ HWY_INLINE void put_codes(Words words, int at, uint8_t* row) {
 
 // Row `i` of the tile of `height` rows that begins at `row`. The largest value of a block becomes
 // 127 steps; a block whose largest is below 1e-30 counts as zero, and one with a value that is not
-// finite gets a scale of NaN.
+// finite gets a scale of NaN. Sums that the type has no use for are left out, because adding lanes
+// up is most of the work.
 template <class T>
 HWY_INLINE void round_row(const float* x, const Rounded& rounded, int64_t row, int i, int height) {
   const Tag d;
   const hn::RebindToSigned<Tag> dw;
   constexpr int kVectors = kBlock / kLanes;
+  constexpr bool kSums = T::kOffset != 0 || T::kShifted;
+  constexpr bool kHalves = T::kOffset != 0 && T::kRuns == 2;
   for (int64_t block = 0; block < rounded.blocks; ++block) {
     const int64_t at = block * kBlock;
     uint8_t* tile = rounded.at(block, row, height);
     Vector v[kVectors];
-    Vector peaks = hn::Zero(d);
-    Vector poison = hn::Zero(d);
+    // Sizes in the order of their bits, in which what is not finite comes last.
+    auto peaks = hn::Zero(dw);
     for (int p = 0; p < kVectors; ++p) {
       v[p] = hn::LoadU(d, x + at + p * kLanes);
-      peaks = hn::Max(peaks, hn::Abs(v[p]));
-      poison = hn::MulAdd(v[p], hn::Zero(d), poison);
+      peaks = hn::Max(peaks, hn::BitCast(dw, hn::Abs(v[p])));
     }
-    const float peak = hn::GetLane(hn::MaxOfLanes(d, peaks));
+    const int32_t peak_bits = hn::GetLane(hn::MaxOfLanes(dw, peaks));
+    float peak;
+    std::memcpy(&peak, &peak_bits, sizeof peak);
     const float inverse = peak >= 1e-30f ? 127.0f / peak : 0.0f;
     uint8_t* codes = tile + i * code_bytes(T());
     auto total = hn::Zero(dw);
-    int32_t halves[2];
+    int32_t halves[2] = {0, 0};
     for (int p = 0; p < kVectors; ++p) {
       // What a NaN becomes stays within a byte.
       const auto nearest = hn::NearestInt(hn::Mul(v[p], hn::Set(d, inverse)));
       const auto code = hn::Min(hn::Max(nearest, hn::Set(dw, -128)), hn::Set(dw, 127));
       put_codes<T>(code, p * kLanes, codes);
-      total = hn::Add(total, code);
-      if (p + 1 == kVectors / 2) {
+      if constexpr (kSums) total = hn::Add(total, code);
+      if (kHalves && p + 1 == kVectors / 2) {
         halves[0] = hn::GetLane(hn::SumOfLanes(dw, total));
         total = hn::Zero(dw);
       }
     }
-    halves[1] = hn::GetLane(hn::SumOfLanes(dw, total));
+    if constexpr (kSums) halves[1] = hn::GetLane(hn::SumOfLanes(dw, total));
     uint8_t* start = tile + height * code_bytes(T());
     if constexpr (T::kRuns == 1) {
-      put(start, i, -T::kOffset * (halves[0] + halves[1]));
+      put(start, i, -T::kOffset * halves[1]);
     } else {
       put(start, i, -T::kOffset * halves[0]);
       put(start, height + i, -T::kOffset * halves[1]);
     }
     uint8_t* scales = start + 4 * T::kRuns * height;
-    const float scale =
-        (peak >= 1e-30f ? peak / 127.0f : 0.0f) + hn::GetLane(hn::SumOfLanes(d, poison));
+    constexpr int32_t kInfinity = 0x7f800000;
+    float scale = peak >= 1e-30f ? peak / 127.0f : 0.0f;
+    if (peak_bits >= kInfinity) scale = std::numeric_limits<float>::quiet_NaN();
     put(scales, i, scale);
-    put(scales, height + i, scale * static_cast<float>(halves[0] + halves[1]));
+    if constexpr (T::kShifted)
+      put(scales, height + i, scale * static_cast<float>(halves[0] + halves[1]));
   }
 }
 
