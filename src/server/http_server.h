@@ -49,8 +49,8 @@ class HttpServer {
 
   // Takes no new connections or requests, lets the running ones finish for up to drain_ms, then
   // tells them (Exchange::on_cut), refuses requests that have not come whole, cuts off who is still
-  // there a second later, and returns when every exchange has been let go of. `before_cut` is called where it comes to that. Again:
-  // nothing.
+  // there a second later, and returns when every exchange has been let go of. `before_cut` is
+  // called where it comes to that. Again: nothing.
   void stop(int drain_ms, const std::function<void()>& before_cut = {});
 
  private:
