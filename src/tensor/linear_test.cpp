@@ -33,6 +33,11 @@ std::vector<Shape> linear_shapes() {
   shapes.push_back({2, 40, 1056});
   shapes.push_back({13, 40, 1024});
   shapes.push_back({40, 1024, 64});
+  // Whole tiles and a third, two thirds or some other part of one; columns of half a panel.
+  for (const int64_t rows : {16, 20, 64, 71}) {
+    shapes.push_back({rows, 16, 288});
+    shapes.push_back({rows, 40, 64});
+  }
   // Quantised: each number of rows that the integer kernels know, blocks of 256 once and often.
   for (const int64_t rows : {1, 2, 3, 4, 5, 6, 7, 8, 9, 31, 33}) {
     shapes.push_back({rows, 9, 256});

@@ -28,6 +28,9 @@ namespace plinth::tensor::cpu {
 // One packed panel of B is kDepthBlock x kNr floats: 16 KiB with AVX2, 32 KiB with AVX-512. It
 // stays in L1 (32 and 48 KiB) while all rows of a task pass over it.
 constexpr int64_t kDepthBlock = 256;
+// Tiles of this depth or less are multiplied sooner than C comes from L3: of C the same tile of the
+// next panel is fetched, not the tile itself.
+constexpr int64_t kShortDepth = 64;
 // Columns packed at a time of a factor whose rows lie along its columns: of each row it takes whole
 // cache lines, several.
 constexpr int64_t kStraightCols = 128;
@@ -82,7 +85,12 @@ void pack_turned_panels(const Stored& b, bool in_place, int64_t col, int64_t col
   for (int64_t j = 0; j < cols; j += kNr, out += kNr * depth) {
     const int64_t width = std::min<int64_t>(kNr, cols - j);
     if (in_place) {
-      pack_turned<kNr, true>(floats + (col + j) * stride + depth0, stride, width, depth, out);
+      const float* from = floats + (col + j) * stride + depth0;
+      if (width <= kLanes) {  // the second vector is not read
+        pack_turned<kNr, true, kLanes>(from, stride, width, depth, out);
+      } else {
+        pack_turned<kNr, true>(from, stride, width, depth, out);
+      }
       continue;
     }
     for (int64_t r = 0; r < width; ++r) {
@@ -157,10 +165,12 @@ void run_task(const Rows& rows, const Task& task, float* scratch) {
       Upcoming upcoming(b, task.col + next, std::min(step, task.cols - next), task.depth0 + next_k,
                         std::min(kDepthBlock, rows.depth - next_k));
       const int64_t tiles = (task.rows + kMr - 1) / kMr * ((cols + kNr - 1) / kNr);
+      const int64_t ahead = depth <= kShortDepth ? kNr : 0;
       const int64_t lines = (upcoming.lines() + tiles - 1) / tiles;
       multiply_block(a, rows.packed, task.rows, depth, panels, kNr * depth, cols,
                      c.row(task.row) + task.col + j, c.stride, task.add || k > 0, rest,
                      [&](const float* tile) HWY_ATTR {
+                       tile += ahead;
                        for (int i = 0; i < kMr; ++i) {
                          hwy::Prefetch(tile + i * c.stride);
                          hwy::Prefetch(tile + i * c.stride + kLanes);

@@ -36,11 +36,24 @@ inline constexpr int kMr = 6;
 #endif
 inline constexpr int kNr = 2 * kLanes;
 
-// c [kMr, kNr] (+)= a . b over `depth`; b is one packed panel [depth, kNr]. kPacked: a is a tile of
-// pack_a, and the tile behind it is fetched as this one is read. Rows come from L2 or L3 once per
-// panel, and waiting for them costs as much as a panel's multiply-adds. kVectors = 1: only the
-// first kLanes columns, in half the multiply-adds. kRows < kMr: only the first rows.
-template <bool kPacked = false, int kVectors = 2, int kRows = kMr>
+inline constexpr int64_t kFloatsOfLine = 16;  // of the cache
+
+// Tiles of a third and of two thirds of the rows take those that are left: 64, 128 and 512 rows,
+// which training often has, leave 4 or 8 of 12.
+inline constexpr int kThird = kMr / 3;
+
+// How the rows that a tile reads lie.
+enum class Lay {
+  kPacked,  // as pack_a leaves them, and the next tile behind
+  kAlong,   // each along the depth, and the next tile's rows behind
+  kAcross,  // next to each other at each step of depth, and so on behind
+  kAny,
+};
+
+// c [kRows, kVectors * kLanes] (+)= a . b over `depth`; b is one packed panel [depth, kNr]. While a
+// tile is multiplied the rows of the next are fetched: they come from L2 or L3 once per panel, and
+// waiting for them costs as much as a panel's multiply-adds.
+template <Lay kLay, int kVectors, int kRows>
 HWY_INLINE void multiply_tile(const Strided& a, const float* HWY_RESTRICT b, int64_t depth,
                               float* HWY_RESTRICT c, int64_t c_stride, bool add) {
   const Tag d;
@@ -57,11 +70,10 @@ HWY_INLINE void multiply_tile(const Strided& a, const float* HWY_RESTRICT b, int
   const float* HWY_RESTRICT group[kGroups];
   HWY_UNROLL(4)
   for (int g = 0; g < kGroups; ++g) group[g] = a.data + 3 * g * row;
-  for (int64_t p = 0; p < depth; ++p) {
+  const auto step = [&]() HWY_ATTR {
     const Vector b0 = hn::LoadU(d, b);
     const Vector b1 = hn::LoadU(d, b + (kVectors - 1) * kLanes);
     b += kNr;
-    if constexpr (kPacked) hwy::Prefetch(group[0] + kMr * depth);
     HWY_UNROLL(12)
     for (int i = 0; i < kRows; ++i) {
       const Vector ai = hn::Set(d, group[i / 3][i % 3 * row]);
@@ -69,7 +81,24 @@ HWY_INLINE void multiply_tile(const Strided& a, const float* HWY_RESTRICT b, int
       if constexpr (kVectors == 2) sum[i][1] = hn::MulAdd(ai, b1, sum[i][1]);
     }
     HWY_UNROLL(4)
-    for (int g = 0; g < kGroups; ++g) group[g] += a.depth_step;
+    for (int g = 0; g < kGroups; ++g) group[g] += kLay == Lay::kAlong ? 1 : a.depth_step;
+  };
+  int64_t p = 0;
+  if constexpr (kLay == Lay::kAlong) {
+    // A cache line of each row holds as many steps.
+    for (; p + kFloatsOfLine <= depth; p += kFloatsOfLine) {
+      const float* next = group[0] + kRows * row;
+      for (int i = 0; i < kRows; ++i, next += row) {
+        hwy::Prefetch(next);
+        step();
+      }
+      for (int i = kRows; i < kFloatsOfLine; ++i) step();
+    }
+  }
+  for (; p < depth; ++p) {
+    if constexpr (kLay == Lay::kPacked) hwy::Prefetch(group[0] + kMr * depth);
+    if constexpr (kLay == Lay::kAcross) hwy::Prefetch(group[0] + kRows + kFloatsOfLine - 1);
+    step();
   }
   HWY_UNROLL(12)
   for (int i = 0; i < kRows; ++i) {
@@ -81,26 +110,35 @@ HWY_INLINE void multiply_tile(const Strided& a, const float* HWY_RESTRICT b, int
   }
 }
 
-// The same where only rows x cols of the tile exist in C. `a` must still have kMr readable rows.
-HWY_INLINE void multiply_edge(const Strided& a, const float* b, int64_t depth, float* c,
+// The same where rows x cols of the tile exist in C. kRows can be read.
+template <int kRows>
+HWY_INLINE void multiply_part(const Strided& a, const float* b, int64_t depth, float* c,
                               int64_t c_stride, bool add, int64_t rows, int64_t cols) {
+  if (rows == kRows && cols == kNr)
+    return multiply_tile<Lay::kAny, 2, kRows>(a, b, depth, c, c_stride, add);
   // The columns of a LoRA product are its rank: often just one vector.
-  if (rows == kMr && cols == kLanes) return multiply_tile<false, 1>(a, b, depth, c, c_stride, add);
-  // 128 and 512 rows, which training often has, leave 8 of 12.
-  constexpr int kTwoThirds = 2 * kMr / 3;
-  if (rows == kTwoThirds && cols == kNr)
-    return multiply_tile<false, 2, kTwoThirds>(a, b, depth, c, c_stride, add);
+  if (rows == kRows && cols == kLanes)
+    return multiply_tile<Lay::kAny, 1, kRows>(a, b, depth, c, c_stride, add);
   HWY_ALIGN float tile[kMr * kNr];
   if (cols <= kLanes) {
-    multiply_tile<false, 1>(a, b, depth, tile, kNr, false);
+    multiply_tile<Lay::kAny, 1, kRows>(a, b, depth, tile, kNr, false);
   } else {
-    multiply_tile(a, b, depth, tile, kNr, false);
+    multiply_tile<Lay::kAny, 2, kRows>(a, b, depth, tile, kNr, false);
   }
   for (int64_t i = 0; i < rows; ++i) {
     float* out = c + i * c_stride;
     const float* in = tile + i * kNr;
     for (int64_t j = 0; j < cols; ++j) out[j] = add ? out[j] + in[j] : in[j];
   }
+}
+
+// A tile at an edge of C. `rows`, rounded up to thirds of a tile, can be read.
+inline HWY_NOINLINE void multiply_edge(const Strided& a, const float* b, int64_t depth, float* c,
+                                       int64_t c_stride, bool add, int64_t rows, int64_t cols) {
+  if (rows <= kThird) return multiply_part<kThird>(a, b, depth, c, c_stride, add, rows, cols);
+  if (rows <= 2 * kThird)
+    return multiply_part<2 * kThird>(a, b, depth, c, c_stride, add, rows, cols);
+  multiply_part<kMr>(a, b, depth, c, c_stride, add, rows, cols);
 }
 
 #if HWY_TARGET != HWY_SCALAR
@@ -152,11 +190,11 @@ HWY_INLINE int64_t turn_rows(D d, const float* const rows[4], int64_t begin, int
 #endif
 
 // One panel from rows that are contiguous along the depth: out[k * kWidth + r] = row r [k]. Rows
-// from `rows` to kWidth become zeros. kFetch: rows that follow are packed next, and are fetched.
-template <int kWidth, bool kFetch = false>
+// from `rows` to kFilled become zeros. kFetch: rows that follow are packed next, and are fetched.
+template <int kWidth, bool kFetch = false, int kFilled = kWidth>
 HWY_INLINE void pack_turned(const float* src, int64_t stride, int64_t rows, int64_t depth,
                             float* HWY_RESTRICT out) {
-  if (rows < kWidth) std::fill_n(out, depth * kWidth, 0.0f);
+  if (rows < kFilled) std::fill_n(out, depth * kWidth, 0.0f);
   int64_t r = 0;
 #if HWY_TARGET != HWY_SCALAR
   for (; r + 4 <= rows; r += 4) {
@@ -201,7 +239,6 @@ HWY_INLINE void pack_straight(const float* src, int64_t stride, int64_t width, i
 // Tiles of rows that lie along the rows which are packed together: of each step of depth, whole
 // cache lines. More would write to as many places that are 4 KiB apart, one set of L1.
 inline constexpr int kTilesAtOnce = 8;
-inline constexpr int64_t kFloatsOfLine = 16;
 // Steps of depth between such a read and the fetch that it makes.
 inline constexpr int kStepsAhead = 8;
 
@@ -239,19 +276,21 @@ struct NothingToFetch {
   void operator()(const float*) const {}
 };
 
-// The tiles of multiply_block of one panel. kPacked tells the compiler how a packed tile lies,
-// which leaves it one address for all rows.
-template <bool kPacked, class Fetch>
+// The tiles of multiply_block of one panel.
+template <Lay kLay, class Fetch>
 HWY_INLINE void multiply_panel(const Strided& a, const Strided& last, int64_t rows, int64_t depth,
                                const float* panel, int64_t width, float* c, int64_t c_stride,
                                bool add, const Fetch& fetch) {
   const int64_t full_rows = rows / kMr * kMr;
   for (int64_t i = 0; i < full_rows; i += kMr, c += kMr * c_stride) {
     fetch(c);
-    const Strided tile = kPacked ? Strided{a.data + i * depth, 1, kMr}
-                                 : Strided{a.data + i * a.row_step, a.row_step, a.depth_step};
+    const Strided tile = kLay == Lay::kPacked
+                             ? Strided{a.data + i * depth, 1, kMr}
+                             : Strided{a.data + i * a.row_step, a.row_step, a.depth_step};
     if (width == kNr) {
-      multiply_tile<kPacked>(tile, panel, depth, c, c_stride, add);
+      multiply_tile<kLay, 2, kMr>(tile, panel, depth, c, c_stride, add);
+    } else if (width == kLanes) {  // the rank of an adapter, often
+      multiply_tile<kLay, 1, kMr>(tile, panel, depth, c, c_stride, add);
     } else {
       multiply_edge(tile, panel, depth, c, c_stride, add, kMr, width);
     }
@@ -262,6 +301,18 @@ HWY_INLINE void multiply_panel(const Strided& a, const Strided& last, int64_t ro
   }
 }
 
+// The rows that don't fill a tile: where they lie if whole thirds of a tile do,
+// else packed into scratch [kMr * depth].
+HWY_INLINE Strided last_tile(const Strided& a, bool a_packed, int64_t rows, int64_t depth,
+                             float* scratch) {
+  const int64_t first = rows / kMr * kMr;
+  if (a_packed) return {a.data + first * depth, 1, kMr};
+  const Strided rest = {a.data + first * a.row_step, a.row_step, a.depth_step};
+  if ((rows - first) % kThird == 0) return rest;
+  pack_a(rest, rows - first, depth, scratch);
+  return {scratch, 1, kMr};
+}
+
 // c [rows, cols] (+)= a . panels, which lie panel_step floats apart. `a_packed`: a is the output of
 // pack_a, otherwise it is read in place and scratch [kMr * depth] takes the rows that don't fill a
 // tile. fetch(c) is called before each tile, with where it lies in C.
@@ -270,22 +321,16 @@ HWY_INLINE void multiply_block(const Strided& a, bool a_packed, int64_t rows, in
                                const float* panels, int64_t panel_step, int64_t cols, float* c,
                                int64_t c_stride, bool add, float* scratch,
                                const Fetch& fetch = {}) {
-  const int64_t full_rows = rows / kMr * kMr;
-  Strided last = {scratch, 1, kMr};
-  if (full_rows < rows) {
-    if (a_packed) {
-      last.data = a.data + full_rows * depth;
-    } else {
-      pack_a({a.data + full_rows * a.row_step, a.row_step, a.depth_step}, rows - full_rows, depth,
-             scratch);
-    }
-  }
+  const Strided last = last_tile(a, a_packed, rows, depth, scratch);
   for (int64_t j = 0; j < cols; j += kNr, panels += panel_step) {
     const int64_t width = std::min<int64_t>(kNr, cols - j);
+    float* const out = c + j;
     if (a_packed) {
-      multiply_panel<true>(a, last, rows, depth, panels, width, c + j, c_stride, add, fetch);
+      multiply_panel<Lay::kPacked>(a, last, rows, depth, panels, width, out, c_stride, add, fetch);
+    } else if (a.depth_step == 1) {
+      multiply_panel<Lay::kAlong>(a, last, rows, depth, panels, width, out, c_stride, add, fetch);
     } else {
-      multiply_panel<false>(a, last, rows, depth, panels, width, c + j, c_stride, add, fetch);
+      multiply_panel<Lay::kAcross>(a, last, rows, depth, panels, width, out, c_stride, add, fetch);
     }
   }
 }
