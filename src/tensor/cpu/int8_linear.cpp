@@ -74,7 +74,7 @@ Int8Shape int8_shape(DType type, int64_t rows) {
 void round_tile(ConstMatrix x, int64_t row, int height, DType type, const Rounded& rounded) {
   with_unpacked_for(type, rounded.rows, [&](auto unpacked) HWY_ATTR {
     using T = decltype(unpacked);
-    for (int i = 0; i < height; ++i) round_row<T>(x.row(row + i), rounded, row, i, height);
+    round_rows<T>(x, rounded, row, height);
   });
 }
 
@@ -184,6 +184,7 @@ void pass_over_panels(const Weight& w, const Matrix& y, const Int8Task& task, in
   for (int64_t block = 0; block < blocks; block += kChunk) {
     const int count = static_cast<int>(std::min<int64_t>(kChunk, blocks - block));
     const bool last = block + count == blocks;
+    const Rounded::Block x = task.rounded->block(block);
     // All lines at once would wait for each other; few rows have no time to spread them over.
     int64_t lines = std::numeric_limits<int64_t>::max();
     for (int p = 0; p < panel_count; ++p) {
@@ -199,8 +200,7 @@ void pass_over_panels(const Weight& w, const Matrix& y, const Int8Task& task, in
       const int height = tiles.height_at(row);
       if (last) fetch_place(row, height, n, cols, y);
       const Sums place = {sums.data + (row - task.row) * sums.stride, sums.stride, block == 0};
-      multiply_tile<T>(height, task.rounded->at(block, row, height), panels, panel_count, count,
-                       place);
+      multiply_tile<T>(height, x.at(row, height), panels, panel_count, count, place);
       if (last) put_sums(place, row, height, n, cols, y, task.add);
       for (int p = 0; p < panel_count; ++p) readers[p].fetch(lines);
       row += height;

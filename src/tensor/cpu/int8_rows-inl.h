@@ -7,15 +7,18 @@
 #define PLINTH_TENSOR_CPU_INT8_ROWS_INL_H_
 #endif
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <limits>
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "tensor/cpu/int8_panel-inl.h"
 #include "tensor/cpu/int8_types.h"
 #include "tensor/cpu/simd-inl.h"
+#include "tensor/tensor.h"
 
 #if HWY_TARGET != HWY_SCALAR
 
@@ -92,60 +95,75 @@ HWY_INLINE void put_codes(Words words, int at, uint8_t* row) {
   }
 }
 
-// Row `i` of the tile of `height` rows that begins at `row`. The largest value of a block becomes
-// 127 steps; a block whose largest is below 1e-30 counts as zero, and one with a value that is not
-// finite gets a scale of NaN. Sums that the type has no use for are left out, because adding lanes
-// up is most of the work.
+// One block of row `i` of a tile of `height` rows. The largest value of a block becomes 127 steps;
+// a block whose largest is below 1e-30 counts as zero, and one with a value that is not finite gets
+// a scale of NaN. Sums that the type has no use for are left out, because adding lanes up is most
+// of the work.
 template <class T>
-HWY_INLINE void round_row(const float* x, const Rounded& rounded, int64_t row, int i, int height) {
+HWY_INLINE void round_block(const float* x, uint8_t* tile, int i, int height) {
   const Tag d;
   const hn::RebindToSigned<Tag> dw;
   constexpr int kVectors = kBlock / kLanes;
   constexpr bool kSums = T::kOffset != 0 || T::kShifted;
   constexpr bool kHalves = T::kOffset != 0 && T::kRuns == 2;
-  for (int64_t block = 0; block < rounded.blocks; ++block) {
-    const int64_t at = block * kBlock;
-    uint8_t* tile = rounded.at(block, row, height);
-    Vector v[kVectors];
-    // Sizes in the order of their bits, in which what is not finite comes last.
-    auto peaks = hn::Zero(dw);
-    for (int p = 0; p < kVectors; ++p) {
-      v[p] = hn::LoadU(d, x + at + p * kLanes);
-      peaks = hn::Max(peaks, hn::BitCast(dw, hn::Abs(v[p])));
+  Vector v[kVectors];
+  // Sizes in the order of their bits, in which what is not finite comes last.
+  auto peaks = hn::Zero(dw);
+  for (int p = 0; p < kVectors; ++p) {
+    v[p] = hn::LoadU(d, x + p * kLanes);
+    peaks = hn::Max(peaks, hn::BitCast(dw, hn::Abs(v[p])));
+  }
+  const int32_t peak_bits = hn::GetLane(hn::MaxOfLanes(dw, peaks));
+  float peak;
+  std::memcpy(&peak, &peak_bits, sizeof peak);
+  const float inverse = peak >= 1e-30f ? 127.0f / peak : 0.0f;
+  uint8_t* codes = tile + i * code_bytes(T());
+  auto total = hn::Zero(dw);
+  int32_t halves[2] = {0, 0};
+  for (int p = 0; p < kVectors; ++p) {
+    // What a NaN becomes stays within a byte.
+    const auto nearest = hn::NearestInt(hn::Mul(v[p], hn::Set(d, inverse)));
+    const auto code = hn::Min(hn::Max(nearest, hn::Set(dw, -128)), hn::Set(dw, 127));
+    put_codes<T>(code, p * kLanes, codes);
+    if constexpr (kSums) total = hn::Add(total, code);
+    if (kHalves && p + 1 == kVectors / 2) {
+      halves[0] = hn::GetLane(hn::SumOfLanes(dw, total));
+      total = hn::Zero(dw);
     }
-    const int32_t peak_bits = hn::GetLane(hn::MaxOfLanes(dw, peaks));
-    float peak;
-    std::memcpy(&peak, &peak_bits, sizeof peak);
-    const float inverse = peak >= 1e-30f ? 127.0f / peak : 0.0f;
-    uint8_t* codes = tile + i * code_bytes(T());
-    auto total = hn::Zero(dw);
-    int32_t halves[2] = {0, 0};
-    for (int p = 0; p < kVectors; ++p) {
-      // What a NaN becomes stays within a byte.
-      const auto nearest = hn::NearestInt(hn::Mul(v[p], hn::Set(d, inverse)));
-      const auto code = hn::Min(hn::Max(nearest, hn::Set(dw, -128)), hn::Set(dw, 127));
-      put_codes<T>(code, p * kLanes, codes);
-      if constexpr (kSums) total = hn::Add(total, code);
-      if (kHalves && p + 1 == kVectors / 2) {
-        halves[0] = hn::GetLane(hn::SumOfLanes(dw, total));
-        total = hn::Zero(dw);
+  }
+  if constexpr (kSums) halves[1] = hn::GetLane(hn::SumOfLanes(dw, total));
+  uint8_t* start = tile + height * code_bytes(T());
+  if constexpr (T::kRuns == 1) {
+    put(start, i, -T::kOffset * halves[1]);
+  } else {
+    put(start, i, -T::kOffset * halves[0]);
+    put(start, height + i, -T::kOffset * halves[1]);
+  }
+  uint8_t* scales = start + 4 * T::kRuns * height;
+  constexpr int32_t kInfinity = 0x7f800000;
+  float scale = peak >= 1e-30f ? peak / 127.0f : 0.0f;
+  if (peak_bits >= kInfinity) scale = std::numeric_limits<float>::quiet_NaN();
+  put(scales, i, scale);
+  if constexpr (T::kShifted)
+    put(scales, height + i, scale * static_cast<float>(halves[0] + halves[1]));
+}
+
+// The `height` rows of the tile that begins at `row` of x. Span after span, because a tile's rows of
+// a span lie side by side; what a row holds of the next span is fetched.
+template <class T>
+HWY_INLINE void round_rows(ConstMatrix x, const Rounded& rounded, int64_t row, int height) {
+  for (int64_t first = 0; first < rounded.blocks; first += rounded.span) {
+    const int64_t end = std::min(first + rounded.span, rounded.blocks);
+    const int64_t ahead = kBlock * (end - first);
+    for (int i = 0; i < height; ++i) {
+      const float* from = x.row(row + i) + kBlock * first;
+      uint8_t* tile = rounded.block(first).at(row, height);
+      for (int64_t block = first; block < end; ++block, from += kBlock) {
+        for (int p = 0; p < kBlock; p += 16) hwy::Prefetch(from + ahead + p);
+        round_block<T>(from, tile, i, height);
+        tile += height * rounded.row_bytes;
       }
     }
-    if constexpr (kSums) halves[1] = hn::GetLane(hn::SumOfLanes(dw, total));
-    uint8_t* start = tile + height * code_bytes(T());
-    if constexpr (T::kRuns == 1) {
-      put(start, i, -T::kOffset * halves[1]);
-    } else {
-      put(start, i, -T::kOffset * halves[0]);
-      put(start, height + i, -T::kOffset * halves[1]);
-    }
-    uint8_t* scales = start + 4 * T::kRuns * height;
-    constexpr int32_t kInfinity = 0x7f800000;
-    float scale = peak >= 1e-30f ? peak / 127.0f : 0.0f;
-    if (peak_bits >= kInfinity) scale = std::numeric_limits<float>::quiet_NaN();
-    put(scales, i, scale);
-    if constexpr (T::kShifted)
-      put(scales, height + i, scale * static_cast<float>(halves[0] + halves[1]));
   }
 }
 

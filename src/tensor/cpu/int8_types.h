@@ -27,11 +27,24 @@ struct Rounded {
   int64_t span = 0;       // blocks of a span; the last may have fewer
   int64_t row_bytes = 0;  // of a block of a row
 
-  // Block `block` of the tile of `height` rows that begins at `row`.
-  uint8_t* at(int64_t block, int64_t row, int height) const {
+  // One block of all tiles.
+  struct Block {
+    uint8_t* data;
+    int64_t step;  // bytes from row to row
+    int64_t skip;  // bytes of a tile's row before the block
+
+    // In the tile of `height` rows that begins at `row`.
+    uint8_t* at(int64_t row, int height) const { return data + row * step + height * skip; }
+  };
+
+  Block block(int64_t block) const {
     const int64_t first = block / span * span;
     const int64_t count = std::min(span, blocks - first);
-    return data + row_bytes * (first * rows + row * count + (block - first) * height);
+    return {data + row_bytes * first * rows, row_bytes * count, row_bytes * (block - first)};
+  }
+
+  uint8_t* at(int64_t block_at, int64_t row, int height) const {
+    return block(block_at).at(row, height);
   }
 };
 
