@@ -25,8 +25,6 @@ HWY_BEFORE_NAMESPACE();
 
 namespace plinth::tensor::cpu::HWY_NAMESPACE {
 
-inline constexpr int kAmxRows = 16;
-
 // The shapes of the tiles, for as long as it lives: tmm0 and tmm1 hold 16 x 16 sums, tmm4 and tmm5
 // a run of x of 16 rows, tmm6 and tmm7 the same of a panel.
 class AmxTiles {

@@ -234,7 +234,17 @@ HWY_NOINLINE void multiply_fours(const uint8_t* HWY_RESTRICT x, const Panel& pan
     const uint8_t* start = x + kRows * kBlock;
     const uint8_t* scales = start + 4 * T::kRuns * kRows;
     ByteVector codes[kFours];
-    for (int g = 0; g < kFours; ++g) codes[g] = hn::Load(PanelBytes(), panel.codes[j][g]);
+    FloatVector scale[T::kRuns];
+    if constexpr (T::kStreamed) {
+      const Chunk<T::kType> chunk(panel.stored, blocks);
+      T::block(chunk, j, codes);
+      scale[0] = chunk.half(j, 0);
+      for (int64_t line = 0; line < panel.lines; ++line)
+        hwy::Prefetch(panel.wanted + (j * panel.lines + line) * 64);
+    } else {
+      for (int g = 0; g < kFours; ++g) codes[g] = hn::Load(PanelBytes(), panel.codes[j][g]);
+      for (int run = 0; run < T::kRuns; ++run) scale[run] = hn::Load(d, panel.scale[j][run]);
+    }
     HWY_UNROLL(4)
     for (int first = 0; first < kRows; first += kGroup) {
       HWY_UNROLL(2)
@@ -250,7 +260,7 @@ HWY_NOINLINE void multiply_fours(const uint8_t* HWY_RESTRICT x, const Panel& pan
         }
         HWY_UNROLL(4)
         for (int i = 0; i < kGroup; ++i) {
-          const auto scaled = hn::Mul(hn::ConvertTo(d, dot[i]), hn::Load(d, panel.scale[j][run]));
+          const auto scaled = hn::Mul(hn::ConvertTo(d, dot[i]), scale[run]);
           sum[first + i] = hn::MulAdd(scaled, all_floats_at(scales, first + i), sum[first + i]);
         }
       }
@@ -354,7 +364,9 @@ template <class T, int kRows>
 HWY_INLINE void multiply_rows(const uint8_t* x, const Panel* panels, int panel_count, int blocks,
                               Sums sums) {
 #if HWY_TARGET == HWY_AVX3_DL
-  if (panel_count == 2) return multiply_fours_twice<T, kRows>(x, panels, blocks, sums);
+  if constexpr (!T::kStreamed) {
+    if (panel_count == 2) return multiply_fours_twice<T, kRows>(x, panels, blocks, sums);
+  }
   multiply_fours<T, kRows>(x, panels[0], blocks, sums);
 #else
   if (panel_count == 2) return multiply_pairs<T, kRows, 2>(x, panels, blocks, sums);

@@ -119,6 +119,11 @@ struct PanelReader {
     for (; lines > 0 && wanted < wanted_end; --lines, wanted += 64) hwy::Prefetch(wanted);
   }
 
+  // The same lines in `parts`, rounded up.
+  int64_t lines_of_each(int parts) const {
+    return wanted < wanted_end ? (wanted_end - wanted + 64 * parts - 1) / (64 * parts) : 0;
+  }
+
   // Bytes between a read and the lines that are then to be fetched.
   static constexpr int64_t kAhead = 8192;
 
@@ -140,9 +145,6 @@ struct PanelReader {
 // Chunks unpacked before the matrix unit passes over them: its pipeline starts anew for each group.
 constexpr int kAmxPanels = 4;
 #endif
-
-// Rows of a task, at most, for which a panel at a time is faster than two.
-constexpr int64_t kRowsOfOneStream = kByteDots ? 16 : 1;
 
 // y = or += the sums of rows [row, row + rows), `cols` columns from n on.
 void put_sums(const Sums& sums, int64_t row, int64_t rows, int64_t n, int64_t cols, const Matrix& y,
@@ -189,7 +191,10 @@ void pass_over_panels(const Weight& w, const Matrix& y, const Int8Task& task, in
     int64_t lines = std::numeric_limits<int64_t>::max();
     for (int p = 0; p < panel_count; ++p) {
       const Chunk<T::kType> chunk = readers[p].next(count);
-      if (tile_count > 1) {
+      if constexpr (T::kStreamed) {
+        panels[p].wanted = readers[p].wanted;
+        panels[p].lines = readers[p].lines_of_each(count);
+      } else if (tile_count > 1) {
         lines = (readers[p].wanted_end - readers[p].wanted) / (64 * tile_count) + 1;
       } else {
         readers[p].fetch(lines);
@@ -202,7 +207,12 @@ void pass_over_panels(const Weight& w, const Matrix& y, const Int8Task& task, in
       const Sums place = {sums.data + (row - task.row) * sums.stride, sums.stride, block == 0};
       multiply_tile<T>(height, x.at(row, height), panels, panel_count, count, place);
       if (last) put_sums(place, row, height, n, cols, y, task.add);
-      for (int p = 0; p < panel_count; ++p) readers[p].fetch(lines);
+      for (int p = 0; p < panel_count; ++p) {
+        if constexpr (T::kStreamed)
+          panels[p].lines = 0;
+        else
+          readers[p].fetch(lines);
+      }
       row += height;
     }
   }
@@ -220,7 +230,7 @@ void int8_panels(const Weight& w, Matrix y, const Int8Task& task, T) {
   const int64_t blocks = w.cols / kBlock;
   Panel amx_panels[kAmxPanels];
   std::optional<AmxTiles> amx;
-  if (task.rows >= kAmxRows && amx_usable()) {
+  if (!T::kStreamed && task.rows >= kAmxRows && amx_usable()) {
     amx.emplace(T::kRuns);
     first_row += task.rows / kAmxRows * kAmxRows;
   }

@@ -61,7 +61,11 @@ struct alignas(64) Panel {
   uint8_t codes[kChunk][kCodeVectors][4 * kPanel];  // as `Unpacked` says
   float scale[kChunk][2][kPanel];
   float shift[kChunk][kPanel];
-  const uint8_t* stored;  // codes of kSigned, in the same order
+  // Codes of kSigned, in the same order; a chunk of kStreamed.
+  const uint8_t* stored;
+  // Of kStreamed: what to fetch meanwhile, cache lines for each block.
+  const uint8_t* wanted;
+  int64_t lines;
 };
 
 // A chunk of a panel: fields and words of its stored blocks, kPanel rows side by side.
@@ -144,6 +148,7 @@ HWY_INLINE FloatVector scale_at(const WordVector four[], int j, FloatVector fact
 
 // How a stored type becomes a panel.
 //   kSigned   the codes are signed bytes, which stay where they are stored
+//   kStreamed a chunk stays where it is stored: block() unpacks one block into registers
 //   kWide     the codes are words of 16 bits: 0 and 2 of every four, then 1 and 3. They are signed,
 //             and two products of signed bytes would not fit 16 bits
 //   kCodeMax  the largest magnitude of a code, where byte dots don't raise it
@@ -158,6 +163,7 @@ template <DType kStored>
 struct UnpackedPlain {
   static constexpr DType kType = kStored;
   static constexpr bool kSigned = false;
+  static constexpr bool kStreamed = false;
   static constexpr bool kWide = false;
   static constexpr int kCodeMax = 15;
   static constexpr int kOffset = 0;
@@ -242,6 +248,33 @@ struct Unpacked<DType::kQ4_0> : UnpackedPlain<DType::kQ4_0> {
   static HWY_INLINE void unpack(const Chunk<kType>& chunk, Panel& panel) {
     unpack_scales(chunk, panel);
     unpack_nibbles<kLess>(chunk, panel);
+  }
+};
+
+// With byte dots, for rows of x that one pass takes: unpacked codes would be written and read once,
+// and meanwhile nothing is multiplied.
+template <DType kType>
+struct Streamed : Unpacked<kType> {
+  static constexpr bool kStreamed = true;
+
+  template <int>
+  static HWY_INLINE void unpack(const Chunk<kType>& chunk, Panel& panel) {
+    panel.stored = chunk.halves;
+  }
+
+  static HWY_INLINE void block(const Chunk<kType>& chunk, int j, ByteVector codes[kFours]) {
+    const auto bytes = [](WordVector v) HWY_ATTR { return hn::BitCast(PanelBytes(), v); };
+    if constexpr (kType == DType::kQ8_0) {
+      const WordVector flip = all(static_cast<int32_t>(0x80808080u));
+      for (int g = 0; g < kFours; ++g) codes[g] = bytes(hn::Xor(chunk.word(j, g), flip));
+    } else {
+      static_assert(kType == DType::kQ4_0);
+      for (int g = 0; g < kFours / 2; ++g) {
+        const WordVector word = chunk.word(j, g);
+        codes[g] = bytes(low_nibbles(word));
+        codes[kFours / 2 + g] = bytes(high_nibbles(word));
+      }
+    }
   }
 };
 

@@ -15,6 +15,7 @@
 #include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
+#include "tensor/cpu/amx.h"
 #include "tensor/cpu/int8_panel-inl.h"
 #include "tensor/cpu/int8_types.h"
 #include "tensor/cpu/simd-inl.h"
@@ -31,11 +32,19 @@ namespace plinth::tensor::cpu::HWY_NAMESPACE {
 inline constexpr int kTile = kByteDots ? 16 : 4;
 inline constexpr int kPanelsAtOnce = 2;
 
+// Rows of a task, at most, for which a panel at a time is faster than two.
+inline constexpr int64_t kRowsOfOneStream = kByteDots ? 16 : 1;
+// Rows that the matrix unit takes at once, where there is one.
+inline constexpr int64_t kAmxRows = 16;
+
 // body(how the type is multiplied by `rows` rows of x).
 template <class Body>
 HWY_INLINE void with_unpacked_for(DType type, int64_t rows, const Body& body) {
   if constexpr (!kByteDots) {
     if (type == DType::kQ8_0 && rows < kTile) return body(UnpackedSigned());
+  } else if (rows <= kRowsOfOneStream && !(rows >= kAmxRows && amx_usable())) {
+    if (type == DType::kQ8_0) return body(Streamed<DType::kQ8_0>());
+    if (type == DType::kQ4_0) return body(Streamed<DType::kQ4_0>());
   }
   with_unpacked(type, body);
 }
