@@ -12,6 +12,7 @@
 #include "core/clock.h"
 #include "core/threads.h"
 #include "engine/engine.h"
+#include "engine/sampler.h"
 #include "engine/test_model.h"
 #include "tensor/ops.h"
 
@@ -183,6 +184,28 @@ void quote(benchmark::State& state) {
 
 BENCHMARK(quote)->ArgName("lookup")->Arg(0)->Arg(4)->Arg(8)->Arg(16)->UseRealTime()->Unit(
     benchmark::kMillisecond);
+
+// One token from logits as a base with 151,936 of them gives: most far below a few.
+void sample(benchmark::State& state) {
+  static const std::vector<float> logits = [] {
+    std::vector<float> values(151936);
+    Rng rng(7);
+    for (float& value : values) value = static_cast<float>(2 * rng.normal());
+    for (int i = 0; i < 20; ++i) values[rng.below(values.size())] += 15;
+    return values;
+  }();
+  const Sampling settings[] = {
+      {.temperature = 0}, {},
+      {.top_p = 0.9f},    {.top_k = 40},
+      {.min_p = 0.05f},   {.temperature = 0.7f, .top_p = 0.8f, .top_k = 20}};
+  static constexpr const char* kNames[] = {"greedy", "all", "top_p", "top_k", "min_p", "Qwen's"};
+  const auto which = static_cast<size_t>(state.range(0));
+  state.SetLabel(kNames[which]);
+  Sampler sampler(settings[which]);
+  for (auto _ : state) benchmark::DoNotOptimize(sampler.choose(logits, {}));
+}
+
+BENCHMARK(sample)->DenseRange(0, 5)->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 }  // namespace plinth::engine

@@ -4,53 +4,46 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <numeric>
+#include <optional>
 
 #include "tensor/ops.h"
 
 namespace plinth::engine {
 namespace {
 
-constexpr float kImpossible = -std::numeric_limits<float>::infinity();
-
-// The best token, -1 when no logit is a number.
-int32_t best_token(std::span<const float> logits) {
-  int32_t best = -1;
-  float best_logit = kImpossible;
-  for (size_t i = 0; i < logits.size(); ++i)
-    if (logits[i] > best_logit) {
-      best_logit = logits[i];
-      best = static_cast<int32_t>(i);
-    }
-  return best;
+// exp(scale * (logit - best)) of all tokens, summed by pieces; the sum of them all is returned.
+double weigh(std::span<const float> logits, float best, float scale, std::vector<float>& sums) {
+  sums.resize((logits.size() + tensor::kExpSums - 1) / tensor::kExpSums);
+  tensor::default_ops().exp_sums(logits, best, scale, sums);
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
 
-// log of the softmax denominator. The vectorised operation knows no NaN; rows that have one take
-// the slow way, which leaves them out.
-double log_sum_exp(std::span<const float> logits, int32_t best) {
+// log of the softmax denominator; what is not a number is left out.
+double log_sum_exp(std::span<const float> logits, const Peaks& peaks, int32_t best,
+                   std::vector<float>& sums) {
   const float largest = logits[static_cast<size_t>(best)];
-  float logprob = 0;
-  tensor::default_ops().log_probability(tensor::matrix(logits.data(), 1, std::ssize(logits)),
-                                        {&best, 1}, {&logprob, 1});
-  if (std::isfinite(logprob)) return static_cast<double>(largest) - logprob;
   double sum = 0;
-  for (const float logit : logits)
-    if (logit > kImpossible) sum += std::exp(static_cast<double>(logit - largest));
+  if (peaks.all_numbers()) {
+    sum = weigh(logits, largest, 1.0f, sums);
+  } else {
+    peaks.for_each_from(kImpossible, [&](int32_t, float logit) {
+      sum += std::exp(static_cast<double>(logit - largest));
+    });
+  }
   return static_cast<double>(largest) + std::log(sum);
 }
 
-std::vector<std::pair<int32_t, float>> top_of(std::span<const float> logits, int32_t n,
-                                              double log_sum) {
-  std::vector<int32_t> ids;
-  for (size_t i = 0; i < logits.size(); ++i)
-    if (logits[i] > kImpossible) ids.push_back(static_cast<int32_t>(i));
-  const auto logit = [&](int32_t id) { return logits[static_cast<size_t>(id)]; };
-  const auto end = ids.begin() + std::min<std::ptrdiff_t>(n, std::ssize(ids));
-  std::partial_sort(ids.begin(), end, ids.end(), [&](int32_t a, int32_t b) {
-    return logit(a) != logit(b) ? logit(a) > logit(b) : a < b;
-  });
+std::vector<std::pair<int32_t, float>> top_of(Peaks& peaks, int32_t n, double log_sum) {
   std::vector<std::pair<int32_t, float>> top;
-  for (auto it = ids.begin(); it != end; ++it)
-    top.emplace_back(*it, static_cast<float>(logit(*it) - log_sum));
+  peaks.for_each_from(peaks.reached_by(static_cast<size_t>(n)),
+                      [&](int32_t id, float logit) { top.emplace_back(id, logit); });
+  const auto end = top.begin() + std::min<std::ptrdiff_t>(n, std::ssize(top));
+  std::partial_sort(top.begin(), end, top.end(), [](const auto& a, const auto& b) {
+    return a.second != b.second ? a.second > b.second : a.first < b.first;
+  });
+  top.erase(end, top.end());
+  for (auto& [id, logit] : top) logit = static_cast<float>(logit - log_sum);
   return top;
 }
 
@@ -97,13 +90,16 @@ bool Sampler::wants_counts() const {
 }
 
 Result<Choice> score_token(std::span<const float> logits, int32_t token, int32_t top) {
-  const int32_t best = best_token(logits);
+  Peaks peaks;
+  peaks.find(logits);
+  const int32_t best = peaks.best();
   if (best < 0 || !std::isfinite(logits[static_cast<size_t>(best)]))
     return internal_error("the model gave no finite logit");
-  const double log_sum = log_sum_exp(logits, best);
+  std::vector<float> sums;
+  const double log_sum = log_sum_exp(logits, peaks, best, sums);
   Choice choice{.token = token};
   choice.logprob = static_cast<float>(logits[static_cast<size_t>(token)] - log_sum);
-  if (top > 0) choice.top = top_of(logits, top, log_sum);
+  if (top > 0) choice.top = top_of(peaks, top, log_sum);
   return choice;
 }
 
@@ -113,21 +109,24 @@ Result<Choice> Sampler::choose(std::span<const float> logits, const TokenCounts&
     apply_mask(logits, mask, masked_);
     logits = masked_;
   }
-  const int32_t best = best_token(logits);
+  peaks_.find(logits);
+  const int32_t best = peaks_.best();
   if (best < 0 || !std::isfinite(logits[static_cast<size_t>(best)]))
     return internal_error("the model gave no finite logit");
-  const double log_sum = log_sum_exp(logits, best);
+  const double log_sum = log_sum_exp(logits, peaks_, best, sums_);
 
   Choice choice{.token = best};
-  const bool adjusts = wants_counts() || !sampling_.logit_bias.empty();
-  if (adjusts) {
+  if (sampling_.top_logprobs > 0) choice.top = top_of(peaks_, sampling_.top_logprobs, log_sum);
+  std::span<const float> drawn = logits;
+  if (wants_counts() || !sampling_.logit_bias.empty()) {
     adjusted_.assign(logits.begin(), logits.end());
     adjust(adjusted_, counts);
-    choice.token = best_token(adjusted_);
+    drawn = adjusted_;
+    peaks_.find(drawn);
+    choice.token = peaks_.best();
   }
-  if (sampling_.temperature > 0) choice.token = draw(adjusts ? adjusted_ : logits);
+  if (sampling_.temperature > 0) choice.token = draw(drawn, choice.token);
   choice.logprob = static_cast<float>(logits[static_cast<size_t>(choice.token)] - log_sum);
-  if (sampling_.top_logprobs > 0) choice.top = top_of(logits, sampling_.top_logprobs, log_sum);
   return choice;
 }
 
@@ -144,33 +143,89 @@ void Sampler::adjust(std::span<float> logits, const TokenCounts& counts) const {
   }
 }
 
-// The candidates are kept in order of weight only as far as a filter needs it; the draw itself
-// walks them in whatever order they are in, which depends on nothing but logits and settings.
-int32_t Sampler::draw(std::span<const float> logits) {
-  candidates_.clear();
-  for (size_t i = 0; i < logits.size(); ++i)
-    if (logits[i] > kImpossible) candidates_.push_back({static_cast<int32_t>(i), logits[i]});
-  if (sampling_.top_k > 0) keep_top(static_cast<size_t>(sampling_.top_k));
+// Candidates are gathered from the logit on that the filters leave for certain, and kept in order
+// of weight only as far as one needs it; the draw itself walks them in whatever order they are in,
+// which depends on nothing but logits and settings.
+int32_t Sampler::draw(std::span<const float> logits, int32_t best) {
+  const float peak = logits[static_cast<size_t>(best)];
+  const auto& s = sampling_;
+  // Of all, where a nucleus of all is wanted, or no filter.
+  std::optional<double> total;
+  if (s.top_k == 0 && s.min_p == 0 && s.typical_p >= 1 && peaks_.all_numbers())
+    total = weigh(logits, peak, 1.0f / s.temperature, sums_);
+  if (total && s.top_p >= 1) return draw_of_all(logits, best, *total);
 
-  float best = kImpossible;
-  for (const auto& c : candidates_) best = std::max(best, c.logit);
-  for (auto& c : candidates_)
-    c.weight = std::exp(static_cast<double>(c.logit - best) / sampling_.temperature);
-  if (sampling_.min_p > 0)
-    std::erase_if(candidates_, [this](const Candidate& c) { return c.weight < sampling_.min_p; });
-  if (sampling_.typical_p < 1) keep_typical();
+  if (total) {
+    gather_mass(s.top_p * *total, (1 - s.top_p) * *total / static_cast<double>(logits.size()),
+                peak);
+  } else {
+    float floor = kImpossible;
+    if (s.top_k > 0) floor = peaks_.reached_by(static_cast<size_t>(s.top_k));
+    if (s.min_p > 0) floor = std::max(floor, floor_of_weight(s.min_p, peak));
+    gather(floor, peak);
+    if (s.top_k > 0) keep_top(static_cast<size_t>(s.top_k));
+  }
+  if (s.min_p > 0)
+    std::erase_if(candidates_, [&](const Candidate& c) { return c.weight < s.min_p; });
+  if (s.typical_p < 1) keep_typical();
   // Nucleus. Source: Holtzman et al., "The Curious Case of Neural Text Degeneration", ICLR 2020.
-  if (sampling_.top_p < 1)
-    keep_mass(sampling_.top_p, [](const Candidate& a, const Candidate& b) {
+  if (s.top_p < 1)
+    keep_mass(s.top_p * total.value_or(total_weight()), [](const Candidate& a, const Candidate& b) {
       return a.weight != b.weight ? a.weight > b.weight : a.token < b.token;
     });
 
-  double total = 0;
-  for (const auto& c : candidates_) total += c.weight;
-  double left = rng_.uniform() * total;
+  double left = rng_.uniform() * total_weight();
   for (const auto& c : candidates_)
     if ((left -= c.weight) < 0) return c.token;
   return candidates_.back().token;  // rounding ate the last sliver
+}
+
+// sums_ hold the weights by pieces, together `total`.
+int32_t Sampler::draw_of_all(std::span<const float> logits, int32_t best, double total) {
+  const float peak = logits[static_cast<size_t>(best)];
+  double left = rng_.uniform() * total;
+  size_t piece = 0;
+  while (piece + 1 < sums_.size() && left >= double{sums_[piece]}) left -= double{sums_[piece++]};
+  int32_t last = best;
+  const size_t end = std::min(logits.size(), (piece + 1) * tensor::kExpSums);
+  for (size_t i = piece * tensor::kExpSums; i < end; ++i) {
+    const double weight = std::exp(static_cast<double>(logits[i] - peak) / sampling_.temperature);
+    if (weight > 0) last = static_cast<int32_t>(i);
+    if ((left -= weight) < 0) return last;
+  }
+  return last;  // rounding ate the last sliver
+}
+
+void Sampler::gather(float floor, float peak) {
+  candidates_.clear();
+  peaks_.for_each_from(floor, [&](int32_t token, float logit) {
+    const double weight = std::exp(static_cast<double>(logit - peak) / sampling_.temperature);
+    candidates_.push_back({token, logit, weight});
+  });
+}
+
+// Best candidates that weigh `wanted` together, and some more. Tokens below `least`, a share of
+// what is not wanted, are not even that together; mostly far fewer are enough.
+void Sampler::gather_mass(double wanted, double least, float peak) {
+  double weight = 0.02;
+  do {
+    weight = std::max(weight, least);
+    gather(floor_of_weight(weight, peak), peak);
+    if (weight == least) return;
+    weight *= weight;
+  } while (total_weight() < wanted);
+}
+
+// Some way below the logit that has this weight, so that no rounding leaves out one that has it.
+float Sampler::floor_of_weight(double weight, float peak) const {
+  const double below = -std::log(weight) * sampling_.temperature;
+  return static_cast<float>(peak - below - 1e-5 * (1 + std::abs(peak) + std::abs(below)));
+}
+
+double Sampler::total_weight() const {
+  double total = 0;
+  for (const auto& c : candidates_) total += c.weight;
+  return total;
 }
 
 void Sampler::keep_top(size_t n) {
@@ -186,26 +241,22 @@ void Sampler::keep_top(size_t n) {
 // Those whose surprise -log p is nearest to the expected one. Source: Meister et al., "Locally
 // Typical Sampling", TACL 2023.
 void Sampler::keep_typical() {
-  double total = 0;
-  for (const auto& c : candidates_) total += c.weight;
+  const double total = total_weight();
   double expected = 0;
   for (auto& c : candidates_) {
     c.distance = -std::log(c.weight / total);  // infinite where the weight has vanished
     if (c.weight > 0) expected += c.weight / total * c.distance;
   }
   for (auto& c : candidates_) c.distance = std::abs(c.distance - expected);
-  keep_mass(sampling_.typical_p, [](const Candidate& a, const Candidate& b) {
+  keep_mass(sampling_.typical_p * total, [](const Candidate& a, const Candidate& b) {
     return a.distance != b.distance ? a.distance < b.distance : a.token < b.token;
   });
 }
 
-// The fewest best candidates that hold this share of the mass. Sorts only as many as it takes: the
+// The fewest best candidates that weigh as much together. Sorts only as many as it takes: the
 // nucleus of a confident model is a handful of a vocabulary of 150,000.
 template <typename Better>
-void Sampler::keep_mass(float share, Better better) {
-  double total = 0;
-  for (const auto& c : candidates_) total += c.weight;
-  const double wanted = total * static_cast<double>(share);
+void Sampler::keep_mass(double wanted, Better better) {
   double mass = 0;
   size_t sorted = 0;
   for (size_t reach = 64; sorted < candidates_.size(); reach *= 8) {

@@ -11,6 +11,7 @@
 #include "core/result.h"
 #include "core/rng.h"
 #include "engine/engine.h"
+#include "engine/peaks.h"
 
 namespace plinth::engine {
 
@@ -62,14 +63,22 @@ class Sampler {
   };
 
   void adjust(std::span<float> logits, const TokenCounts& counts) const;
-  int32_t draw(std::span<const float> logits);
+  // peaks_ are of these logits.
+  int32_t draw(std::span<const float> logits, int32_t best);
+  int32_t draw_of_all(std::span<const float> logits, int32_t best, double total);
+  void gather(float floor, float peak);
+  void gather_mass(double wanted, double least, float peak);
+  float floor_of_weight(double weight, float peak) const;
+  double total_weight() const;
   void keep_top(size_t n);
   void keep_typical();
   template <typename Better>
-  void keep_mass(float share, Better better);
+  void keep_mass(double wanted, Better better);
 
   Sampling sampling_;
   Rng rng_;
+  Peaks peaks_;
+  std::vector<float> sums_;            // scratch, by pieces of the vocabulary
   std::vector<float> masked_;          // scratch [vocabulary]
   std::vector<float> adjusted_;        // scratch [vocabulary]
   std::vector<Candidate> candidates_;  // scratch

@@ -1,5 +1,6 @@
 #include "engine/sampler.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -50,6 +51,50 @@ TEST(Sampler, FiltersKeepTheBestCandidates) {
   const auto m = shares({.min_p = 0.3f, .seed = 1}, kLogits, 2000);
   EXPECT_EQ(m[0] + m[3], 0);
   EXPECT_GT(m[2], 0.2);
+}
+
+// Against sorting all of them; a logit that is no number is left out.
+TEST(Sampler, OfManyTokensFiltersLeaveWhatSortingLeaves) {
+  std::vector<float> logits(3000);
+  Rng rng(3);
+  for (float& logit : logits) logit = static_cast<float>(2 * rng.normal());
+  logits[5] = std::nanf("");
+  logits[7] = -std::numeric_limits<float>::infinity();
+  std::vector<int32_t> order;
+  for (int32_t i = 0; i < std::ssize(logits); ++i)
+    if (i != 5 && i != 7) order.push_back(i);
+  const auto weight = [&](int32_t id) {
+    return std::exp((double{logits[static_cast<size_t>(id)]} - 5) / 1.5);
+  };
+  std::ranges::sort(order, [&](int32_t a, int32_t b) { return weight(a) > weight(b); });
+  double total = 0;
+  for (const int32_t id : order) total += weight(id);
+  const auto left_by = [&](const Sampling& s) {
+    std::vector<int32_t> left;
+    double mass = 0;
+    for (const int32_t id : order) {
+      if (s.top_k > 0 && std::ssize(left) == s.top_k) break;
+      if (weight(id) < s.min_p * weight(order[0]) || mass >= s.top_p * total) break;
+      left.push_back(id);
+      mass += weight(id);
+    }
+    return left;
+  };
+  for (const Sampling& filter : {Sampling{}, Sampling{.top_p = 0.6f}, Sampling{.top_k = 11},
+                                 Sampling{.top_k = 100}, Sampling{.min_p = 0.2f}}) {
+    Sampling sampling = filter;
+    sampling.temperature = 1.5f;
+    sampling.seed = 4;
+    const auto left = left_by(sampling);
+    const auto share = shares(sampling, logits, 20000);
+    double mass = 0, seen = 0;
+    for (const int32_t id : left) mass += weight(id);
+    for (const int32_t id : left) {
+      seen += share[static_cast<size_t>(id)];
+      EXPECT_NEAR(share[static_cast<size_t>(id)], weight(id) / mass, 0.012);
+    }
+    EXPECT_NEAR(seen, 1, 1e-9) << left.size();
+  }
 }
 
 TEST(Sampler, TypicalKeepsWhatSurprisesAsMuchAsExpected) {

@@ -103,6 +103,9 @@ struct AdamW {
   float gradient_scale = 1;  // multiplies every gradient first (clipping, averaging)
 };
 
+// Elements of a sum of `exp_sums`.
+inline constexpr int64_t kExpSums = 1024;
+
 struct Ops {
   const char* name;  // "ref", "cpu"
 
@@ -194,6 +197,9 @@ struct Ops {
   // out[r] = log softmax(logits[r])[targets[r]]; logits are not changed.
   void (*log_probability)(ConstMatrix logits, std::span<const int32_t> targets,
                           std::span<float> out);
+  // sums[i] = sum of exp(scale * (x - peak)) over the i-th kExpSums elements of x; there are as
+  // many sums as that makes. x holds no NaN; an element of -infinity adds nothing.
+  void (*exp_sums)(std::span<const float> x, float peak, float scale, std::span<float> sums);
 
   // y += a * x
   void (*axpy)(float a, std::span<const float> x, std::span<float> y);

@@ -279,6 +279,20 @@ TEST_P(OpsTest, LossesMatchTheReference) {
   }
 }
 
+TEST_P(OpsTest, SumsOfExponentialsMatchTheReference) {
+  for (const int64_t n : {1, 5, 1023, 1024, 1025, 40001}) {
+    auto x = random_values(rng, n);
+    for (float& value : x) value *= 20;
+    x[static_cast<size_t>(n / 2)] = -INFINITY;
+    std::vector<float> sums(static_cast<size_t>((n + kExpSums - 1) / kExpSums));
+    std::vector<float> sums_ref = sums;
+    cpu.exp_sums(x, 20.0f, 0.7f, sums);
+    ref.exp_sums(x, 20.0f, 0.7f, sums_ref);
+    for (size_t i = 0; i < sums.size(); ++i)
+      EXPECT_NEAR(sums[i], sums_ref[i], 1e-5 * sums_ref[i]) << n << " " << i;
+  }
+}
+
 TEST_P(OpsTest, FlatLoopsMatchTheReference) {
   for (const int64_t n : {0, 1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 1000, 40001}) {
     const std::string what = std::to_string(n);

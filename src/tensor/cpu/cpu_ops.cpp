@@ -67,6 +67,7 @@ const Ops& cpu_ops() {
       .embed_backward = cpu::embed_backward,
       .cross_entropy = cpu::cross_entropy,
       .log_probability = cpu::log_probability,
+      .exp_sums = cpu::exp_sums,
       .axpy = cpu::axpy,
       .sum_of_squares = cpu::sum_of_squares,
       .adamw = cpu::adamw,

@@ -58,6 +58,18 @@ float sum_of_exp(const float* x, int64_t n, float peak, float* out) {
   });
 }
 
+// The sum of exp(scale * (x - peak)).
+float scaled_sum_of_exp(const float* x, int64_t n, float peak, float scale) {
+  const Vector shift = hn::Set(kTag, peak);
+  const Vector factor = hn::Set(kTag, scale);
+  return sum_over(n, [&](int64_t i, auto part, Vector sum) HWY_ATTR {
+    Vector e = exp_of(hn::Mul(factor, hn::Sub(load(x + i, part), shift)));
+    if constexpr (std::is_same_v<decltype(part), Part>)
+      e = hn::IfThenElseZero(hn::FirstN(kTag, static_cast<size_t>(part.n)), e);
+    return hn::Add(sum, e);
+  });
+}
+
 void scale_row(float* x, int64_t n, float by) {
   const Vector factor = hn::Set(kTag, by);
   for_lanes(n, [&](int64_t i, auto part)
@@ -108,6 +120,7 @@ namespace {
 
 HWY_EXPORT(peak_of);
 HWY_EXPORT(sum_of_exp);
+HWY_EXPORT(scaled_sum_of_exp);
 HWY_EXPORT(scale_row);
 HWY_EXPORT(axpy_range);
 HWY_EXPORT(squares_of);
@@ -147,6 +160,17 @@ void log_probability(ConstMatrix logits, std::span<const int32_t> targets, std::
       const float peak = HWY_DYNAMIC_DISPATCH(peak_of)(row, n);
       const float sum = HWY_DYNAMIC_DISPATCH(sum_of_exp)(row, n, peak, nullptr);
       out[r] = static_cast<float>((double{row[targets[r]]} - double{peak}) - std::log(double{sum}));
+    }
+  });
+}
+
+void exp_sums(std::span<const float> x, float peak, float scale, std::span<float> sums) {
+  parallel(std::ssize(sums), kFlat / kExpSums, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t first = i * kExpSums;
+      const int64_t n = std::min(kExpSums, std::ssize(x) - first);
+      sums[static_cast<size_t>(i)] =
+          HWY_DYNAMIC_DISPATCH(scaled_sum_of_exp)(x.data() + first, n, peak, scale);
     }
   });
 }

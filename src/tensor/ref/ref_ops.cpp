@@ -158,6 +158,13 @@ void log_probability(ConstMatrix logits, std::span<const int32_t> targets, std::
   ref::log_probability(view(logits), targets, out);
 }
 
+void exp_sums(std::span<const float> x, float peak, float scale, std::span<float> sums) {
+  std::vector<double> totals(sums.size());
+  for (size_t i = 0; i < x.size(); ++i)
+    totals[i / kExpSums] += std::exp(double{scale} * (double{x[i]} - double{peak}));
+  for (size_t i = 0; i < sums.size(); ++i) sums[i] = static_cast<float>(totals[i]);
+}
+
 }  // namespace
 
 const Ops& ref_ops() {
@@ -187,6 +194,7 @@ const Ops& ref_ops() {
       .embed_backward = embed_backward,
       .cross_entropy = cross_entropy,
       .log_probability = log_probability,
+      .exp_sums = exp_sums,
       .axpy = ref::axpy<float>,
       .sum_of_squares = ref::sum_of_squares<float>,
       .adamw = ref::adamw<float>,
