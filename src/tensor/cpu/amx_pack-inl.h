@@ -20,7 +20,7 @@
 #include "tensor/cpu/amx_tiles-inl.h"
 #include "tensor/cpu/decode-inl.h"
 #include "tensor/cpu/gemm_types.h"
-#include "tensor/cpu/int8_panel-inl.h"
+#include "tensor/cpu/int8_unpack-inl.h"
 #include "tensor/cpu/row_part.h"
 
 #if HWY_TARGET == HWY_AVX3_DL && defined(__x86_64__)
@@ -195,7 +195,7 @@ HWY_INLINE void pack_panels(const Stored& b, int64_t col, int64_t cols, int64_t 
                              depth0 / kElements * kBytes * kPanel;
       for (int64_t k = 0; k < depth; k += kChunk * kBlock) {
         const auto blocks = static_cast<int>(HWY_MIN(kChunk, (depth - k) / kBlock));
-        T::template unpack<0>(Chunk<T::kType>(chunk, blocks), panel);
+        unpack<T, 0>(Chunk<T::kType>(chunk, blocks), panel);
         pack_codes<T>(panel, blocks, tile);
         chunk += blocks * kBlock / kElements * kBytes * kPanel;
         tile += blocks * kPartBytes;

@@ -18,8 +18,8 @@
 
 #include <hwy/highway.h>
 
-#include "tensor/cpu/int8_panel-inl.h"
 #include "tensor/cpu/int8_rows-inl.h"
+#include "tensor/cpu/int8_unpack-inl.h"
 #include "tensor/cpu/simd-inl.h"
 
 #if HWY_TARGET != HWY_SCALAR
@@ -234,16 +234,14 @@ HWY_NOINLINE void multiply_fours(const uint8_t* HWY_RESTRICT x, const Panel& pan
     const uint8_t* start = x + kRows * kBlock;
     const uint8_t* scales = start + 4 * T::kRuns * kRows;
     ByteVector codes[kFours];
-    FloatVector scale[T::kRuns];
     if constexpr (T::kStreamed) {
-      const Chunk<T::kType> chunk(panel.stored, blocks);
-      T::block(chunk, j, codes);
-      scale[0] = chunk.half(j, 0);
+      WordVector words[kFours];
+      T::codes(Chunk<T::kType>(panel.stored, blocks), j, words);
+      for (int g = 0; g < kFours; ++g) codes[g] = hn::BitCast(PanelBytes(), words[g]);
       for (int64_t line = 0; line < panel.lines; ++line)
         hwy::Prefetch(panel.wanted + (j * panel.lines + line) * 64);
     } else {
       for (int g = 0; g < kFours; ++g) codes[g] = hn::Load(PanelBytes(), panel.codes[j][g]);
-      for (int run = 0; run < T::kRuns; ++run) scale[run] = hn::Load(d, panel.scale[j][run]);
     }
     HWY_UNROLL(4)
     for (int first = 0; first < kRows; first += kGroup) {
@@ -260,7 +258,7 @@ HWY_NOINLINE void multiply_fours(const uint8_t* HWY_RESTRICT x, const Panel& pan
         }
         HWY_UNROLL(4)
         for (int i = 0; i < kGroup; ++i) {
-          const auto scaled = hn::Mul(hn::ConvertTo(d, dot[i]), scale[run]);
+          const auto scaled = hn::Mul(hn::ConvertTo(d, dot[i]), hn::Load(d, panel.scale[j][run]));
           sum[first + i] = hn::MulAdd(scaled, all_floats_at(scales, first + i), sum[first + i]);
         }
       }

@@ -20,7 +20,7 @@
 #include "tensor/cpu/decode-inl.h"
 #include "tensor/cpu/int8_amx-inl.h"
 #include "tensor/cpu/int8_kernel-inl.h"
-#include "tensor/cpu/int8_panel-inl.h"
+#include "tensor/cpu/int8_unpack-inl.h"
 #include "tensor/cpu/int8_types.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/cpu/shares.h"
@@ -199,7 +199,7 @@ void pass_over_panels(const Weight& w, const Matrix& y, const Int8Task& task, in
       } else {
         readers[p].fetch(lines);
       }
-      T::template unpack<0>(chunk, panels[p]);
+      unpack<T, 0>(chunk, panels[p]);
     }
     for (int64_t row = first_row; row < end;) {
       const int height = tiles.height_at(row);
@@ -254,7 +254,7 @@ void int8_panels(const Weight& w, Matrix y, const Int8Task& task, T) {
         for (int j = 0; j < count; j += kChunk) {
           const Chunk<T::kType> chunk = reader.next(HWY_MIN(kChunk, count - j));
           reader.fetch(std::numeric_limits<int64_t>::max());
-          T::template unpack<T::kOffset>(chunk, amx_panels[j / kChunk]);
+          unpack<T, T::kOffset>(chunk, amx_panels[j / kChunk]);
         }
         multiply_tiles_amx<T>(task.rounded->at(block, task.row, kAmxRows),
                               kAmxRows * blocks * tile_row_bytes(T()), task.rows / kAmxRows,

@@ -16,8 +16,8 @@
 #include <hwy/highway.h>
 
 #include "tensor/cpu/amx.h"
-#include "tensor/cpu/int8_panel-inl.h"
 #include "tensor/cpu/int8_types.h"
+#include "tensor/cpu/int8_unpack-inl.h"
 #include "tensor/cpu/simd-inl.h"
 #include "tensor/tensor.h"
 
@@ -43,8 +43,8 @@ HWY_INLINE void with_unpacked_for(DType type, int64_t rows, const Body& body) {
   if constexpr (!kByteDots) {
     if (type == DType::kQ8_0 && rows < kTile) return body(UnpackedSigned());
   } else if (rows <= kRowsOfOneStream && !(rows >= kAmxRows && amx_usable())) {
-    if (type == DType::kQ8_0) return body(Streamed<DType::kQ8_0>());
-    if (type == DType::kQ4_0) return body(Streamed<DType::kQ4_0>());
+    return with_unpacked(
+        type, [&](auto unpacked) HWY_ATTR { body(Streamed<decltype(unpacked)::kType>()); });
   }
   with_unpacked(type, body);
 }
@@ -157,8 +157,8 @@ HWY_INLINE void round_block(const float* x, uint8_t* tile, int i, int height) {
     put(scales, height + i, scale * static_cast<float>(halves[0] + halves[1]));
 }
 
-// The `height` rows of the tile that begins at `row` of x. Span after span, because a tile's rows of
-// a span lie side by side; what a row holds of the next span is fetched.
+// The `height` rows of the tile that begins at `row` of x. Span after span, because a tile's rows
+// of a span lie side by side; what a row holds of the next span is fetched.
 template <class T>
 HWY_INLINE void round_rows(ConstMatrix x, const Rounded& rounded, int64_t row, int height) {
   for (int64_t first = 0; first < rounded.blocks; first += rounded.span) {
