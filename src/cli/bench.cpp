@@ -102,17 +102,29 @@ class Bench {
 
   const model::ModelConfig& config() const { return loaded_.base->config(); }
 
-  // Every decoded token reads all weights once, whatever the batch.
+  // Every step of a decode reads all weights once, whatever the batch.
   double decode_bound(int64_t sequences) const {
     const double by_bandwidth = machine_.read_gb_per_s * 1e9 /
                                 static_cast<double>(loaded_.base->weight_bytes()) *
                                 static_cast<double>(sequences);
-    return std::min(by_bandwidth, arithmetic_bound());
+    const auto& head = loaded_.base->weights().head;
+    return std::min(by_bandwidth, arithmetic_bound(head.rows * head.cols));
   }
 
-  // Two operations per weight and token.
-  double arithmetic_bound() const {
-    return machine_.gflop_per_s * 1e9 / (2.0 * static_cast<double>(loaded_.base->parameters()));
+  // Two operations per token and weight of the layers, and of `more`: of bytes, where the layers'
+  // weights are quantised and the machine's rate is known.
+  double arithmetic_bound(int64_t more) const {
+    bool quantised = machine_.byte_gop_per_s > 0;
+    int64_t weights = more;
+    for (const auto& layer : loaded_.base->weights().layers) {
+      for (const auto& weight : layer.linear) {
+        if (weight.empty()) continue;
+        weights += weight.rows * weight.cols;
+        quantised = quantised && tensor::is_quantised(weight.type);
+      }
+    }
+    const double rate = quantised ? machine_.byte_gop_per_s : machine_.gflop_per_s;
+    return rate * 1e9 / (2.0 * static_cast<double>(weights));
   }
 
   std::vector<int32_t> prompt(int64_t tokens) {
@@ -199,8 +211,8 @@ class Bench {
       PLINTH_TRY(engine_->score({request}));
       if (i > 0) rates.push_back(static_cast<double>(tokens) / watch.seconds());
     }
-    return std::vector<Row>{
-        {fmt::format("prefill, {} tokens", tokens), median(rates), "tokens/s", arithmetic_bound()}};
+    return std::vector<Row>{{fmt::format("prefill, {} tokens", tokens), median(rates), "tokens/s",
+                             arithmetic_bound(0)}};
   }
 
   // Batches whose rows all have an adapter beside the same batches without: of_bound is the share
@@ -323,8 +335,10 @@ void print(const Machine& machine, const std::vector<Row>& rows, bool json) {
     fmt::print("{}\n", to_text({{"machine", to_json(machine)}, {"rows", list}}));
     return;
   }
-  fmt::print("{}: {} threads, {}, {:.1f} GB/s, {:.0f} GFLOP/s\n", machine.cpu, machine.threads,
+  fmt::print("{}: {} threads, {}, {:.1f} GB/s, {:.0f} GFLOP/s", machine.cpu, machine.threads,
              machine.simd, machine.read_gb_per_s, machine.gflop_per_s);
+  if (machine.byte_gop_per_s > 0) fmt::print(", {:.0f} GOP/s of bytes", machine.byte_gop_per_s);
+  fmt::print("\n");
   for (const auto& row : rows) {
     fmt::print("{:<36} {:>10.1f} {}", row.name, row.value, row.unit);
     if (row.bound > 0) fmt::print("   {:5.1f} % of {:.1f}", 100 * row.value / row.bound, row.bound);

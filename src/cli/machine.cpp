@@ -77,13 +77,13 @@ double matrix_rate() {
   return 2.0 * n * n * n / seconds * 1e-9;
 }
 
-double multiply_add_rate() {
+// Operations a second of all threads, each running `run`.
+double rate_in_registers(double (*run)(int64_t)) {
   constexpr int64_t kRounds = 2000;
   std::vector<double> operations(static_cast<size_t>(compute_pool().threads()));
   const double seconds = best_seconds(5, [&] {
     compute_pool().parallel_for(std::ssize(operations), 1, [&](int64_t begin, int64_t end, int) {
-      for (int64_t i = begin; i < end; ++i)
-        operations[static_cast<size_t>(i)] = tensor::cpu::run_multiply_adds(kRounds);
+      for (int64_t i = begin; i < end; ++i) operations[static_cast<size_t>(i)] = run(kRounds);
     });
   });
   return std::accumulate(operations.begin(), operations.end(), 0.0) / seconds * 1e-9;
@@ -106,7 +106,8 @@ Machine measure_machine() {
   Machine machine = describe_machine();
   machine.read_gb_per_s = read_bandwidth();
   machine.gflop_per_s = matrix_rate();
-  machine.fma_gflop_per_s = multiply_add_rate();
+  machine.fma_gflop_per_s = rate_in_registers(tensor::cpu::run_multiply_adds);
+  machine.byte_gop_per_s = rate_in_registers(tensor::cpu::run_byte_products);
   return machine;
 }
 
@@ -119,7 +120,8 @@ Json to_json(const Machine& machine) {
           {"memory_available_bytes", machine.memory_available_bytes},
           {"read_gb_per_s", machine.read_gb_per_s},
           {"gflop_per_s", machine.gflop_per_s},
-          {"fma_gflop_per_s", machine.fma_gflop_per_s}};
+          {"fma_gflop_per_s", machine.fma_gflop_per_s},
+          {"byte_gop_per_s", machine.byte_gop_per_s}};
 }
 
 }  // namespace plinth::cli

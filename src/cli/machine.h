@@ -19,6 +19,7 @@ struct Machine {
   double read_gb_per_s = 0;    // all threads streaming through 512 MiB
   double gflop_per_s = 0;      // float32 matrix product, 1024 x 1024 x 1024
   double fma_gflop_per_s = 0;  // float32 multiply-adds in registers: no product can be faster
+  double byte_gop_per_s = 0;   // products of bytes in registers; 0 too with a matrix unit
 };
 
 // Without the two figures that are measured.

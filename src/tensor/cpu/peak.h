@@ -10,4 +10,8 @@ namespace plinth::tensor::cpu {
 // they were, two per multiply-add.
 double run_multiply_adds(int64_t rounds);
 
+// The same with products of bytes and their sums, as quantised products are made of. 0 where a
+// matrix unit makes them, or nothing but scalars.
+double run_byte_products(int64_t rounds);
+
 }  // namespace plinth::tensor::cpu
