@@ -151,8 +151,11 @@ int32_t Sampler::draw(std::span<const float> logits, int32_t best) {
   const auto& s = sampling_;
   // Of all, where a nucleus of all is wanted, or no filter.
   std::optional<double> total;
-  if (s.top_k == 0 && s.min_p == 0 && s.typical_p >= 1 && peaks_.all_numbers())
-    total = weigh(logits, peak, 1.0f / s.temperature, sums_);
+  if (s.top_k == 0 && s.min_p == 0 && s.typical_p >= 1 && peaks_.all_numbers()) {
+    // No number where 1 / temperature is none in a float.
+    const double sum = weigh(logits, peak, 1.0f / s.temperature, sums_);
+    if (std::isfinite(sum)) total = sum;
+  }
   if (total && s.top_p >= 1) return draw_of_all(logits, best, *total);
 
   if (total) {

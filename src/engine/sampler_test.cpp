@@ -29,6 +29,11 @@ TEST(Sampler, GreedyTakesTheBestAndTheSmallerIdOfEquals) {
   EXPECT_EQ(choose({.temperature = 0}, std::vector<float>{1, 5, 5}), 1);
 }
 
+TEST(Sampler, NextToNoTemperatureIsGreedy) {
+  for (const float temperature : {1e-30f, 1e-41f})
+    EXPECT_EQ(choose({.temperature = temperature}, kLogits), 1) << temperature;
+}
+
 TEST(Sampler, DrawsFromTheSoftmax) {
   const auto share = shares({.temperature = 0.5f, .seed = 1}, kLogits, 100000);
   double total = 0;
