@@ -183,7 +183,7 @@ int32_t Sampler::draw(std::span<const float> logits, int32_t best) {
   return candidates_.back().token;  // rounding ate the last sliver
 }
 
-// sums_ hold the weights by pieces, together `total`.
+// No filter: sums_ hold the weights by pieces, together `total`.
 int32_t Sampler::draw_of_all(std::span<const float> logits, int32_t best, double total) {
   const float peak = logits[static_cast<size_t>(best)];
   double left = rng_.uniform() * total;

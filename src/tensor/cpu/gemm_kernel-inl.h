@@ -301,8 +301,8 @@ HWY_INLINE void multiply_panel(const Strided& a, const Strided& last, int64_t ro
   }
 }
 
-// The rows that don't fill a tile: where they lie if whole thirds of a tile do,
-// else packed into scratch [kMr * depth].
+// The rows that don't fill a tile: where they lie if they are whole thirds of one, else packed into
+// scratch [kMr * depth].
 HWY_INLINE Strided last_tile(const Strided& a, bool a_packed, int64_t rows, int64_t depth,
                              float* scratch) {
   const int64_t first = rows / kMr * kMr;

@@ -27,8 +27,8 @@ HWY_BEFORE_NAMESPACE();
 
 namespace plinth::tensor::cpu::HWY_NAMESPACE {
 
-// Rows of x in a tile, panels that it passes over at once. Integer sums fill half of the registers,
-// of 32 or of 16 (with byte dots a tile is two groups of eight rows); float sums stay in memory.
+// Rows of x in a tile, panels that it passes over at once. Sums fill what registers there are, 32 or
+// 16: with byte dots those of six rows by two panels at a time, else integer sums only.
 inline constexpr int kTile = kByteDots ? 16 : 4;
 inline constexpr int kPanelsAtOnce = 2;
 
@@ -164,9 +164,10 @@ HWY_INLINE void round_rows(ConstMatrix x, const Rounded& rounded, int64_t row, i
   for (int64_t first = 0; first < rounded.blocks; first += rounded.span) {
     const int64_t end = std::min(first + rounded.span, rounded.blocks);
     const int64_t ahead = kBlock * (end - first);
+    uint8_t* const tiles = rounded.block(first).at(row, height);
     for (int i = 0; i < height; ++i) {
       const float* from = x.row(row + i) + kBlock * first;
-      uint8_t* tile = rounded.block(first).at(row, height);
+      uint8_t* tile = tiles;
       for (int64_t block = first; block < end; ++block, from += kBlock) {
         for (int p = 0; p < kBlock; p += 16) hwy::Prefetch(from + ahead + p);
         round_block<T>(from, tile, i, height);
