@@ -27,8 +27,8 @@ HWY_BEFORE_NAMESPACE();
 
 namespace plinth::tensor::cpu::HWY_NAMESPACE {
 
-// Rows of x in a tile, panels that it passes over at once. Sums fill what registers there are, 32 or
-// 16: with byte dots those of six rows by two panels at a time, else integer sums only.
+// Rows of x in a tile, panels that it passes over at once. Sums fill what registers there are, 32
+// or 16: with byte dots those of six rows by two panels at a time, else integer sums only.
 inline constexpr int kTile = kByteDots ? 16 : 4;
 inline constexpr int kPanelsAtOnce = 2;
 
