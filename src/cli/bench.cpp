@@ -24,7 +24,8 @@ struct Options {
   std::string model = kEmbeddedBase;
   int64_t repeats = 5;
   int64_t rank = 16;
-  int64_t sequences = 0;  // lora: of a batch; 0: 8, then 64
+  int64_t sequences = 0;    // lora: of a batch; 0: 8, then 64
+  int64_t context = 16384;  // growth: the longest
   KvOption kv;
   Path file;  // tokenize: the text; without one, what the model itself writes
 };
@@ -249,8 +250,8 @@ class Bench {
     };
     PLINTH_TRY(full_batch_rate({nullptr}));  // warm
     double first = 0;
-    for (const int64_t context : {64, 1024, 4096, 16384}) {
-      if (context + kAnswer > config().context) break;
+    for (const int64_t context : {64, 1024, 4096, 16384, 32704}) {
+      if (context > options_.context || context + kAnswer > config().context) break;
       PLINTH_TRY(const double rate, full_batch_rate({nullptr}, context));
       if (first == 0) first = 1000.0 / rate;
       add(fmt::format("a token after {} others", context), rate, first);
@@ -376,6 +377,10 @@ void add_bench(Command& root, const Context& context) {
                    1, 1000);
     if (name == "lora" || name == "growth")
       command.option("--rank", options->rank, "rank of the adapters", 1, 256);
+    if (name == "growth")
+      command.option("--context", options->context,
+                     "the longest of 64, 1024, 4096, 16384, 32704 tokens; the last takes minutes",
+                     64, 32704);
     if (name == "lora")
       command.option("--sequences", options->sequences, "of a batch, instead of 8 and 64", 1, 64);
     options->kv.add_to(command);
