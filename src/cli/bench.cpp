@@ -26,6 +26,7 @@ struct Options {
   int64_t rank = 16;
   int64_t sequences = 0;    // lora: of a batch; 0: 8, then 64
   int64_t context = 16384;  // growth: the longest
+  int64_t adapters = 256;   // growth: the most
   KvOption kv;
   Path file;  // tokenize: the text; without one, what the model itself writes
 };
@@ -257,11 +258,12 @@ class Bench {
       add(fmt::format("a token after {} others", context), rate, first);
     }
     std::vector<engine::AdapterSourcePtr> adapters;
-    for (int i = 0; i < kCrowd; ++i) {
+    for (int i = 0; i < options_.adapters; ++i) {
       PLINTH_TRY(adapters.emplace_back(), engine_->adapters().add(random_adapter(i)));
     }
     first = 0;
     for (const size_t different : {1, 4, 16, 64, 256}) {
+      if (different > adapters.size()) break;
       std::vector<engine::AdapterSourcePtr> of_each(kCrowd);
       for (size_t i = 0; i < of_each.size(); ++i) of_each[i] = adapters[i % different];
       PLINTH_TRY(full_batch_rate(of_each, 8));  // loads them
@@ -377,10 +379,13 @@ void add_bench(Command& root, const Context& context) {
                    1, 1000);
     if (name == "lora" || name == "growth")
       command.option("--rank", options->rank, "rank of the adapters", 1, 256);
-    if (name == "growth")
+    if (name == "growth") {
       command.option("--context", options->context,
                      "the longest of 64, 1024, 4096, 16384, 32704 tokens; the last takes minutes",
                      64, 32704);
+      command.option("--adapters", options->adapters,
+                     "the most of 1, 4, 16, 64, 256 adapters; 0: only contexts", 0, 256);
+    }
     if (name == "lora")
       command.option("--sequences", options->sequences, "of a batch, instead of 8 and 64", 1, 64);
     options->kv.add_to(command);
