@@ -27,12 +27,11 @@ namespace plinth::tensor::cpu::HWY_NAMESPACE {
 // The keys and values that one kv head has of one sequence.
 class KvReader {
  public:
-  KvReader(const PagedCall& call, const int32_t* table, int64_t kv_head, int64_t n)
+  KvReader(const PagedCall& call, const int32_t* table, int64_t kv_head)
       : d(call.shape.head_dim),
         block_tokens(call.kv.block_tokens),
         codes(kv_scale_bytes(call.kv.type, d, block_tokens)),
         table_(table),
-        tokens_(n),
         head_bytes_(call.head_bytes),
         block_bytes_(call.head_bytes * call.shape.kv_heads),
         keys_(bytes(call.kv.k_pool) + call.head_bytes * kv_head),
@@ -43,11 +42,7 @@ class KvReader {
 
   const uint8_t* values(int64_t t) const { return values_ + block(t) * block_bytes_; }
 
-  // Blocks lie anywhere, so the processor cannot know the next one: it is asked for two blocks
-  // ahead of t.
-  void prefetch_keys(int64_t t) const { prefetch(keys_, t); }
-
-  void prefetch_values(int64_t t) const { prefetch(values_, t); }
+  int64_t head_bytes() const { return head_bytes_; }
 
   const int64_t d;
   const int64_t block_tokens;
@@ -58,19 +53,44 @@ class KvReader {
 
   int64_t block(int64_t t) const { return table_[t / block_tokens]; }
 
-  void prefetch(const uint8_t* pool, int64_t t) const {
-    t += 2 * block_tokens;
-    if (t >= tokens_) return;
-    const uint8_t* part = pool + block(t) * block_bytes_;
-    for (int64_t i = 0; i < head_bytes_; i += 64) hwy::Prefetch(part + i);
-  }
-
   const int32_t* table_;
-  int64_t tokens_;  // of the sequence, as far as it is read
   int64_t head_bytes_;
   int64_t block_bytes_;
   const uint8_t* keys_;
   const uint8_t* values_;
+};
+
+// Fetches what a kv head has in the blocks of tokens [first, end), a cache line at a time. Blocks
+// lie anywhere, so the processor cannot know the next one.
+class KvAhead {
+ public:
+  enum class Part { kKeys, kValues };
+
+  KvAhead(const KvReader& kv, Part part, int64_t first, int64_t end)
+      : kv_(kv), part_(part), token_(first / kv.block_tokens * kv.block_tokens), end_(end) {
+    next();
+  }
+
+  void fetch() {
+    if (left_ == 0) return;
+    hwy::Prefetch(at_);
+    at_ += 64;
+    if (--left_ == 0) next();
+  }
+
+ private:
+  void next() {
+    if (token_ >= end_) return;
+    at_ = part_ == Part::kKeys ? kv_.keys(token_) : kv_.values(token_);
+    left_ = kv_.head_bytes() / 64;
+    token_ += kv_.block_tokens;
+  }
+
+  const KvReader& kv_;
+  const Part part_;
+  int64_t token_, end_;
+  const uint8_t* at_ = nullptr;
+  int64_t left_ = 0;  // lines of this block
 };
 
 HWY_INLINE Vector load_codes(const uint8_t* p) {
@@ -118,7 +138,6 @@ HWY_INLINE void unpack_keys(const KvReader& kv, int64_t first, int64_t n, float*
     const int64_t slot = (first + c) % kv.block_tokens;
     const int64_t width = std::min(kv.block_tokens - slot, kNr - c);
     const uint8_t* part = kv.keys(first + c);
-    kv.prefetch_keys(first + c);
     int64_t j = 0;
     for (; j + kLanes <= width; j += kLanes) turn_keys<kType>(kv, part, slot + j, out + c + j);
     for (; j < width; ++j) {  // blocks of fewer tokens than lanes
@@ -179,7 +198,6 @@ HWY_INLINE void unpack_values(const KvReader& kv, int64_t first, int64_t n, int6
     const int64_t slot = (first + t) % kv.block_tokens;
     int64_t run = std::min(kv.block_tokens - slot, n - t);
     const uint8_t* part = kv.values(first + t);
-    kv.prefetch_values(first + t);
     if constexpr (kType == KvType::kQ8) {
       run = std::min(run, kScales / groups);
       decode_simple<DType::kF16>(part + 2 * slot * groups, run * groups, scales);

@@ -97,28 +97,33 @@ HWY_INLINE void soften(float* s, int64_t n, int64_t end, float& peak, float& sum
 }
 
 // One span for all queries of the tile; query r is at position first_position + r / group.
+// Another span of the same tile follows if there is `more`. While the keys are multiplied the
+// values are fetched, and meanwhile the next span's keys.
 template <KvType kType>
 void attend_span(const KvReader& kv, const Tile& tile, int64_t first_position, int64_t group,
-                 int64_t span, float* out) {
+                 int64_t span, bool more, float* out) {
   const int64_t first = span * kSpan;
-  const int64_t last = first_position + tile.rows / group - 1;
-  const int64_t n = std::min(kSpan, last + 1 - first);
+  const int64_t end = first_position + tile.rows / group;
+  const int64_t n = std::min(kSpan, end - first);
+  KvAhead values(kv, KvAhead::Part::kValues, first, first + n);
   for (int64_t c = 0; c < n; c += kNr) {
     unpack_keys<kType>(kv, first + c, std::min<int64_t>(kNr, n - c), tile.panel);
     multiply_panel(tile.rows, tile.q, tile.d, tile.panel, tile.d, tile.scores + c, kScoreStride,
-                   false);
+                   false, [&]() HWY_ATTR { values.fetch(); });
   }
   for (int64_t r = 0; r < tile.rows; ++r) {
     float* row = out + r * tile.stride;
     soften(tile.scores + r * kScoreStride, std::min(n, first_position + r / group + 1 - first), n,
            row[tile.padded], row[tile.padded + 1]);
   }
+  const int64_t next = first + kSpan;
+  KvAhead keys(kv, KvAhead::Part::kKeys, next, more ? std::min(next + kSpan, end) : next);
   for (int64_t t = 0; t < n; t += kPiece) {
     const int64_t depth = std::min(kPiece, n - t);
     unpack_values<kType>(kv, first + t, depth, kPiece * kNr, tile.panel);
     for (int64_t j = 0; j < tile.padded; j += kNr)
       multiply_panel(tile.rows, tile.scores + t, kScoreStride, tile.panel + j * kPiece, depth,
-                     out + j, tile.stride, t > 0);
+                     out + j, tile.stride, t > 0, [&]() HWY_ATTR { keys.fetch(); });
   }
 }
 
@@ -157,13 +162,12 @@ HWY_INLINE void finish(const PagedCall& call, const PagedTask& task, const Tile&
 
 template <KvType kType>
 void attend_spans(const PagedCall& call, const PagedTask& task, const Tile& tile, float* partials) {
-  const KvReader kv(call, call.tables[task.row], task.kv_head,
-                    call.positions[task.row + task.rows - 1] + 1);
+  const KvReader kv(call, call.tables[task.row], task.kv_head);
   const int64_t group = call.shape.heads / call.shape.kv_heads;
   for (int64_t span = task.span; span < task.span_end; ++span) {
     float* out = span == 0 ? tile.state : tile.next;
     if (partials != nullptr) out = partials + span * tile.rows * tile.stride;
-    attend_span<kType>(kv, tile, call.positions[task.row], group, span, out);
+    attend_span<kType>(kv, tile, call.positions[task.row], group, span, span + 1 < task.span_end, out);
     if (partials == nullptr && span > 0) join(tile, tile.next, tile.state);
   }
   if (partials == nullptr) finish(call, task, tile, tile.state);

@@ -18,13 +18,18 @@ HWY_BEFORE_NAMESPACE();
 
 namespace plinth::tensor::cpu::HWY_NAMESPACE {
 
+// What a product has to fetch beside its own factors, a little at each step of depth: nothing.
+struct FetchNothing {
+  void operator()() const {}
+};
+
 // c [kRows, kNr] (+)= a [kRows, depth] . b [depth, kNr]. Each element is one chain of multiply-adds
 // in the order of depth, whatever kRows. The loads are those of multiply_tile. kStep: floats from
-// one row of b to the next.
-template <int kRows, int kStep = kNr>
+// one row of b to the next. fetch() is called at each step of depth.
+template <int kRows, int kStep = kNr, class Fetch = FetchNothing>
 HWY_INLINE void multiply_rows(const float* HWY_RESTRICT a, int64_t a_stride,
                               const float* HWY_RESTRICT b, int64_t depth, float* HWY_RESTRICT c,
-                              int64_t c_stride, bool add) {
+                              int64_t c_stride, bool add, Fetch fetch = {}) {
   Vector sum[kRows][2];
   HWY_UNROLL(12)
   for (int i = 0; i < kRows; ++i) sum[i][0] = sum[i][1] = hn::Zero(kTag);
@@ -36,6 +41,7 @@ HWY_INLINE void multiply_rows(const float* HWY_RESTRICT a, int64_t a_stride,
     const Vector b0 = hn::LoadU(kTag, b);
     const Vector b1 = hn::LoadU(kTag, b + kLanes);
     b += kStep;
+    fetch();
     HWY_UNROLL(12)
     for (int i = 0; i < kRows; ++i) {
       const Vector ai = hn::Set(kTag, group[i / 3][i % 3 * a_stride]);
@@ -53,23 +59,25 @@ HWY_INLINE void multiply_rows(const float* HWY_RESTRICT a, int64_t a_stride,
   }
 }
 
-template <int kRows, int kStep>
+template <int kRows, int kStep, class Fetch>
 HWY_INLINE void multiply_exactly(int64_t rows, const float* a, int64_t a_stride, const float* b,
-                                 int64_t depth, float* c, int64_t c_stride, bool add) {
-  if (rows == kRows) return multiply_rows<kRows, kStep>(a, a_stride, b, depth, c, c_stride, add);
+                                 int64_t depth, float* c, int64_t c_stride, bool add, Fetch fetch) {
+  if (rows == kRows)
+    return multiply_rows<kRows, kStep>(a, a_stride, b, depth, c, c_stride, add, fetch);
   if constexpr (kRows > 1)
-    multiply_exactly<kRows - 1, kStep>(rows, a, a_stride, b, depth, c, c_stride, add);
+    multiply_exactly<kRows - 1, kStep>(rows, a, a_stride, b, depth, c, c_stride, add, fetch);
 }
 
 // The same for any number of rows, in tiles as equal as can be.
-template <int kStep = kNr>
+template <int kStep = kNr, class Fetch = FetchNothing>
 HWY_INLINE void multiply_panel(int64_t rows, const float* a, int64_t a_stride, const float* b,
-                               int64_t depth, float* c, int64_t c_stride, bool add) {
+                               int64_t depth, float* c, int64_t c_stride, bool add,
+                               Fetch fetch = {}) {
   const int64_t tiles = (rows + kMr - 1) / kMr;
   for (int64_t t = 0; t < tiles; ++t) {
     const int64_t begin = rows * t / tiles;
     multiply_exactly<kMr, kStep>(rows * (t + 1) / tiles - begin, a + begin * a_stride, a_stride, b,
-                                 depth, c + begin * c_stride, c_stride, add);
+                                 depth, c + begin * c_stride, c_stride, add, fetch);
   }
 }
 
