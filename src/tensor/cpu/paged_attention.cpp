@@ -97,11 +97,10 @@ HWY_INLINE void soften(float* s, int64_t n, int64_t end, float& peak, float& sum
 }
 
 // One span for all queries of the tile; query r is at position first_position + r / group.
-// Another span of the same tile follows if there is `more`. While the keys are multiplied the
-// values are fetched, and meanwhile the next span's keys.
+// While the keys are multiplied the values are fetched, and meanwhile the keys that come `next`.
 template <KvType kType>
 void attend_span(const KvReader& kv, const Tile& tile, int64_t first_position, int64_t group,
-                 int64_t span, bool more, float* out) {
+                 int64_t span, KvAhead next, float* out) {
   const int64_t first = span * kSpan;
   const int64_t end = first_position + tile.rows / group;
   const int64_t n = std::min(kSpan, end - first);
@@ -109,21 +108,19 @@ void attend_span(const KvReader& kv, const Tile& tile, int64_t first_position, i
   for (int64_t c = 0; c < n; c += kNr) {
     unpack_keys<kType>(kv, first + c, std::min<int64_t>(kNr, n - c), tile.panel);
     multiply_panel(tile.rows, tile.q, tile.d, tile.panel, tile.d, tile.scores + c, kScoreStride,
-                   false, [&]() HWY_ATTR { values.fetch(); });
+                   false, [&]() HWY_ATTR { values.fetch<kLinesAStep<kType>>(); });
   }
   for (int64_t r = 0; r < tile.rows; ++r) {
     float* row = out + r * tile.stride;
     soften(tile.scores + r * kScoreStride, std::min(n, first_position + r / group + 1 - first), n,
            row[tile.padded], row[tile.padded + 1]);
   }
-  const int64_t next = first + kSpan;
-  KvAhead keys(kv, KvAhead::Part::kKeys, next, more ? std::min(next + kSpan, end) : next);
   for (int64_t t = 0; t < n; t += kPiece) {
     const int64_t depth = std::min(kPiece, n - t);
     unpack_values<kType>(kv, first + t, depth, kPiece * kNr, tile.panel);
     for (int64_t j = 0; j < tile.padded; j += kNr)
       multiply_panel(tile.rows, tile.scores + t, kScoreStride, tile.panel + j * kPiece, depth,
-                     out + j, tile.stride, t > 0, [&]() HWY_ATTR { keys.fetch(); });
+                     out + j, tile.stride, t > 0, [&]() HWY_ATTR { next.fetch<kLinesAStep<kType>>(); });
   }
 }
 
@@ -160,21 +157,34 @@ HWY_INLINE void finish(const PagedCall& call, const PagedTask& task, const Tile&
   }
 }
 
+// The keys of one span of a task.
+KvAhead keys_of(const PagedCall& call, const PagedTask& task, int64_t span) {
+  const int64_t end = call.positions[task.row + task.rows - 1] + 1;
+  return {KvReader(call, call.tables[task.row], task.kv_head), KvAhead::Part::kKeys, span * kSpan,
+          std::min((span + 1) * kSpan, end)};
+}
+
 template <KvType kType>
-void attend_spans(const PagedCall& call, const PagedTask& task, const Tile& tile, float* partials) {
+void attend_spans(const PagedCall& call, const PagedTask& task, const PagedTask& after,
+                  const Tile& tile, float* partials) {
   const KvReader kv(call, call.tables[task.row], task.kv_head);
   const int64_t group = call.shape.heads / call.shape.kv_heads;
   for (int64_t span = task.span; span < task.span_end; ++span) {
     float* out = span == 0 ? tile.state : tile.next;
     if (partials != nullptr) out = partials + span * tile.rows * tile.stride;
-    attend_span<kType>(kv, tile, call.positions[task.row], group, span, span + 1 < task.span_end, out);
+    attend_span<kType>(kv, tile, call.positions[task.row], group, span,
+                       span + 1 < task.span_end ? keys_of(call, task, span + 1)
+                                                : keys_of(call, after, after.span),
+                       out);
     if (partials == nullptr && span > 0) join(tile, tile.next, tile.state);
   }
   if (partials == nullptr) finish(call, task, tile, tile.state);
 }
 
-// scratch: paged_scratch() floats. partials: of the task's tile, or null.
-void attend_paged(const PagedCall& call, const PagedTask& task, float* scratch, float* partials) {
+// after: what this thread will most likely do next. scratch: paged_scratch() floats. partials: of
+// the task's tile, or null.
+void attend_paged(const PagedCall& call, const PagedTask& task, const PagedTask& after,
+                  float* scratch, float* partials) {
   const int64_t d = call.shape.head_dim;
   const int64_t group = call.shape.heads / call.shape.kv_heads;
   const Tile tile(task.rows * group, d, scratch);
@@ -186,11 +196,11 @@ void attend_paged(const PagedCall& call, const PagedTask& task, float* scratch, 
   }
   switch (call.kv.type) {
     case KvType::kF32:
-      return attend_spans<KvType::kF32>(call, task, tile, partials);
+      return attend_spans<KvType::kF32>(call, task, after, tile, partials);
     case KvType::kF16:
-      return attend_spans<KvType::kF16>(call, task, tile, partials);
+      return attend_spans<KvType::kF16>(call, task, after, tile, partials);
     case KvType::kQ8:
-      return attend_spans<KvType::kQ8>(call, task, tile, partials);
+      return attend_spans<KvType::kQ8>(call, task, after, tile, partials);
   }
 }
 
@@ -304,12 +314,16 @@ void paged_attention(ConstMatrix q, std::span<const int32_t* const> tables,
   const auto at = [left](const PagedTask& task) {
     return task.partials < 0 ? nullptr : left + task.partials;
   };
-  parallel(std::ssize(shared.tasks), 1, [&](int64_t begin, int64_t end) {
+  const int64_t threads = compute_pool().threads();
+  const int64_t tasks = std::ssize(shared.tasks);
+  parallel(tasks, 1, [&](int64_t begin, int64_t end) {
     thread_local Buffer scratch;
     scratch.resize(floats);
     for (int64_t i = begin; i < end; ++i) {
       const PagedTask& task = shared.tasks[static_cast<size_t>(i)];
-      HWY_DYNAMIC_DISPATCH(attend_paged)(call, task, scratch.data(), at(task));
+      // Each of the others takes one in the meantime.
+      const PagedTask& after = shared.tasks[static_cast<size_t>(std::min(i + threads, tasks - 1))];
+      HWY_DYNAMIC_DISPATCH(attend_paged)(call, task, after, scratch.data(), at(task));
     }
   });
   parallel(std::ssize(shared.joins), 1, [&](int64_t begin, int64_t end) {
