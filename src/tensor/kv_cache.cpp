@@ -15,10 +15,6 @@ namespace {
 constexpr std::array<std::pair<KvType, std::string_view>, 3> kNames = {
     {{KvType::kF32, "f32"}, {KvType::kF16, "f16"}, {KvType::kQ8, "q8"}}};
 
-constexpr int64_t element_bytes(KvType type) {
-  return type == KvType::kF32 ? 4 : type == KvType::kF16 ? 2 : 1;
-}
-
 template <typename T>
 void put(std::byte* at, int64_t index, T value) {
   std::memcpy(at + index * static_cast<int64_t>(sizeof value), &value, sizeof value);
@@ -67,8 +63,8 @@ std::optional<KvType> parse_kv_type(std::string_view name) {
 }
 
 int64_t kv_head_bytes(KvType type, int64_t head_dim, int64_t block_tokens) {
-  const int64_t bytes =
-      kv_scale_bytes(type, head_dim, block_tokens) + head_dim * block_tokens * element_bytes(type);
+  const int64_t bytes = kv_scale_bytes(type, head_dim, block_tokens) +
+                        head_dim * block_tokens * kv_element_bytes(type);
   return (bytes + 63) / 64 * 64;
 }
 

@@ -24,6 +24,11 @@ constexpr int64_t kv_groups(int64_t head_dim) {
   return (head_dim + kKvGroup - 1) / kKvGroup;
 }
 
+// Bytes of one element, or of its code.
+constexpr int64_t kv_element_bytes(KvType type) {
+  return type == KvType::kF32 ? 4 : type == KvType::kF16 ? 2 : 1;
+}
+
 // Bytes before the first code (Q8) or element (0).
 constexpr int64_t kv_scale_bytes(KvType type, int64_t head_dim, int64_t block_tokens) {
   return type == KvType::kQ8 ? kv_groups(head_dim) * block_tokens * 2 : 0;

@@ -60,20 +60,22 @@ class KvReader {
   const uint8_t* values_;
 };
 
-// Fetches what a kv head has in the blocks of tokens [first, end), some cache lines at each step of
-// a product. Blocks lie anywhere, so the processor cannot know the next one.
+enum class KvPart { kKeys, kValues };
+
+// Fetches what a kv head has in the blocks of tokens [first, end), little by little. Blocks lie
+// anywhere, so the processor cannot know the next one.
+template <KvType kType>
 class KvAhead {
  public:
-  enum class Part { kKeys, kValues };
-
-  KvAhead(const KvReader& kv, Part part, int64_t first, int64_t end)
+  KvAhead(const KvReader& kv, KvPart part, int64_t first, int64_t end)
       : kv_(kv), part_(part), token_(first / kv.block_tokens * kv.block_tokens), end_(end) {
     next_block();
   }
 
-  // kLines: what a step of depth reads of the cache, so that as much is fetched as is used.
-  template <int kLines>
+  // As many lines as kNr tokens take for one element of a head: called at each step of depth, it
+  // fetches as much as is used.
   void fetch() {
+    constexpr int64_t kLines = (kNr * kv_element_bytes(kType) + 63) / 64;
     for (int i = 0; i < kLines && left_ > 0; ++i) {
       hwy::Prefetch(at_);
       at_ += 64;
@@ -84,22 +86,17 @@ class KvAhead {
  private:
   void next_block() {
     if (token_ >= end_) return;
-    at_ = part_ == Part::kKeys ? kv_.keys(token_) : kv_.values(token_);
+    at_ = part_ == KvPart::kKeys ? kv_.keys(token_) : kv_.values(token_);
     left_ = kv_.head_bytes() / 64;
     token_ += kv_.block_tokens;
   }
 
   KvReader kv_;
-  Part part_;
+  KvPart part_;
   int64_t token_, end_;
   const uint8_t* at_ = nullptr;
   int64_t left_ = 0;  // lines of this block
 };
-
-// Cache lines that kNr tokens take for one element of a head, rounded up.
-template <KvType kType>
-inline constexpr int kLinesAStep =
-    (kNr * (kType == KvType::kF32 ? 4 : kType == KvType::kF16 ? 2 : 1) + 63) / 64;
 
 HWY_INLINE Vector load_codes(const uint8_t* p) {
   const hn::Rebind<int8_t, Tag> narrow;

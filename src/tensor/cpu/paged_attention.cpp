@@ -97,18 +97,19 @@ HWY_INLINE void soften(float* s, int64_t n, int64_t end, float& peak, float& sum
 }
 
 // One span for all queries of the tile; query r is at position first_position + r / group.
-// While the keys are multiplied the values are fetched, and meanwhile the keys that come `next`.
+// While keys are multiplied the span's values are fetched, and while those are, the keys that come
+// `next`: from one phase to the other is far enough for memory, and fits L2.
 template <KvType kType>
 void attend_span(const KvReader& kv, const Tile& tile, int64_t first_position, int64_t group,
-                 int64_t span, KvAhead next, float* out) {
+                 int64_t span, KvAhead<kType> next, float* out) {
   const int64_t first = span * kSpan;
   const int64_t end = first_position + tile.rows / group;
   const int64_t n = std::min(kSpan, end - first);
-  KvAhead values(kv, KvAhead::Part::kValues, first, first + n);
+  KvAhead<kType> values(kv, KvPart::kValues, first, first + n);
   for (int64_t c = 0; c < n; c += kNr) {
     unpack_keys<kType>(kv, first + c, std::min<int64_t>(kNr, n - c), tile.panel);
     multiply_panel(tile.rows, tile.q, tile.d, tile.panel, tile.d, tile.scores + c, kScoreStride,
-                   false, [&]() HWY_ATTR { values.fetch<kLinesAStep<kType>>(); });
+                   false, [&]() HWY_ATTR { values.fetch(); });
   }
   for (int64_t r = 0; r < tile.rows; ++r) {
     float* row = out + r * tile.stride;
@@ -120,7 +121,7 @@ void attend_span(const KvReader& kv, const Tile& tile, int64_t first_position, i
     unpack_values<kType>(kv, first + t, depth, kPiece * kNr, tile.panel);
     for (int64_t j = 0; j < tile.padded; j += kNr)
       multiply_panel(tile.rows, tile.scores + t, kScoreStride, tile.panel + j * kPiece, depth,
-                     out + j, tile.stride, t > 0, [&]() HWY_ATTR { next.fetch<kLinesAStep<kType>>(); });
+                     out + j, tile.stride, t > 0, [&]() HWY_ATTR { next.fetch(); });
   }
 }
 
@@ -158,9 +159,10 @@ HWY_INLINE void finish(const PagedCall& call, const PagedTask& task, const Tile&
 }
 
 // The keys of one span of a task.
-KvAhead keys_of(const PagedCall& call, const PagedTask& task, int64_t span) {
+template <KvType kType>
+KvAhead<kType> keys_of(const PagedCall& call, const PagedTask& task, int64_t span) {
   const int64_t end = call.positions[task.row + task.rows - 1] + 1;
-  return {KvReader(call, call.tables[task.row], task.kv_head), KvAhead::Part::kKeys, span * kSpan,
+  return {KvReader(call, call.tables[task.row], task.kv_head), KvPart::kKeys, span * kSpan,
           std::min((span + 1) * kSpan, end)};
 }
 
@@ -172,10 +174,9 @@ void attend_spans(const PagedCall& call, const PagedTask& task, const PagedTask&
   for (int64_t span = task.span; span < task.span_end; ++span) {
     float* out = span == 0 ? tile.state : tile.next;
     if (partials != nullptr) out = partials + span * tile.rows * tile.stride;
-    attend_span<kType>(kv, tile, call.positions[task.row], group, span,
-                       span + 1 < task.span_end ? keys_of(call, task, span + 1)
-                                                : keys_of(call, after, after.span),
-                       out);
+    const auto next = span + 1 < task.span_end ? keys_of<kType>(call, task, span + 1)
+                                               : keys_of<kType>(call, after, after.span);
+    attend_span<kType>(kv, tile, call.positions[task.row], group, span, next, out);
     if (partials == nullptr && span > 0) join(tile, tile.next, tile.state);
   }
   if (partials == nullptr) finish(call, task, tile, tile.state);
