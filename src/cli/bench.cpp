@@ -230,9 +230,17 @@ class Bench {
     std::vector<Row> rows;
     for (const int64_t n : batches) {
       const auto count = static_cast<size_t>(n);
-      PLINTH_TRY(const double none, decode_rate({count, nullptr}));
-      PLINTH_TRY(const double same, decode_rate({count, adapters.front()}));
-      PLINTH_TRY(const double mixed, decode_rate({adapters.begin(), adapters.begin() + n}));
+      const std::vector<engine::AdapterSourcePtr> kinds[] = {
+          {count, nullptr}, {count, adapters.front()}, {adapters.begin(), adapters.begin() + n}};
+      std::vector<double> rates[std::size(kinds)];
+      for (int64_t round = 0; round <= options_.repeats;
+           ++round) {  // in turns: memory's speed changes
+        for (size_t kind = 0; kind < std::size(kinds); ++kind) {
+          PLINTH_TRY(const double rate, full_batch_rate(kinds[kind]));
+          if (round > 0) rates[kind].push_back(rate);  // the first round warms up
+        }
+      }
+      const double none = median(rates[0]), same = median(rates[1]), mixed = median(rates[2]);
       rows.push_back(
           {fmt::format("{} sequences, no adapter", n), none, "tokens/s", decode_bound(n)});
       rows.push_back({fmt::format("{} sequences, the same adapter", n), same, "tokens/s", none});

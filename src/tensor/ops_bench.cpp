@@ -11,6 +11,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include "core/pages.h"
 #include "core/rng.h"
 #include "core/threads.h"
 #include "tensor/ops.h"
@@ -170,52 +171,70 @@ BENCHMARK_TEMPLATE(blas, kLinearDx)->Apply(shapes);
 BENCHMARK_TEMPLATE(blas, kLinearDw)->Apply(shapes);
 #endif
 
-// One layer's down projection for `segments` rows, each with an adapter of its own of rank 16, as
-// many layers as make them larger than most caches: bytes of adapters per second. kType: F16, or
-// Q8_0 with B turned.
+// A step's deltas for `segments` rows, each with an adapter of its own of rank 16 on all seven
+// matrices of `layers` layers of a 0.5B base, which lie as an engine holds them: bytes of adapters
+// per second. One layer of four adapters stays in the caches. kType: F16, or Q8_0 with B turned.
 template <DType kType>
 void low_rank(benchmark::State& state) {
-  constexpr int64_t kIn = 4864, kOut = 896, kRank = 16;
+  struct Shape {
+    int64_t in, out;
+    int call;  // layers with one x share a call
+  };
+
+  constexpr Shape kShapes[] = {{896, 896, 0},  {896, 128, 0},  {896, 128, 0}, {896, 896, 1},
+                               {896, 4864, 2}, {896, 4864, 2}, {4864, 896, 3}};
+  constexpr int64_t kRank = 16;
   constexpr bool kTurned = is_quantised(kType);
   const int64_t segments = state.range(0);
-  const int64_t layers = std::max<int64_t>(1, 1024 / segments);
-  const Buffer floats = random_buffer(segments * layers * kRank * (kIn + kOut), 17);
-  const auto a_bytes = static_cast<int64_t>(row_bytes(kType, kIn)) * kRank;
-  const auto b_bytes = static_cast<int64_t>(row_bytes(kType, kOut)) * kRank;
-  std::vector<uint8_t> stored(static_cast<size_t>(segments * layers * (a_bytes + b_bytes)));
-  from_f32(floats.data(), floats.size(), kType, stored.data());
-  const Buffer x = random_buffer(segments * kIn, 18);
-  Buffer y = random_buffer(segments * kOut, 19);
-  std::vector<std::vector<LowRankSegment>> all(static_cast<size_t>(layers));
-  const uint8_t* at = stored.data();
-  for (auto& layer : all) {
-    for (int64_t s = 0; s < segments; ++s, at += a_bytes + b_bytes) {
-      const Weight a = {at, kType, kRank, kIn};
-      const Weight b = kTurned ? Weight{at + a_bytes, kType, kOut / 32, kRank * 32}
-                               : Weight{at + a_bytes, kType, kOut, kRank};
-      layer.push_back({s, 1, a, b, 1e-6f, kTurned, y.as(segments, kOut)});
+  const int64_t layers = state.range(1);
+  const auto bytes_of = [](int64_t length) {
+    return static_cast<int64_t>(row_bytes(kType, length)) * kRank;
+  };
+  int64_t layer_bytes = 0;
+  for (const Shape& shape : kShapes) layer_bytes += bytes_of(shape.in) + bytes_of(shape.out);
+  const Buffer floats = random_buffer(kRank * 4864, 17);
+  Pages stored = Pages::allocate(static_cast<size_t>(segments * layers * layer_bytes)).value();
+  std::vector<Buffer> y;
+  for (const Shape& shape : kShapes) y.push_back(random_buffer(segments * shape.out, 19));
+  const Buffer x = random_buffer(segments * 4864, 18);
+
+  struct Call {
+    int64_t in = 0;
+    std::vector<LowRankSegment> segments = {};
+  };
+
+  std::vector<Call> calls(static_cast<size_t>(4 * layers));
+  auto* at = reinterpret_cast<uint8_t*>(stored.data());
+  for (int64_t s = 0; s < segments; ++s) {
+    for (int64_t layer = 0; layer < layers; ++layer) {
+      for (size_t i = 0; i < std::size(kShapes); ++i) {
+        const auto [in, out, call] = kShapes[i];
+        from_f32(floats.data(), in * kRank, kType, at);
+        const Weight a = {at, kType, kRank, in};
+        at += bytes_of(in);
+        from_f32(floats.data(), out * kRank, kType, at);
+        const Weight b =
+            kTurned ? Weight{at, kType, out / 32, kRank * 32} : Weight{at, kType, out, kRank};
+        at += bytes_of(out);
+        Call& of = calls[static_cast<size_t>(4 * layer + call)];
+        of.in = in;
+        of.segments.push_back({s, 1, a, b, 1e-6f, kTurned, y[i].as(segments, out)});
+      }
     }
   }
-  size_t layer = 0;
   for (auto _ : state) {
-    layer = (layer + 1) % all.size();
-    cpu_ops().low_rank(x.as(segments, kIn), all[layer]);
+    for (const Call& call : calls) cpu_ops().low_rank(x.as(segments, call.in), call.segments);
   }
-  state.SetBytesProcessed(state.iterations() * segments * (a_bytes + b_bytes));
+  state.SetBytesProcessed(state.iterations() * segments * layers * layer_bytes);
 }
 
-BENCHMARK_TEMPLATE(low_rank, DType::kF16)
-    ->ArgName("segments")
-    ->Arg(1)
-    ->Arg(8)
-    ->Arg(64)
-    ->UseRealTime();
-BENCHMARK_TEMPLATE(low_rank, DType::kQ8_0)
-    ->ArgName("segments")
-    ->Arg(1)
-    ->Arg(8)
-    ->Arg(64)
-    ->UseRealTime();
+void adapters(benchmark::internal::Benchmark* bench) {
+  bench->ArgNames({"segments", "layers"})->UseRealTime();
+  bench->Args({4, 1})->Args({1, 24})->Args({8, 24})->Args({64, 24});
+}
+
+BENCHMARK_TEMPLATE(low_rank, DType::kF16)->Apply(adapters);
+BENCHMARK_TEMPLATE(low_rank, DType::kQ8_0)->Apply(adapters);
 
 // One row against a weight larger than the caches: bytes of weight per second.
 void decode(benchmark::State& state) {

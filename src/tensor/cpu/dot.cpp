@@ -25,8 +25,6 @@ namespace plinth::tensor::cpu {
 // Rows of w at once: each load of x serves four. One row of x is bound by memory, which gives most
 // when each thread reads one row after the other.
 constexpr int kRowsAtOnce = 4;
-// Bytes between a read of such a stream and the prefetch it makes.
-constexpr int64_t kAhead = 8192;
 
 }  // namespace plinth::tensor::cpu
 #endif
@@ -38,10 +36,12 @@ namespace plinth::tensor::cpu::HWY_NAMESPACE {
 // Rows of x at once: kW * kX sums + kX of x + 1 of w fill 16 registers.
 constexpr int kXMax = 3;
 
-// out[i * out_stride + r] (+)= x row i . w row r
+// out[i * out_stride + r] (+)= x row i . w row r. ahead: as many bytes as are read here are fetched
+// from there, line by line, because rows are short and the processor starts anew at each.
 template <DType kType, int kX, int kW>
 HWY_INLINE void dots(const float* x, int64_t x_stride, const uint8_t* const w[], int64_t k,
-                     float* out, int64_t out_stride, int64_t w_rows, bool add) {
+                     float* out, int64_t out_stride, int64_t w_rows, bool add,
+                     const uint8_t* ahead) {
   const Tag d;
   constexpr int64_t kWidth = kType == DType::kF32 ? 4 : 2;
   Vector sum[kW][kX];
@@ -58,13 +58,10 @@ HWY_INLINE void dots(const float* x, int64_t x_stride, const uint8_t* const w[],
     }
     p += kLanes;
   };
-  // Rows are short and follow each other: what comes kW rows later is fetched ahead, line by line,
-  // because the processor starts anew at each row. One row after the other is one stream.
   constexpr int64_t kLine = 64 / kWidth;
-  const int64_t ahead = kW == 1 ? kAhead : kW * k * kWidth;
   if constexpr (kLanes <= kLine) {
     while (p + kLine <= k) {
-      for (int r = 0; r < kW; ++r) hwy::Prefetch(w[r] + p * kWidth + ahead);
+      for (int r = 0; r < kW; ++r, ahead += 64) hwy::Prefetch(ahead);
       for (int64_t i = 0; i < kLine; i += kLanes) step();
     }
   }
@@ -86,8 +83,8 @@ HWY_INLINE void dots(const float* x, int64_t x_stride, const uint8_t* const w[],
 // is exact in a float, so the bits are those, too.
 template <int kX, int kW>
 HWY_INLINE void dots_of_blocks(const float* x, int64_t x_stride, const uint8_t* const w[],
-                               int64_t k, float* out, int64_t out_stride, int64_t w_rows,
-                               bool add) {
+                               int64_t k, float* out, int64_t out_stride, int64_t w_rows, bool add,
+                               const uint8_t* ahead) {
   const hn::Rebind<int8_t, Tag> small;
   const hn::Rebind<int32_t, Tag> wide;
   constexpr auto kBytes = static_cast<int64_t>(traits(DType::kQ8_0).bytes);
@@ -95,12 +92,12 @@ HWY_INLINE void dots_of_blocks(const float* x, int64_t x_stride, const uint8_t* 
   for (int r = 0; r < kW; ++r) {
     for (int i = 0; i < kX; ++i) sum[r][i] = hn::Zero(kTag);
   }
-  const int64_t ahead = kW * k / kBlock * kBytes;
   for (int64_t block = 0; block < k / kBlock; ++block) {
     Vector scale[kW];
     for (int r = 0; r < kW; ++r) {
       const uint8_t* unit = w[r] + block * kBytes;
-      hwy::Prefetch(unit + ahead);
+      hwy::Prefetch(ahead);
+      ahead += kBytes;
       scale[r] = hn::Set(kTag, half_at(unit));
     }
     for (int v = 0; v < kBlock; v += kLanes) {
@@ -126,9 +123,11 @@ HWY_INLINE void dots_of_blocks(const float* x, int64_t x_stride, const uint8_t* 
 // Up to kXMax rows. One row of x takes four of w as well: its chain of sums waits longer for the
 // processor than for memory.
 HWY_INLINE void dots_of_blocks_by_x(ConstMatrix x, const uint8_t* const w[kRowsAtOnce], float* out,
-                                    int64_t out_stride, int64_t w_rows, bool add) {
+                                    int64_t out_stride, int64_t w_rows, bool add,
+                                    const uint8_t* ahead) {
   const auto with = [&](auto rows) HWY_ATTR {
-    dots_of_blocks<rows(), kRowsAtOnce>(x.data, x.stride, w, x.cols, out, out_stride, w_rows, add);
+    dots_of_blocks<rows(), kRowsAtOnce>(x.data, x.stride, w, x.cols, out, out_stride, w_rows, add,
+                                        ahead);
   };
   if (x.rows == 1) return with(std::integral_constant<int, 1>());
   if (x.rows == 2) return with(std::integral_constant<int, 2>());
@@ -136,29 +135,31 @@ HWY_INLINE void dots_of_blocks_by_x(ConstMatrix x, const uint8_t* const w[kRowsA
 }
 #endif
 
+// next: what to fetch meanwhile, as many rows of as many bytes.
 template <DType kType>
 HWY_INLINE void dots_by_x(ConstMatrix x, const uint8_t* const w[kRowsAtOnce], float* out,
-                          int64_t out_stride, int64_t w_rows, bool add) {
+                          int64_t out_stride, int64_t w_rows, bool add, const uint8_t* next) {
   if (x.rows == 1) {
+    const auto bytes = static_cast<int64_t>(row_bytes(kType, x.cols));
     for (int64_t r = 0; r < w_rows; ++r)
-      dots<kType, 1, 1>(x.row(0), 0, w + r, x.cols, out + r, out_stride, 1, add);
+      dots<kType, 1, 1>(x.row(0), 0, w + r, x.cols, out + r, out_stride, 1, add, next + r * bytes);
     return;
   }
   int64_t i = 0;
   for (; i + kXMax <= x.rows; i += kXMax)
     dots<kType, kXMax, kRowsAtOnce>(x.row(i), x.stride, w, x.cols, out + i * out_stride, out_stride,
-                                    w_rows, add);
+                                    w_rows, add, next);
   float* rest = out + i * out_stride;
   if (x.rows - i == 2)
-    dots<kType, 2, kRowsAtOnce>(x.row(i), x.stride, w, x.cols, rest, out_stride, w_rows, add);
+    dots<kType, 2, kRowsAtOnce>(x.row(i), x.stride, w, x.cols, rest, out_stride, w_rows, add, next);
   if (x.rows - i == 1)
-    dots<kType, 1, kRowsAtOnce>(x.row(i), x.stride, w, x.cols, rest, out_stride, w_rows, add);
+    dots<kType, 1, kRowsAtOnce>(x.row(i), x.stride, w, x.cols, rest, out_stride, w_rows, add, next);
 }
 
 // y[:, begin..end) for the weight's rows [begin, end). scratch: kW * x.cols floats.
 void dot_rows(ConstMatrix x, const Weight& w, Matrix y, bool add, int64_t begin, int64_t end,
-              float* scratch) {
-  const size_t bytes = row_bytes(w.type, w.cols);
+              const Ahead& ahead, float* scratch) {
+  const auto bytes = static_cast<int64_t>(row_bytes(w.type, w.cols));
   const auto* base = static_cast<const uint8_t*>(w.data);
   thread_local std::vector<uint8_t> gathered[kRowsAtOnce];
   constexpr int kW = kRowsAtOnce;
@@ -170,29 +171,32 @@ void dot_rows(ConstMatrix x, const Weight& w, Matrix y, bool add, int64_t begin,
       row[r] = w.panel == 0 ? base + bytes * at : w.row(at, gathered[r]);
     }
     DType type = w.type;
+    const uint8_t* next = ahead.from(row[0]);
     float* out = y.data + n;
 #if HWY_TARGET != HWY_SCALAR
     if (type == DType::kQ8_0 && x.rows <= kXMax) {
-      dots_of_blocks_by_x(x, row, out, y.stride, rows, add);
+      dots_of_blocks_by_x(x, row, out, y.stride, rows, add, next);
       continue;
     }
 #endif
     if (is_quantised(type) || (type != DType::kF32 && x.rows > kXMax)) {
+      ahead.fetch(row[0], bytes * rows);
       for (int r = 0; r < kW; ++r) {
         decode(row[r], type, 0, w.cols, scratch + r * w.cols);
         row[r] = reinterpret_cast<const uint8_t*>(scratch + r * w.cols);
       }
       type = DType::kF32;
+      next = row[0];  // nothing more
     }
     switch (type) {
       case DType::kF32:
-        dots_by_x<DType::kF32>(x, row, out, y.stride, rows, add);
+        dots_by_x<DType::kF32>(x, row, out, y.stride, rows, add, next);
         break;
       case DType::kF16:
-        dots_by_x<DType::kF16>(x, row, out, y.stride, rows, add);
+        dots_by_x<DType::kF16>(x, row, out, y.stride, rows, add, next);
         break;
       case DType::kBF16:
-        dots_by_x<DType::kBF16>(x, row, out, y.stride, rows, add);
+        dots_by_x<DType::kBF16>(x, row, out, y.stride, rows, add, next);
         break;
       default:  // quantised: decoded above
         break;
@@ -219,13 +223,33 @@ int64_t dot_grain(ConstMatrix x, int64_t rows) {
   return std::max({int64_t{1}, least, share}) * kRowsAtOnce;
 }
 
+void check(const Weight& w) {
+  PLINTH_CHECK(w.panel == 0 || is_quantised(w.type), "dots with {} in panels of {}",
+               dtype_name(w.type), w.panel);
+}
+
+const uint8_t* begin_of(const Weight& w) {
+  return static_cast<const uint8_t*>(w.data);
+}
+
 }  // namespace
+
+Ahead::Ahead(const Weight& w, const Weight& next)
+    : bytes_(16384),
+      end_(begin_of(w) + static_cast<int64_t>(row_bytes(w.type, w.cols)) * w.rows),
+      jump_(begin_of(next) - end_) {}
+
+void linear_by_dots(ConstMatrix x, const Weight& w, Matrix y, bool accumulate, const Ahead& ahead) {
+  check(w);
+  thread_local Buffer scratch;
+  scratch.resize(kRowsAtOnce * x.cols);
+  HWY_DYNAMIC_DISPATCH(dot_rows)(x, w, y, accumulate, 0, w.rows, ahead, scratch.data());
+}
 
 void linear_by_dots(ConstMatrix x, std::span<const LinearOutput> outputs) {
   int64_t rows = 0;
   for (const auto& o : outputs) {
-    PLINTH_CHECK(o.w.panel == 0 || is_quantised(o.w.type), "dots with {} in panels of {}",
-                 dtype_name(o.w.type), o.w.panel);
+    check(o.w);
     rows += o.w.rows;
   }
   if (x.rows == 0) return;
@@ -240,7 +264,7 @@ void linear_by_dots(ConstMatrix x, std::span<const LinearOutput> outputs) {
       const LinearOutput* o = outputs.data();
       for (; at >= (o->w.rows + grain - 1) / grain; ++o) at -= (o->w.rows + grain - 1) / grain;
       HWY_DYNAMIC_DISPATCH(dot_rows)
-      (x, o->w, o->y, o->accumulate, at * grain, std::min(o->w.rows, (at + 1) * grain),
+      (x, o->w, o->y, o->accumulate, at * grain, std::min(o->w.rows, (at + 1) * grain), Ahead(),
        scratch.data());
     }
   });

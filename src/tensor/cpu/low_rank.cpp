@@ -26,17 +26,6 @@
 #include "tensor/cpu/parallel.h"
 #include "tensor/cpu/row_panels-inl.h"
 
-#ifndef PLINTH_TENSOR_CPU_LOW_RANK_ONCE_
-#define PLINTH_TENSOR_CPU_LOW_RANK_ONCE_
-
-namespace plinth::tensor::cpu {
-
-// Bytes between a read of a turned B and the prefetch it makes.
-constexpr int64_t kAhead = 2048;
-
-}  // namespace plinth::tensor::cpu
-#endif
-
 HWY_BEFORE_NAMESPACE();
 
 namespace plinth::tensor::cpu::HWY_NAMESPACE {
@@ -51,16 +40,18 @@ int64_t low_rank_scratch(int64_t rank) {
 
 #if HWY_TARGET != HWY_SCALAR
 // y[0, kBlock) += low [rank] . b, whose columns' blocks of these outputs follow each other. The
-// bits are those of a product with the floats that they decode to.
-HWY_INLINE void add_blocks(const float* low, const uint8_t* blocks, int64_t rank, float* y) {
+// bits are those of a product with the floats that they decode to. As many bytes are fetched from
+// `ahead` on.
+HWY_INLINE void add_blocks(const float* low, const uint8_t* blocks, int64_t rank, float* y,
+                           const uint8_t* ahead) {
   constexpr int kVectors = kBlock / kLanes;
   constexpr auto kUnit = static_cast<int64_t>(traits(DType::kQ8_0).bytes);
   const hn::Rebind<int8_t, Tag> small;
   const hn::Rebind<int32_t, Tag> wide;
   Vector sum[kVectors];
   for (int v = 0; v < kVectors; ++v) sum[v] = hn::Zero(kTag);
-  for (int64_t r = 0; r < rank; ++r, blocks += kUnit) {
-    hwy::Prefetch(blocks + kAhead);
+  for (int64_t r = 0; r < rank; ++r, blocks += kUnit, ahead += kUnit) {
+    hwy::Prefetch(ahead);
     const Vector scale = hn::Set(kTag, half_at(blocks));
     const Vector factor = hn::Set(kTag, low[r]);
     for (int v = 0; v < kVectors; ++v) {
@@ -78,16 +69,17 @@ HWY_INLINE void add_blocks(const float* low, const uint8_t* blocks, int64_t rank
 
 // add_outputs for a turned B. begin and end are multiples of kBlock.
 void add_turned(ConstMatrix low, const Weight& b, Matrix y, int64_t begin, int64_t end,
-                float* scratch) {
+                const Ahead& ahead, float* scratch) {
   const auto bytes = static_cast<int64_t>(row_bytes(b.type, b.cols));
   const auto* stored = static_cast<const uint8_t*>(b.data) + begin / kBlock * bytes;
   for (int64_t n = begin; n < end; n += kBlock, stored += bytes) {
 #if HWY_TARGET != HWY_SCALAR
     if (low.rows == 1) {
-      add_blocks(low.data, stored, low.cols, y.data + n);
+      add_blocks(low.data, stored, low.cols, y.data + n, ahead.from(stored));
       continue;
     }
 #endif
+    ahead.fetch(stored, bytes);
     decode(stored, b.type, 0, b.cols, scratch);
     for (int64_t i = 0; i < kBlock; i += kNr)
       multiply_panel<kBlock>(low.rows, low.data, low.stride, scratch + i, low.cols, y.data + n + i,
@@ -97,15 +89,16 @@ void add_turned(ConstMatrix low, const Weight& b, Matrix y, int64_t begin, int64
 
 // y[:, begin .. end) += low [rows, rank] . b^T. scratch: low_rank_scratch() floats.
 void add_outputs(ConstMatrix low, const Weight& b, Matrix y, int64_t begin, int64_t end,
-                 float* scratch) {
+                 const Ahead& ahead, float* scratch) {
   const int64_t rank = b.cols;
-  const size_t bytes = row_bytes(b.type, rank);
+  const auto bytes = static_cast<int64_t>(row_bytes(b.type, rank));
   float* const rows = scratch;
   float* const panel = rows + kNr * rank;
   float* const edge = panel + kNr * rank;
   for (int64_t n = begin; n < end; n += kNr) {
     const int64_t width = std::min<int64_t>(kNr, end - n);
     const auto* stored = static_cast<const uint8_t*>(b.data) + bytes * n;
+    ahead.fetch(stored, bytes * width);
     if (b.panel != 0) {
       decode(stored, b.type, 0, kNr * rank, panel);
     } else {
@@ -140,6 +133,8 @@ HWY_EXPORT(add_turned);
 // pieces end where panels do.
 constexpr int64_t kRankPiece = 4;
 constexpr int64_t kOutputPiece = 256;
+// Of runs of segments, as even as that: what follows in a task is fetched ahead.
+constexpr int64_t kTasksOfThread = 4;
 
 struct Piece {
   size_t segment;
@@ -161,22 +156,24 @@ struct Work {
   Matrix y;
   Matrix low;
 
-  void project(int64_t begin, int64_t end) const {
+  // Columns [begin, end) of low.
+  void project(int64_t begin, int64_t end, const Ahead& ahead) const {
     const Weight& a = segment.a;
     const Weight part = {static_cast<const uint8_t*>(a.data) + row_bytes(a.type, a.cols) * begin,
                          a.type, end - begin, a.cols};
     const Matrix out = {low.data + begin, low.rows, end - begin, low.stride};
-    linear_by_dots(x, part, out, false);
+    linear_by_dots(x, part, out, false, ahead);
     for (int64_t r = 0; r < out.rows; ++r)
       for (int64_t i = 0; i < out.cols; ++i) out.row(r)[i] *= segment.scale;
   }
 
-  void expand(int64_t begin, int64_t end) const {
+  // y[:, begin .. end) += low . b^T
+  void expand(int64_t begin, int64_t end, const Ahead& ahead) const {
     thread_local Buffer scratch;
     scratch.resize(HWY_DYNAMIC_DISPATCH(low_rank_scratch)(low.cols));
     if (segment.turned)
-      return HWY_DYNAMIC_DISPATCH(add_turned)(low, segment.b, y, begin, end, scratch.data());
-    HWY_DYNAMIC_DISPATCH(add_outputs)(low, segment.b, y, begin, end, scratch.data());
+      return HWY_DYNAMIC_DISPATCH(add_turned)(low, segment.b, y, begin, end, ahead, scratch.data());
+    HWY_DYNAMIC_DISPATCH(add_outputs)(low, segment.b, y, begin, end, ahead, scratch.data());
   }
 };
 
@@ -255,11 +252,15 @@ void low_rank(ConstMatrix x, std::span<const LowRankSegment> segments) {
   };
   const std::vector<int64_t>& runs = runs_of(segments);
   if (even(segments, runs)) {
-    parallel(std::ssize(runs) - 1, 1, [&](int64_t begin, int64_t end) {
-      for (auto i = static_cast<size_t>(runs[begin]); i < static_cast<size_t>(runs[end]); ++i) {
+    const int64_t count = std::ssize(runs) - 1;
+    const int64_t grain = count / (kTasksOfThread * compute_pool().threads());
+    parallel(count, grain, [&](int64_t begin, int64_t end) {
+      const auto last = static_cast<size_t>(runs[end]);
+      for (auto i = static_cast<size_t>(runs[begin]); i < last; ++i) {
         const Work one = work(i);
-        one.project(0, rank_of(one.segment));
-        one.expand(0, outputs_of(one.segment));
+        const LowRankSegment& s = one.segment;
+        one.project(0, rank_of(s), Ahead(s.a, s.b));
+        one.expand(0, outputs_of(s), i + 1 < last ? Ahead(s.b, segments[i + 1].a) : Ahead());
       }
     });
     return;
@@ -275,9 +276,9 @@ void low_rank(ConstMatrix x, std::span<const LowRankSegment> segments) {
     });
   };
   each(rank_of, kRankPiece,
-       [](const Work& one, int64_t begin, int64_t end) { one.project(begin, end); });
+       [](const Work& one, int64_t begin, int64_t end) { one.project(begin, end, Ahead()); });
   each(outputs_of, kOutputPiece,
-       [](const Work& one, int64_t begin, int64_t end) { one.expand(begin, end); });
+       [](const Work& one, int64_t begin, int64_t end) { one.expand(begin, end, Ahead()); });
 }
 
 }  // namespace plinth::tensor::cpu
