@@ -233,11 +233,11 @@ class Bench {
       const std::vector<engine::AdapterSourcePtr> kinds[] = {
           {count, nullptr}, {count, adapters.front()}, {adapters.begin(), adapters.begin() + n}};
       std::vector<double> rates[std::size(kinds)];
-      for (int64_t round = 0; round <= options_.repeats;
-           ++round) {  // in turns: memory's speed changes
+      // In turns, because the memory's speed changes by the minute; the first round warms up.
+      for (int64_t round = 0; round <= options_.repeats; ++round) {
         for (size_t kind = 0; kind < std::size(kinds); ++kind) {
           PLINTH_TRY(const double rate, full_batch_rate(kinds[kind]));
-          if (round > 0) rates[kind].push_back(rate);  // the first round warms up
+          if (round > 0) rates[kind].push_back(rate);
         }
       }
       const double none = median(rates[0]), same = median(rates[1]), mixed = median(rates[2]);

@@ -2,7 +2,7 @@
 //
 // First x A^T: dots along the inputs, as in decoding. Then B: its rows are short (the rank), so the
 // outputs become lanes: rows that don't come interleaved are turned. Bound: for a few rows per
-// segment the bytes of A and B, which are read once, in order.
+// segment the bytes of A and B, which are read once, in order; what a task reads next is fetched.
 //
 // With rows of x enough for all threads all segments of some rows are one task from x to y; the
 // others are split by rank, then by outputs. Neither changes a sum.
@@ -133,7 +133,7 @@ HWY_EXPORT(add_turned);
 // pieces end where panels do.
 constexpr int64_t kRankPiece = 4;
 constexpr int64_t kOutputPiece = 256;
-// Of runs of segments, as even as that: what follows in a task is fetched ahead.
+// Tasks of runs of segments for each thread, about: so many that threads end together.
 constexpr int64_t kTasksOfThread = 4;
 
 struct Piece {
@@ -199,8 +199,8 @@ std::vector<int64_t>& runs_of(std::span<const LowRankSegment> segments) {
   return runs;
 }
 
-// Each run alone is less than half of a thread's share.
-bool even(std::span<const LowRankSegment> segments, std::span<const int64_t> runs) {
+// Runs that are one task, or 0 where one alone is more than half of a thread's share.
+int64_t runs_of_task(std::span<const LowRankSegment> segments, std::span<const int64_t> runs) {
   int64_t all = 0;
   int64_t most = 0;
   for (size_t i = 0; i + 1 < runs.size(); ++i) {
@@ -212,7 +212,9 @@ bool even(std::span<const LowRankSegment> segments, std::span<const int64_t> run
     all += work;
     most = std::max(most, work);
   }
-  return 2 * most * compute_pool().threads() <= all;
+  const int64_t threads = compute_pool().threads();
+  if (most == 0 || 2 * most * threads > all) return 0;
+  return std::max<int64_t>(1, all / (kTasksOfThread * threads * most));
 }
 
 void check(ConstMatrix x, const LowRankSegment& s) {
@@ -251,10 +253,8 @@ void low_rank(ConstMatrix x, std::span<const LowRankSegment> segments) {
                 matrix(low + offset[i], s.rows, rank_of(s))};
   };
   const std::vector<int64_t>& runs = runs_of(segments);
-  if (even(segments, runs)) {
-    const int64_t count = std::ssize(runs) - 1;
-    const int64_t grain = count / (kTasksOfThread * compute_pool().threads());
-    parallel(count, grain, [&](int64_t begin, int64_t end) {
+  if (const int64_t grain = runs_of_task(segments, runs); grain > 0) {
+    parallel(std::ssize(runs) - 1, grain, [&](int64_t begin, int64_t end) {
       const auto last = static_cast<size_t>(runs[end]);
       for (auto i = static_cast<size_t>(runs[begin]); i < last; ++i) {
         const Work one = work(i);
